@@ -1,0 +1,1 @@
+"""Custody: who may move coins."""

@@ -1,0 +1,1 @@
+"""What every exchange has: people and their money."""

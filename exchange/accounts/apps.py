@@ -1,0 +1,10 @@
+"""Registers the room with Django: customers and staff."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "exchange.accounts"
+    label = "accounts"
+    verbose_name = "Accounts"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,1 @@
+"""Assets and prices: assets, networks, prices."""

@@ -1,0 +1,1 @@
+"""Compliance: monitoring, reports, proof of reserves."""

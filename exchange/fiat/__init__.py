@@ -1,0 +1,1 @@
+"""Fiat: bank and card money."""

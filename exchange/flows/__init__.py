@@ -1,0 +1,1 @@
+"""Flows: jobs that need trading and wallets at once."""

@@ -1,0 +1,1 @@
+"""Invoices: merchants' crypto invoices and their webhooks."""

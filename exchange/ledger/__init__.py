@@ -1,0 +1,1 @@
+"""Ledger: the double-entry book: the only owner of balances."""

@@ -1,0 +1,10 @@
+"""Registers the room with Django: the double-entry book: the only owner of balances."""
+
+from django.apps import AppConfig
+
+
+class LedgerConfig(AppConfig):
+    name = "exchange.ledger"
+    label = "ledger"
+    verbose_name = "Ledger"
+    default_auto_field = "django.db.models.BigAutoField"

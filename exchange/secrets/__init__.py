@@ -1,0 +1,1 @@
+"""Secrets: envelope encryption: the one home of every key that encrypts."""

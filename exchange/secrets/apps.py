@@ -1,0 +1,10 @@
+"""Registers the room with Django: envelope encryption: the one home of every key that encrypts."""
+
+from django.apps import AppConfig
+
+
+class SecretsConfig(AppConfig):
+    name = "exchange.secrets"
+    label = "secrets"
+    verbose_name = "Secrets"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,1 @@
+"""Site: pages and API root that span apps; the demo."""

@@ -1,0 +1,10 @@
+"""Registers the room with Django: pages and API root that span apps; the demo."""
+
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    name = "exchange.site"
+    label = "site_pages"
+    verbose_name = "Site"
+    default_auto_field = "django.db.models.BigAutoField"

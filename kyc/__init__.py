@@ -1,0 +1,1 @@
+"""Identity: applications, documents, levels and limits."""

@@ -1,0 +1,1 @@
+"""Trading: markets, orders, market data."""

@@ -1,0 +1,1 @@
+"""Wallets: addresses, deposits, withdrawals, the chain index."""
