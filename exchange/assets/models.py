@@ -1,0 +1,133 @@
+"""What can be held, over which chains it moves, and what one unit of it is worth.
+
+The ledger knows an asset by its id alone, so an id never changes its meaning: rows here are switched off, never
+deleted, and the decimals of an asset never change. A rate is a fact about the world, not money: a decimal, and never
+a float.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+from exchange.assets.fields import BaseUnits
+
+
+class Asset(models.Model):
+    """Something with a balance: a coin, a token or a national currency."""
+
+    class Kind(models.TextChoices):
+        CRYPTO = "crypto", "Crypto"
+        FIAT = "fiat", "Fiat"
+
+    id = models.SmallIntegerField(primary_key=True)
+    code = models.CharField(max_length=12, unique=True)
+    name = models.CharField(max_length=60)
+    kind = models.CharField(max_length=8, choices=Kind)
+    decimals = models.PositiveSmallIntegerField(help_text="Digits of the ledger's base unit; fixed for ever.")
+    display_decimals = models.PositiveSmallIntegerField(help_text="Digits a page shows where space is short.")
+    position = models.PositiveSmallIntegerField(default=100, help_text="Order in lists.")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(id__gt=0), name="assets_asset_id_positive"),
+            models.CheckConstraint(condition=Q(decimals__lte=30), name="assets_asset_decimals"),
+            models.CheckConstraint(condition=Q(display_decimals__lte=F("decimals")), name="assets_asset_display"),
+        ]
+
+    def __str__(self):
+        return self.code
+
+
+class Network(models.Model):
+    """A chain that we read blocks of."""
+
+    class Family(models.TextChoices):
+        UTXO = "utxo", "UTXO"
+        EVM = "evm", "EVM"
+
+    id = models.SmallIntegerField(primary_key=True)
+    code = models.SlugField(max_length=20, unique=True)
+    name = models.CharField(max_length=60)
+    family = models.CharField(max_length=8, choices=Family)
+    block_seconds = models.PositiveIntegerField(help_text="Seconds between blocks, as the network intends.")
+    explorer = models.URLField(blank=True, help_text="Where a transaction is shown; {txid} is replaced.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.CheckConstraint(condition=Q(id__gt=0), name="assets_network_id_positive")]
+
+    def __str__(self):
+        return self.name
+
+
+class AssetNetwork(models.Model):
+    """An asset as it moves over one chain: its contract, how deep is final, the least that is worth moving."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="networks")
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="assets")
+    contract = models.CharField(max_length=64, blank=True, help_text="Token contract, EIP-55; empty for its coin.")
+    decimals = models.PositiveSmallIntegerField(help_text="Digits on the chain.")
+    confirmations = models.PositiveIntegerField(help_text="Blocks before a deposit is credited.")
+    large_deposit = BaseUnits(null=True, blank=True, help_text="Base units; from here on a deposit waits longer.")
+    confirmations_large = models.PositiveIntegerField(help_text="Blocks before a large deposit is credited.")
+    min_deposit = BaseUnits(help_text="Base units; less than this is not credited.")
+    min_withdrawal = BaseUnits(help_text="Base units.")
+    withdrawal_fee = BaseUnits(help_text="Base units, taken beside the amount sent.")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "assets_asset_network"
+        ordering = ["asset__position", "network_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["asset", "network"], name="assets_asset_network_once"),
+            models.UniqueConstraint(
+                fields=["network", "contract"], condition=~Q(contract=""), name="assets_contract_once_a_network"
+            ),
+            models.CheckConstraint(condition=Q(confirmations__gt=0), name="assets_confirmations_positive"),
+            models.CheckConstraint(
+                condition=Q(confirmations_large__gte=F("confirmations")), name="assets_confirmations_grow"
+            ),
+            models.CheckConstraint(
+                condition=Q(min_deposit__gte=0) & Q(min_withdrawal__gt=0) & Q(withdrawal_fee__gte=0),
+                name="assets_amounts_not_negative",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.asset_id} over {self.network_id}"
+
+
+class Rate(models.Model):
+    """The last known price of one whole unit in US dollars; `as_of` is when it was true at its source."""
+
+    asset = models.OneToOneField(Asset, on_delete=models.PROTECT, primary_key=True, related_name="rate")
+    price = models.DecimalField(max_digits=38, decimal_places=18)
+    as_of = models.DateTimeField()
+    fetched_at = models.DateTimeField()
+    source = models.CharField(max_length=30)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(price__gt=0), name="assets_rate_positive")]
+
+    def __str__(self):
+        return f"{self.asset_id}: {self.price} USD"
+
+
+class RateHistory(models.Model):
+    """Every rate that was ever in force, for charts and for the worth of something in the past."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    price = models.DecimalField(max_digits=38, decimal_places=18)
+    as_of = models.DateTimeField()
+    source = models.CharField(max_length=30)
+
+    class Meta:
+        db_table = "assets_rate_history"
+        constraints = [
+            models.UniqueConstraint(fields=["asset", "as_of", "source"], name="assets_rate_history_once"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="assets_rate_history_positive"),
+        ]
+
+    def __str__(self):
+        return f"{self.asset_id} at {self.as_of}"
