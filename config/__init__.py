@@ -1,0 +1,1 @@
+"""Settings, entry points and the services that come embedded when none is configured."""

@@ -1,0 +1,216 @@
+"""What every process shares. Nothing here is a secret, and nothing here opens a key.
+
+What must never happen here: a default that is safe only on a developer's machine (those stand in dev.py), or a setting of
+the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that no web process knows where they are).
+"""
+
+from pathlib import Path
+
+from config.environment import database, env, read_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DEBUG = False
+DEMO = False  # demo-only behaviour: simulated prices, demo traders; config.settings.prod refuses to start with it
+SECRET_KEY = ""
+ALLOWED_HOSTS: list[str] = []
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "django_filters",
+    "django_htmx",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.facebook",
+    "allauth.headless",
+    "allauth.usersessions",
+    "axes",
+    "csp",
+    "exchange.outbox",
+    "exchange.secrets",
+    "exchange.audit",
+    "exchange.ledger",
+    "exchange.accounts",
+    "exchange.assets",
+    "exchange.notifications",
+    "kyc",
+    "custody",
+    "wallets",
+    "trading",
+    "exchange.flows",
+    "exchange.fiat",
+    "exchange.invoices",
+    "exchange.compliance",
+    "exchange.site",
+]
+
+MIDDLEWARE = [
+    "config.health.RequestMetrics",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Data ---------------------------------------------------------------------------------------------------------
+# `default` is the run-time role; `owner` migrates. Both are the same database.
+DATABASES = {"default": database("DATABASE_URL"), "owner": database("DATABASE_OWNER_URL")}
+DATABASE_ROUTERS = ["config.routers.OwnerMigrates"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.str("REDIS_URL", "")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+
+# --- People -------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/wallet/"
+LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+HEADLESS_ENABLED = True
+HEADLESS_CLIENTS = ("app",)
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_PROVIDERS: dict[str, dict] = {}
+for _name in ("google", "facebook"):
+    # A provider's button stands on the log-in page only where the operator has set its client id.
+    if _client_id := env.str(f"{_name.upper()}_CLIENT_ID", ""):
+        SOCIALACCOUNT_PROVIDERS[_name] = {
+            "APPS": [{"client_id": _client_id, "secret": read_secret(f"{_name.upper()}_CLIENT_SECRET")}],
+            "SCOPE": ["profile", "email"] if _name == "google" else ["email", "public_profile"],
+            "OAUTH_PKCE_ENABLED": True,
+        }
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_HTTPONLY = False  # the pages' scripts read it to send X-CSRFToken
+CSRF_COOKIE_SAMESITE = "Lax"
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Bourse <no-reply@localhost>")
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
+
+# --- Celery -------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- API ----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Bourse API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False, "SCHEMA_PATH_PREFIX": "/api/v1"}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# --- Chains: where each network's node answers --------------------------------------------------------------------
+CHAINS = {
+    "bitcoin": {"url": env.str("BITCOIN_RPC_URL", ""), "network": env.str("BITCOIN_NETWORK", "mainnet")},
+    "litecoin": {"url": env.str("LITECOIN_RPC_URL", ""), "network": env.str("LITECOIN_NETWORK", "mainnet")},
+    "ethereum": {"url": env.str("ETHEREUM_RPC_URL", ""), "chain_id": env.int("ETHEREUM_CHAIN_ID", 1)},
+}
+CMC_API_KEY = read_secret("CMC_API_KEY")
+SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")
+
+# --- Pages --------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env.str("STATIC_ROOT", str(BASE_DIR / "var" / "staticfiles"))
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "font-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+LOGGING_CONFIG = "config.logs.configure"
+LOGGING: dict[str, object] = {"level": env.str("LOG_LEVEL", "INFO"), "json": True}

@@ -1,0 +1,32 @@
+"""A developer's machine and the demo: embedded services when no URL is set, mail into files, plain http on 127.0.0.1."""
+
+import os
+from pathlib import Path
+
+from config import embedded
+
+if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
+    for _name, _value in embedded.ensure().environment.items():
+        os.environ.setdefault(_name, _value)
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import LOGGING, env  # noqa: E402
+
+DEBUG = env.bool("DEBUG", False)
+DEMO = env.bool("BOURSE_DEMO", True)
+STATE_DIR = Path(embedded.state_folder())
+SECRET_KEY = env.str("SECRET_KEY", "only-for-development-machines-" + "x" * 40)
+SECRETS_MASTER_KEY = env.str("SECRETS_MASTER_KEY", "00" * 32)  # development data only; prod refuses to start without its own
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = STATE_DIR / "mail"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+LOGGING = {**LOGGING, "json": False}
+
+CHAINS = {
+    "bitcoin": {"url": env.str("BITCOIN_RPC_URL", ""), "network": "regtest"},
+    "litecoin": {"url": env.str("LITECOIN_RPC_URL", ""), "network": "regtest"},
+    "ethereum": {"url": env.str("ETHEREUM_RPC_URL", ""), "chain_id": env.int("ETHEREUM_CHAIN_ID", 31337)},
+}

@@ -1,0 +1,12 @@
+"""The matching engine: the same code under the database role bourse_engine, which can write what an engine writes and no more."""
+
+import os
+from importlib import import_module
+
+from config.environment import database
+
+# The engine stands on the settings of its house: production's, or a developer's.
+_house = import_module(os.environ.get("BOURSE_HOUSE_SETTINGS", "config.settings.dev"))
+globals().update({name: getattr(_house, name) for name in dir(_house) if name.isupper()})
+
+DATABASES = {"default": database("ENGINE_DATABASE_URL")}

@@ -1,0 +1,50 @@
+"""Production. Refuses to start without its URLs and secrets, and with anything that belongs to the demo."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import database_from_url, env, read_secret, require
+
+for _name in ("DATABASE_URL", "REDIS_URL"):
+    require(_name)
+
+from config.settings.base import *  # noqa: E402, F403
+
+if env.bool("BOURSE_DEMO", False):
+    raise ImproperlyConfigured("BOURSE_DEMO is set: the demo cannot run under production settings.")
+for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "SIGNER_DATABASE_URL"):
+    if os.environ.get(_name):
+        raise ImproperlyConfigured(f"{_name} is the signer's alone; it must not be set where this process can read it.")
+
+SECRET_KEY = require("SECRET_KEY")
+SECRETS_MASTER_KEY = require("SECRETS_MASTER_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS])
+SITE_URL = env.str("SITE_URL", f"https://{ALLOWED_HOSTS[0]}")
+DATABASES = {
+    "default": database_from_url(require("DATABASE_URL")),
+    # Set only where migrations run; the exchange's processes do without it.
+    "owner": database_from_url(os.environ.get("DATABASE_OWNER_URL", ""), name="DATABASE_OWNER_URL"),
+}
+
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = read_secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", True)
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "__Host-session"
+CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-csrf"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}

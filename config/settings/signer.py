@@ -1,0 +1,34 @@
+"""The signer: its own database role, its own keystore, one task, no web code. Nothing else in the house imports this.
+
+What must never happen here: an app that serves pages, the run-time role's URL, or a default for where the keys lie.
+"""
+
+from pathlib import Path
+
+from config.environment import database, env, require
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DEBUG = False
+DEMO = env.bool("BOURSE_DEMO", False)
+SECRET_KEY = "the-signer-signs-no-cookies"  # noqa: S105 - Django wants a value; nothing here uses it
+ALLOWED_HOSTS: list[str] = []
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "custody"]
+DATABASES = {"default": database("SIGNER_DATABASE_URL")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+KEYSTORE_PATH = require("KEYSTORE_PATH")
+KEYSTORE_PASSPHRASE_FILE = require("KEYSTORE_PASSPHRASE_FILE")
+VELOCITY_LOG_PATH = require("VELOCITY_LOG_PATH")
+# The signer knows by itself which chains it signs for: a job cannot talk it into another.
+CHAINS = {
+    "bitcoin": {"network": env.str("BITCOIN_NETWORK", "mainnet")},
+    "litecoin": {"network": env.str("LITECOIN_NETWORK", "mainnet")},
+    "ethereum": {"chain_id": env.int("ETHEREUM_CHAIN_ID", 1)},
+}
+
+REDIS_URL = require("REDIS_URL")
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+LOGGING_CONFIG = "config.logs.configure"
+LOGGING = {"level": env.str("LOG_LEVEL", "INFO"), "json": env.bool("LOG_JSON", True)}

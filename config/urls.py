@@ -1,0 +1,25 @@
+"""Every address of the site, by the room that answers it."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import health
+
+urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("api/v1/", include("exchange.site.api.urls")),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("exchange.site.urls")),
+]
+
+handler400 = "exchange.site.errors.bad_request"
+handler403 = "exchange.site.errors.forbidden"
+handler404 = "exchange.site.errors.not_found"
+handler500 = "exchange.site.errors.server_error"
+
+admin.site.site_header = "Bourse"
+admin.site.site_title = "Bourse back office"

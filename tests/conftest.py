@@ -1,0 +1,167 @@
+"""Real services for every test: a PostgreSQL template migrated once, a database for each worker, a Valkey database each.
+
+Tests run as the run-time role, like production. `django_db` rolls back; `django_db(transaction=True)` commits, and the
+database is made anew from the template before the next test that needs one (append-only tables cannot be emptied row by row).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+from django.test import TransactionTestCase
+
+from config import embedded
+from config.environment import database_from_url
+
+ROOT = Path(__file__).resolve().parent.parent
+URL_VARIABLES = {
+    "app": "DATABASE_URL",
+    "owner": "DATABASE_OWNER_URL",
+    "engine": "ENGINE_DATABASE_URL",
+    "signer": "SIGNER_DATABASE_URL",
+}
+pytest_plugins: list[str] = ["tests.nodes"] if (ROOT / "tests" / "nodes.py").exists() else []
+
+
+class WorkerDatabase:
+    """This worker's database, and whether a test has left something in it."""
+
+    def __init__(self) -> None:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.name = f"test_{worker}"
+        self.base_urls = {role: os.environ[variable] for role, variable in URL_VARIABLES.items()}
+        self.dirty = True
+
+    def url(self, role: str, name: str | None = None) -> str:
+        parts = urlsplit(self.base_urls[role])
+        return urlunsplit(parts._replace(path=f"/{name or self.name}"))
+
+    def point_django(self, name: str) -> None:
+        for alias, role in (("default", "app"), ("owner", "owner")):
+            connections[alias].close()
+            new = database_from_url(self.url(role, name))
+            connections[alias].settings_dict.update(NAME=name, HOST=new["HOST"])
+            settings.DATABASES[alias]["NAME"] = name
+        for role, variable in URL_VARIABLES.items():
+            os.environ[variable] = self.url(role, name)
+
+    def admin(self, statement: str) -> None:
+        connection = psycopg2.connect(self.url("owner", "postgres"))
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    def exists(self, name: str) -> bool:
+        connection = psycopg2.connect(self.url("owner", "postgres"))
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", (name,))
+            found = cursor.fetchone() == (1,)
+        connection.close()
+        return found
+
+    def renew(self, template: str) -> None:
+        if not self.dirty:
+            return
+        connections.close_all()
+        self.admin(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        self.admin(f"CREATE DATABASE {self.name} TEMPLATE {template}")
+        self.dirty = False
+
+
+def _template_name() -> str:
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob("**/migrations/*.py"), ROOT / "deploy" / "database.sql"]):
+        if "var" not in path.relative_to(ROOT).parts and ".venv" not in path.relative_to(ROOT).parts:
+            digest.update(path.read_bytes())
+    digest.update((ROOT / "requirements.txt").read_bytes())
+    return f"template_{digest.hexdigest()[:16]}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[WorkerDatabase]:
+    """Replaces pytest-django's: the template is migrated once for all workers, by the owner."""
+    from django.core.management import call_command
+
+    database, template = WorkerDatabase(), _template_name()
+    with django_db_blocker.unblock():
+        with (embedded.state_folder() / "template.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not database.exists(template):
+                making = f"{template}_making"
+                database.admin(f"DROP DATABASE IF EXISTS {making} WITH (FORCE)")
+                database.admin(f"CREATE DATABASE {making}")
+                embedded.prepare_database(database.url("owner", making))
+                database.point_django(making)
+                call_command("migrate", database="owner", verbosity=0)
+                connections.close_all()
+                database.admin(f"ALTER DATABASE {making} RENAME TO {template}")
+        database.renew(template)
+        database.point_django(database.name)
+        database.template = template
+        yield database
+        connections.close_all()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_database(request: pytest.FixtureRequest) -> None:
+    """Puts the worker's database back before a test that needs one, when an earlier test committed to it."""
+    if request.node.get_closest_marker("django_db"):
+        database = request.getfixturevalue("django_db_setup")
+        blocker = request.getfixturevalue("django_db_blocker")
+        with blocker.unblock():
+            if request.node.get_closest_marker("django_db").kwargs.get("transaction"):
+                database.renew(database.template)
+                database.dirty = True
+            else:
+                database.renew(database.template)
+
+
+def _leave_for_the_template(self: TransactionTestCase) -> None:
+    """In place of a flush, which the run-time role may not do and append-only tables refuse."""
+    connections.close_all()
+
+
+TransactionTestCase._fixture_teardown = _leave_for_the_template
+
+
+@pytest.fixture
+def database_url(django_db_setup: WorkerDatabase) -> Callable[[str], str]:
+    """URL of this worker's test database for a role: app, engine, signer or owner."""
+    return django_db_setup.url
+
+
+@pytest.fixture
+def owner_connection(django_db_setup: WorkerDatabase) -> Iterator[psycopg2.extensions.connection]:
+    """A psycopg2 connection as the owner of the tables, in autocommit."""
+    connection = psycopg2.connect(django_db_setup.url("owner"))
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def valkey() -> Iterator[redis.Redis]:
+    """A client of this worker's Valkey database, emptied before the test."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(request: pytest.FixtureRequest) -> None:
+    if "valkey" not in request.fixturenames and request.node.get_closest_marker("django_db"):
+        from django.core.cache import cache
+
+        cache.clear()
