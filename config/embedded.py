@@ -71,7 +71,9 @@ def socket_folder(state: Path) -> Path:
         folder = Path(f"/tmp/bourse-{os.getuid()}-{digest}")  # noqa: S108 - the owner is checked below
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise EmbeddedServiceError(f"{folder} belongs to another user; remove it or set BOURSE_STATE to a shorter path.")
+        raise EmbeddedServiceError(
+            f"{folder} belongs to another user; remove it or set BOURSE_STATE to a shorter path."
+        )
     folder.chmod(0o700)
     return folder
 
@@ -131,7 +133,9 @@ def _package_folder(name: str) -> Path:
     """Where a package lies, without importing it: only its binaries are wanted, never its start code."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise EmbeddedServiceError(f"The package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL.")
+        raise EmbeddedServiceError(
+            f"The package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL."
+        )
     return Path(spec.origin).parent
 
 
@@ -188,7 +192,9 @@ class _Postgres:
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
         )  # fmt: skip
         if done.returncode:
-            raise EmbeddedServiceError(f"{program} failed: {done.stdout.strip()[-800:]}\nIts log: {self.log}. Or set DATABASE_URL.")
+            raise EmbeddedServiceError(
+                f"{program} failed: {done.stdout.strip()[-800:]}\nIts log: {self.log}. Or set DATABASE_URL."
+            )
 
     def _initialise(self) -> None:
         if self.data.exists():  # an initdb that was interrupted; "ready" was never written, so nothing of worth is here
@@ -224,7 +230,19 @@ class _Postgres:
         if pid_file.exists() and not _running(pid_file, "postgres"):
             pid_file.unlink()  # left behind by a kill -9; no such process lives
         settings = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-        self._run("pg_ctl", "start", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(START_TIMEOUT_S), "-o", settings)
+        self._run(
+            "pg_ctl",
+            "start",
+            "-D",
+            str(self.data),
+            "-l",
+            str(self.log),
+            "-w",
+            "-t",
+            str(START_TIMEOUT_S),
+            "-o",
+            settings,
+        )
 
     def _prepare(self) -> None:
         passwords = json.loads(self.secret.read_text())
@@ -260,7 +278,9 @@ class _Valkey:
         if self._answers():
             return
         if not self.program.exists():
-            raise EmbeddedServiceError(f"No Valkey for this machine ({self.program.parent.name}): set REDIS_URL to a server of yours.")
+            raise EmbeddedServiceError(
+                f"No Valkey for this machine ({self.program.parent.name}): set REDIS_URL to a server of yours."
+            )
         self.home.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [

@@ -47,7 +47,9 @@ def database_from_url(url: str, *, name: str = "DATABASE_URL") -> dict[str, Any]
     try:
         parts = psycopg2.extensions.parse_dsn(url)
     except psycopg2.ProgrammingError:
-        raise ImproperlyConfigured(f"{name} is not a PostgreSQL URL (postgresql://user:password@host:5432/name).") from None
+        raise ImproperlyConfigured(
+            f"{name} is not a PostgreSQL URL (postgresql://user:password@host:5432/name)."
+        ) from None
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     settings = {known[key]: value for key, value in parts.items() if key in known}
     options = {key: value for key, value in parts.items() if key not in known}

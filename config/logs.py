@@ -12,7 +12,9 @@ from typing import Any
 
 import structlog
 
-_SECRET = re.compile(r"password|passphrase|secret|token|api_?key|seed|mnemonic|private|authorization|cookie", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|passphrase|secret|token|api_?key|seed|mnemonic|private|authorization|cookie", re.IGNORECASE
+)
 
 
 def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +33,9 @@ def configure(options: dict[str, Any]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         mask_secrets,
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if options.get("json") else structlog.dev.ConsoleRenderer(colors=False)
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if options.get("json") else structlog.dev.ConsoleRenderer(colors=False)
+    )
     logging.config.dictConfig(
         {
             "version": 1,

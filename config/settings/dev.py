@@ -16,7 +16,9 @@ DEBUG = env.bool("DEBUG", False)
 DEMO = env.bool("BOURSE_DEMO", True)
 STATE_DIR = Path(embedded.state_folder())
 SECRET_KEY = env.str("SECRET_KEY", "only-for-development-machines-" + "x" * 40)
-SECRETS_MASTER_KEY = env.str("SECRETS_MASTER_KEY", "00" * 32)  # development data only; prod refuses to start without its own
+SECRETS_MASTER_KEY = env.str(
+    "SECRETS_MASTER_KEY", "00" * 32
+)  # development data only; prod refuses to start without its own
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
