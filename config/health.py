@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import prometheus_client
 import redis
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -20,12 +22,27 @@ REQUESTS = prometheus_client.Histogram(
 class RequestMetrics:
     """Counts and times requests by the name of their view, so that the number of label values stays bounded."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    sync_capable = True
+    async_capable = True
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.asynchronous = iscoroutinefunction(get_response)
+        if self.asynchronous:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if self.asynchronous:
+            return self._acall(request)
         started = time.perf_counter()
-        response = self.get_response(request)
+        return self._observed(request, self.get_response(request), started)
+
+    async def _acall(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        return self._observed(request, await self.get_response(request), started)
+
+    @staticmethod
+    def _observed(request: HttpRequest, response: HttpResponse, started: float) -> HttpResponse:
         view = request.resolver_match.view_name if request.resolver_match else "unmatched"
         REQUESTS.labels(request.method, view, response.status_code).observe(time.perf_counter() - started)
         return response

@@ -30,7 +30,6 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -62,16 +61,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.health.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.staticfiles.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -121,7 +118,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/wallet/"
+LOGIN_REDIRECT_URL = "site:wallet"
 LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -191,6 +188,12 @@ CHAINS = {
 }
 CMC_API_KEY = read_secret("CMC_API_KEY")
 SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")
+SECRETS_MASTER_KEYS_OLD = read_secret("SECRETS_MASTER_KEYS_OLD")
+SECRETS_MASTER_KEY_AUTOCREATE = False
+PRICE_SOURCE = env.str("PRICE_SOURCE", "")
+PRODUCTION = False
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
+SITE_NAME = env.str("SITE_NAME", "Bourse")
 
 # --- Pages --------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -198,7 +201,7 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static" / "dist", BASE_DIR / "static" / "public"]
 STATIC_ROOT = env.str("STATIC_ROOT", str(BASE_DIR / "var" / "staticfiles"))
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

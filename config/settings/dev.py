@@ -9,8 +9,8 @@ if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
     for _name, _value in embedded.ensure().environment.items():
         os.environ.setdefault(_name, _value)
 
-from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import LOGGING, env  # noqa: E402
+from config.settings.base import *  # noqa: F403
+from config.settings.base import LOGGING, env
 
 DEBUG = env.bool("DEBUG", False)
 DEMO = env.bool("BOURSE_DEMO", True)

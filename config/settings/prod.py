@@ -17,6 +17,7 @@ for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "SIGNER_DATABASE_URL"
     if os.environ.get(_name):
         raise ImproperlyConfigured(f"{_name} is the signer's alone; it must not be set where this process can read it.")
 
+PRODUCTION = True
 SECRET_KEY = require("SECRET_KEY")
 SECRETS_MASTER_KEY = require("SECRETS_MASTER_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("BOURSE_STATE", str(Path(__file__).resolve().parent.parent.parent / "var" / "test"))
-from config import embedded  # noqa: E402
+from config import embedded
 
 _services = embedded.ensure(durable=False)
 os.environ.update(_services.environment)
