@@ -1,0 +1,1 @@
+"""What changes assets: their networks (`networks`) and their rates (`rates`)."""
