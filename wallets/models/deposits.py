@@ -1,0 +1,75 @@
+"""Coins that arrived at one of our addresses, from the first sight to the credit.
+
+What must never happen here: a row credited twice without a reversal between (state and `credits` change in the
+transaction that posts to the ledger), or an arrival of a customer's that is booked to the house.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from exchange.assets.fields import BaseUnits
+from exchange.core.ids import uuid7
+
+from .index import Address
+
+
+class Deposit(models.Model):
+    """One arrival: an output of a UTXO transaction, the value or a token log of an EVM transaction."""
+
+    class State(models.TextChoices):
+        SEEN = "seen", "Seen, in no block yet"
+        CONFIRMING = "confirming", "In a block, waiting for confirmations"
+        CREDITED = "credited", "Credited"
+        BELOW_MINIMUM = "below_minimum", "Below the minimum: not credited"
+        ORPHANED = "orphaned", "Its block was reorganised away"
+        DROPPED = "dropped", "Left the mempool without a block"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    network_id = models.SmallIntegerField()
+    asset_id = models.SmallIntegerField()
+    address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="deposits")
+    # Whose it is; null for coins that arrived at the house's hot wallet.
+    owner_id = models.BigIntegerField(null=True, blank=True)
+    txid = models.CharField(max_length=66)
+    # Which part of the transaction: an output's number, "value", or "log:" and the log's place within the transaction.
+    position = models.CharField(max_length=40)
+    amount = BaseUnits()
+    state = models.CharField(max_length=16, choices=State.choices)
+    confirmations_required = models.PositiveIntegerField()
+    block_height = models.PositiveBigIntegerField(null=True, blank=True)
+    block_hash = models.CharField(max_length=66, default="", blank=True)
+    seen_at = models.DateTimeField()
+    credited_at = models.DateTimeField(null=True, blank=True)
+    # Its block is gone and the credit is not taken back yet: the scanner does nothing else until it is.
+    reversal_due = models.BooleanField(default=False)
+    reversed_at = models.DateTimeField(null=True, blank=True)
+    # How often it was credited: 2 after a reorganisation took the first credit back and it was mined again.
+    credits = models.PositiveIntegerField(default=0)
+    transfer_id = models.UUIDField(null=True, blank=True)
+    reversal_id = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        db_table = "wallets_deposit"
+        constraints = [
+            models.UniqueConstraint(fields=["network_id", "txid", "position"], name="wallets_deposit_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="wallets_deposit_positive"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["confirming", "credited", "below_minimum"]) | Q(block_height__isnull=False),
+                name="wallets_deposit_has_block",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["credited", "below_minimum"]) | Q(transfer_id__isnull=False),
+                name="wallets_deposit_has_transfer",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner_id", "-id"], name="wallets_deposit_owner"),
+            models.Index(fields=["network_id", "block_height"], name="wallets_deposit_height"),
+            models.Index(fields=["network_id"], condition=Q(reversal_due=True), name="wallets_deposit_reversal_due"),
+            models.Index(
+                fields=["network_id"], condition=Q(state__in=["seen", "confirming"]), name="wallets_deposit_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.position}"

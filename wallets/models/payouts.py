@@ -1,0 +1,136 @@
+"""Transactions of ours: a payout holds its inputs or its nonce for good, and has one or more signed versions.
+
+A replacement is another version of the same payout, so it can only spend the same inputs or the same nonce: at most one
+of them is ever mined. What must never happen here: a live input or nonce with two payouts (unique in the database), or
+a version broadcast before its bytes and txid are committed.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from exchange.assets.fields import BaseUnits
+from exchange.core.ids import uuid7
+
+from .index import Address, Coin
+
+
+class Payout(models.Model):
+    class State(models.TextChoices):
+        RESERVED = "reserved", "Inputs or nonce reserved"
+        SIGNING = "signing", "With the signer"
+        SIGNED = "signed", "Signed bytes kept, not yet sent"
+        BROADCAST = "broadcast", "Sent to the network"
+        CONFIRMED = "confirmed", "In a block"
+        FINAL = "final", "Final"
+        RELEASED = "released", "Never signed; inputs or nonce free again"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    network_id = models.SmallIntegerField()
+    asset_id = models.SmallIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices)
+    # The hot address: it takes the change of a UTXO transaction, and sends an EVM one.
+    address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="payouts")
+    confirmations_required = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+    txid = models.CharField(max_length=66, default="", blank=True)
+    block_height = models.PositiveBigIntegerField(null=True, blank=True)
+    block_hash = models.CharField(max_length=66, default="", blank=True)
+    # What the network took, known once it is mined; always in the chain's own coin.
+    network_fee = BaseUnits(null=True, blank=True)
+    # The fee that the ledger carries, once final; a later reorganisation may mine it again at another price.
+    booked_fee = BaseUnits(null=True, blank=True)
+    # False when an EVM transaction was mined and reverted: the fee is gone, the coins are not.
+    succeeded = models.BooleanField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "wallets_payout"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="confirmed") | Q(block_height__isnull=False),
+                name="wallets_payout_confirmed_in_block",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["confirmed", "final"]) | Q(network_fee__isnull=False, succeeded__isnull=False),
+                name="wallets_payout_mined",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["network_id"], condition=Q(closed_at=None), name="wallets_payout_open"),
+            models.Index(fields=["network_id", "block_height"], name="wallets_payout_height"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PayoutVersion(models.Model):
+    """One set of bytes for a payout. The id is the signing job's id too."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(default=1)
+    unsigned = models.JSONField()
+    txid = models.CharField(max_length=66, default="", blank=True)
+    raw = models.BinaryField(null=True)
+    refusal = models.TextField(default="", blank=True)
+    created_at = models.DateTimeField()
+    signed_at = models.DateTimeField(null=True)
+    first_broadcast_at = models.DateTimeField(null=True)
+    last_broadcast_at = models.DateTimeField(null=True)
+    last_error = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "wallets_payout_version"
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "number"], name="wallets_version_number_once"),
+            models.UniqueConstraint(fields=["txid"], condition=~Q(txid=""), name="wallets_version_txid_once"),
+            models.CheckConstraint(
+                condition=Q(first_broadcast_at=None) | (Q(raw__isnull=False) & ~Q(txid="")),
+                name="wallets_version_kept_before_sent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.txid or str(self.id)
+
+
+class Reservation(models.Model):
+    """A coin promised to a payout. Live rows are unique by coin; a released row stays as history."""
+
+    coin = models.ForeignKey(Coin, on_delete=models.PROTECT, related_name="reservations")
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="reservations")
+    reserved_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "wallets_reservation"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["coin"], condition=Q(released_at=None), name="wallets_reservation_one_live"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"coin {self.coin_id} for {self.payout_id}"
+
+
+class Nonce(models.Model):
+    """A nonce of a hot account, promised to a payout."""
+
+    address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="nonces")
+    nonce = models.PositiveBigIntegerField()
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="nonces")
+    reserved_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "wallets_nonce"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["address", "nonce"], condition=Q(released_at=None), name="wallets_nonce_one_live"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.nonce}"
