@@ -186,7 +186,15 @@ CHAINS = {
     "litecoin": {"url": env.str("LITECOIN_RPC_URL", ""), "network": env.str("LITECOIN_NETWORK", "mainnet")},
     "ethereum": {"url": env.str("ETHEREUM_RPC_URL", ""), "chain_id": env.int("ETHEREUM_CHAIN_ID", 1)},
 }
+
+# --- Prices -------------------------------------------------------------------------------------------------------
+PRICE_SOURCE = env.str("PRICE_SOURCE", "")  # "coinmarketcap" or "simulated"; empty: what there is a key for, or the demo's
+PRICE_REFRESH_S = env.int("PRICE_REFRESH_S", 60)
+PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
 CMC_API_KEY = read_secret("CMC_API_KEY")
+CMC_BASE_URL = env.str("CMC_BASE_URL", "https://pro-api.coinmarketcap.com")
+
+# --- Secrets ------------------------------------------------------------------------------------------------------
 SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")
 SECRETS_MASTER_KEYS_OLD = read_secret("SECRETS_MASTER_KEYS_OLD")
 SECRETS_MASTER_KEY_AUTOCREATE = False
