@@ -1,0 +1,148 @@
+"""anvil: a private Ethereum chain with the calls of a real node. Blocks are made by `mine` only, as on the other chains.
+
+Amounts are integers of wei, or of a token's base unit. The ten unlocked accounts are the world outside.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from config.regtest.process import NodeError, NodeProcess
+from deploy.setup import places, programs
+
+CHAIN_ID = 31337
+STATE_EVERY_S = 1
+DUMP_TIMEOUT_S = 10.0
+
+
+def artifact(name: str) -> dict[str, Any]:
+    """A compiled contract: {"abi": …, "bytecode": "0x…"}."""
+    path = places.contracts() / f"{name}.json"
+    if not path.exists():
+        raise NodeError(f"{name} is not compiled yet: run `make setup`.")
+    compiled: dict[str, Any] = json.loads(path.read_text())
+    return compiled
+
+
+class Anvil(NodeProcess):
+    name = "anvil"
+
+    def __init__(self, *, folder: Path, port: int | None = None, persistent: bool = True) -> None:
+        """`persistent=False` keeps the chain in memory only, for tests that start afresh."""
+        super().__init__(folder=folder, port=port)
+        self.persistent = persistent
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
+        command = [
+            *programs.command("anvil"),
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+            f"--chain-id={CHAIN_ID}",
+            "--no-mining",
+            "--quiet",
+        ]
+        if self.persistent:
+            state = self.folder / "state.json"
+            command += [f"--state={state}", f"--state-interval={STATE_EVERY_S}"]
+        return command
+
+    def _probe(self) -> None:
+        if int(self.rpc("eth_chainId"), 16) != CHAIN_ID:
+            raise NodeError(f"another chain answers on port {self.port}")
+
+    @property
+    def accounts(self) -> list[str]:
+        """Ten accounts with 10,000 ETH each, unlocked in the node."""
+        return list(self.rpc("eth_accounts"))
+
+    @property
+    def outside(self) -> str:
+        """The account that stands for the world outside."""
+        return self.accounts[0]
+
+    def height(self) -> int:
+        return int(self.rpc("eth_blockNumber"), 16)
+
+    def mine(self, count: int = 1) -> list[str]:
+        """Mines blocks with what is pending; returns their hashes."""
+        first = self.height() + 1
+        self.rpc("anvil_mine", hex(count), "0x1")
+        return [self.rpc("eth_getBlockByNumber", hex(height), False)["hash"] for height in range(first, first + count)]
+
+    def balance(self, address: str) -> int:
+        return int(self.rpc("eth_getBalance", address, "latest"), 16)
+
+    def send(self, address: str, amount: int, *, sender: str | None = None) -> str:
+        """Sends wei from an unlocked account, pending until `mine`; returns the transaction's hash."""
+        return str(
+            self.rpc("eth_sendTransaction", {"from": sender or self.outside, "to": address, "value": hex(amount)})
+        )
+
+    def receipt(self, txid: str) -> dict[str, Any]:
+        """Raises when the transaction is not mined or was reverted."""
+        found: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", txid)
+        if found is None:
+            raise NodeError(f"{txid} is not in a block")
+        if int(found["status"], 16) != 1:
+            raise NodeError(f"{txid} was reverted")
+        return found
+
+    def deploy(self, name: str, *arguments: Any) -> str:
+        """Deploys a compiled contract from the outside account and mines it; returns its address."""
+        from web3 import Web3
+
+        compiled = artifact(name)
+        factory = Web3().eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+        data = factory.constructor(*arguments).data_in_transaction
+        txid = self.rpc("eth_sendTransaction", {"from": self.outside, "data": data, "gas": hex(3_000_000)})
+        self.mine()
+        return Web3.to_checksum_address(self.receipt(txid)["contractAddress"])
+
+    def transact(
+        self, name: str, address: str, function: str, arguments: Sequence[Any], *, sender: str | None = None
+    ) -> str:
+        """Calls a function of a deployed contract, pending until `mine`; returns the transaction's hash."""
+        from web3 import Web3
+
+        contract = Web3().eth.contract(address=Web3.to_checksum_address(address), abi=artifact(name)["abi"])
+        data = contract.encode_abi(function, args=list(arguments))
+        request = {"from": sender or self.outside, "to": address, "data": data, "gas": hex(300_000)}
+        return str(self.rpc("eth_sendTransaction", request))
+
+    def read(self, name: str, address: str, function: str, *arguments: Any) -> Any:
+        """A view function's answer at the newest block."""
+        from web3 import Web3
+
+        node = Web3(Web3.HTTPProvider(self.url))
+        contract = node.eth.contract(address=Web3.to_checksum_address(address), abi=artifact(name)["abi"])
+        return contract.functions[function](*arguments).call()
+
+    def reorganise(self, depth: int) -> None:
+        """Replaces the newest `depth` blocks by empty ones; their transactions are dropped, not put back."""
+        self.rpc("anvil_reorg", depth, [])
+
+    def snapshot(self) -> str:
+        return str(self.rpc("evm_snapshot"))
+
+    def revert(self, snapshot: str) -> None:
+        """Puts chain and pending transactions back; a snapshot can be used once."""
+        if not self.rpc("evm_revert", snapshot):
+            raise NodeError(f"anvil knows no snapshot {snapshot}")
+
+    def settle(self) -> None:
+        """Waits until the state file is newer than now, so that a kill loses nothing that came before."""
+        state = self.folder / "state.json"
+        asked_at = time.time()
+        deadline = time.monotonic() + DUMP_TIMEOUT_S
+        while not state.exists() or state.stat().st_mtime <= asked_at:
+            if time.monotonic() > deadline:
+                raise NodeError("anvil does not write its state file")
+            time.sleep(0.05)

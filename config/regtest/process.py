@@ -1,0 +1,151 @@
+"""One node as a child process: a port of 127.0.0.1, a data folder, a log, start, ready probe, stop.
+
+A node never outlives whoever started it: the kernel ends it when its parent dies, however that happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from config.regtest import rpc
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+_PR_SET_PDEATHSIG = 1
+
+
+class NodeError(RuntimeError):
+    """A node could not be started or does not do as asked; the text names its log."""
+
+
+def refuse_production() -> None:
+    """Raises under production settings, whether Django runs already or not."""
+    named = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    if "django.conf" in sys.modules:
+        from django.conf import settings
+
+        if settings.configured:
+            named = getattr(settings, "SETTINGS_MODULE", named)
+    if named == "config.settings.prod" or os.environ.get("BOURSE_HOUSE_SETTINGS") == "config.settings.prod":
+        raise NodeError("Private test chains do not run under config.settings.prod.")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class NodeProcess:
+    """What the three nodes have in common. `folder` holds the chain; a later start on it carries on."""
+
+    name = "node"
+
+    def __init__(self, *, folder: Path, port: int | None = None) -> None:
+        refuse_production()
+        self.folder = folder
+        self.port = port or free_port()
+        self.log = folder / "log"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the node answers JSON-RPC, credentials included."""
+        raise NotImplementedError
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _probe(self) -> None:
+        """Asks the node something that only a ready one answers."""
+        raise NotImplementedError
+
+    def _prepare(self) -> None:
+        """What the first start needs: coins of its own, a wallet. Runs at every start, so it looks before it acts."""
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """One JSON-RPC call. Raises rpc.RpcError (the node refused) or OSError (it does not answer)."""
+        return rpc.call(self.url, method, list(params))
+
+    def start(self) -> None:
+        """Returns when the node answers and its outside wallet has coins. Does nothing when it runs."""
+        if self.running:
+            return
+        refuse_production()
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = self._command()
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no lock of ours is taken between fork and exec
+            )
+        self._await_ready()
+        self._prepare()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            if not self.running:
+                raise NodeError(f"{self.name} ended at once: {self._last_words()} (its log: {self.log})")
+            try:
+                self._probe()
+                return
+            except (OSError, rpc.RpcError) as exc:
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise NodeError(f"{self.name} does not answer: {exc} (its log: {self.log})") from exc
+            time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def stop(self) -> None:
+        """A clean end, data written; SIGKILL when the node does not take the hint. Quiet when it does not run."""
+        if not self.running:
+            return
+        assert self._child is not None
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would be. `start` on the same object carries on with the same data and port."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
