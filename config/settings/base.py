@@ -197,7 +197,6 @@ CMC_BASE_URL = env.str("CMC_BASE_URL", "https://pro-api.coinmarketcap.com")
 # --- Secrets ------------------------------------------------------------------------------------------------------
 SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")
 SECRETS_MASTER_KEYS_OLD = read_secret("SECRETS_MASTER_KEYS_OLD")
-SECRETS_MASTER_KEY_AUTOCREATE = False
 PRICE_SOURCE = env.str("PRICE_SOURCE", "")
 PRODUCTION = False
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
