@@ -1,0 +1,7 @@
+"""The matching engine's pure core: commands in, events out, prices in ticks, quantities in lots, all of them integers.
+
+What must never happen in this room: an import of Django, a look at the clock, at randomness, at the environment or at a
+database. The same commands always give the same events and the same hash of state.
+
+Read it in this order: rules, commands, events, fees, book, matching, funds.
+"""
