@@ -8,3 +8,6 @@ class SecretsConfig(AppConfig):
     label = "secrets"
     verbose_name = "Secrets"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from exchange.secrets import checks  # noqa: F401  (registers itself)
