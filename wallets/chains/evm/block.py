@@ -1,0 +1,199 @@
+"""One EVM block with its receipts: native payments that succeeded and ERC-20 Transfer logs, matched by recipient.
+
+Logs come with the receipts of the block *hash*, so a reorganisation between two questions cannot mix two blocks. A credit's
+slot is "native" or "log:<place inside the receipt>": the block-wide log index changes when it is mined again elsewhere.
+What must never happen here: a failed transaction, an empty amount or a receipt of another block credited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+from wallets.chains.evm import erc20
+from wallets.chains.evm.address import checksummed
+from wallets.chains.protocol import BlockRef, Credit, MalformedData, PendingTransaction, Spend, hexadecimal, text
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    txid: str
+    slot: str
+    to: bytes
+    amount: int
+    contract: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    txid: str
+    sender: bytes
+    nonce: int
+
+    @property
+    def spend_key(self) -> str:
+        return f"{checksummed(self.sender)}:{self.nonce}"
+
+
+class EvmBlock:
+    """One block, matched in memory."""
+
+    __slots__ = ("_found", "_sent", "ref")
+
+    def __init__(self, ref: BlockRef, found: list[_Found], sent: list[_Sent]) -> None:
+        self.ref = ref
+        self._found = found
+        self._sent = sent
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def destinations(self) -> set[bytes]:
+        """Every address this block pays, as 20 bytes."""
+        return {found.to for found in self._found}
+
+    def credits(self, to: Container[bytes]) -> list[Credit]:
+        """What pays one of these addresses, in the block's order."""
+        return [_credit(found) for found in self._found if found.to in to]
+
+    def spent(self) -> set[str]:
+        """Every nonce this block uses up."""
+        return {sent.spend_key for sent in self._sent}
+
+    def spends(self, of: Container[str]) -> list[Spend]:
+        """What uses one of these nonces."""
+        return [Spend(sent.txid, key) for sent in self._sent if (key := sent.spend_key) in of]
+
+
+class EvmMempool:
+    """What the node would put into its next block. Plain token transfers are read from their call, so nothing here is certain."""
+
+    def __init__(self, found: list[_Found], sent: list[_Sent]) -> None:
+        self._found = found
+        self._sent = {entry.txid: entry.spend_key for entry in sent}
+        self._spenders = {spend_key: txid for txid, spend_key in self._sent.items()}
+
+    def destinations(self) -> set[bytes]:
+        """Every address that is paid by something waiting."""
+        return {found.to for found in self._found}
+
+    def transactions(self, to: Container[bytes]) -> list[PendingTransaction]:
+        """What would pay one of these addresses. Any EVM transaction can be replaced by its sender."""
+        grouped: dict[str, list[Credit]] = {}
+        for found in self._found:
+            if found.to in to:
+                grouped.setdefault(found.txid, []).append(_credit(found))
+        return [
+            PendingTransaction(txid, tuple(credits), (self._sent[txid],), True) for txid, credits in grouped.items()
+        ]
+
+    def spender(self, spend_key: str) -> str | None:
+        """The waiting transaction that uses this nonce, if there is one."""
+        return self._spenders.get(spend_key)
+
+
+def _credit(found: _Found) -> Credit:
+    return Credit(found.txid, found.slot, found.to, found.amount, checksummed(found.contract) if found.contract else "")
+
+
+def quantity(value: object, name: str) -> int:
+    """A JSON-RPC quantity ("0x1a"). Raises MalformedData."""
+    body = text(value, name, maximum=66)
+    try:
+        number = int(body, 16)
+    except ValueError:
+        raise MalformedData(f"{name} is not a quantity") from None
+    if not body.startswith("0x") or number < 0:
+        raise MalformedData(f"{name} is not a quantity")
+    return number
+
+
+def reference(head: object) -> BlockRef:
+    """The place of a block from its JSON. Raises MalformedData."""
+    if not isinstance(head, dict):
+        raise MalformedData("a block is not an object")
+    return BlockRef(
+        height=quantity(head.get("number"), "number"),
+        hash=text(head.get("hash"), "hash"),
+        parent=text(head.get("parentHash"), "parentHash"),
+        time=quantity(head.get("timestamp"), "timestamp"),
+    )
+
+
+def parse(body: object, receipts: object) -> EvmBlock:
+    """A block (with whole transactions) and all its receipts. Raises MalformedData when they do not belong together."""
+    ref = reference(body)
+    assert isinstance(body, dict)
+    transactions = body.get("transactions")
+    if not isinstance(transactions, list) or not isinstance(receipts, list) or len(transactions) != len(receipts):
+        raise MalformedData("a block and its receipts differ in number")
+    found: list[_Found] = []
+    sent: list[_Sent] = []
+    for transaction, receipt in zip(transactions, receipts, strict=True):
+        entry = _sent(transaction)
+        sent.append(entry)
+        if (
+            not isinstance(receipt, dict)
+            or receipt.get("transactionHash") != entry.txid
+            or receipt.get("blockHash") != ref.hash
+        ):
+            raise MalformedData("a receipt belongs to another transaction or block")
+        if receipt.get("status") != "0x1":
+            continue
+        found += _native(transaction, entry.txid)
+        found += _logs(receipt, entry.txid)
+    return EvmBlock(ref, found, sent)
+
+
+def parse_pending(body: object) -> EvmMempool:
+    """The node's pending block. Raises MalformedData."""
+    transactions = body.get("transactions") if isinstance(body, dict) else None
+    if not isinstance(transactions, list):
+        raise MalformedData("a pending block has no list of transactions")
+    found: list[_Found] = []
+    sent: list[_Sent] = []
+    for transaction in transactions:
+        entry = _sent(transaction)
+        sent.append(entry)
+        found += _native(transaction, entry.txid)
+        transfer = erc20.read_transfer_call(hexadecimal(transaction.get("input"), "input", maximum=1_000_000))
+        if transfer is not None and transfer[1] and transaction.get("to"):
+            # Its place among the logs is not known before it runs; the first is the usual one.
+            found.append(_Found(entry.txid, "log:0", *transfer, hexadecimal(transaction["to"], "to")))
+    return EvmMempool(found, sent)
+
+
+def _sent(transaction: Any) -> _Sent:
+    if not isinstance(transaction, dict):
+        raise MalformedData("a transaction is not an object")
+    sender = hexadecimal(transaction.get("from"), "from")
+    if len(sender) != 20:
+        raise MalformedData("a sender has 20 bytes")
+    return _Sent(text(transaction.get("hash"), "hash"), sender, quantity(transaction.get("nonce"), "nonce"))
+
+
+def _native(transaction: dict[str, Any], txid: str) -> list[_Found]:
+    amount = quantity(transaction.get("value"), "value")
+    if not amount or not transaction.get("to"):
+        return []
+    return [_Found(txid, "native", _twenty(transaction["to"]), amount, b"")]
+
+
+def _logs(receipt: dict[str, Any], txid: str) -> list[_Found]:
+    logs = receipt.get("logs")
+    if not isinstance(logs, list) or not all(isinstance(log, dict) for log in logs):
+        raise MalformedData("a receipt has no list of logs")
+    found = []
+    for place, log in enumerate(logs):
+        transfer = erc20.read_transfer_log(log.get("topics"), log.get("data"))
+        if transfer is not None and transfer[1] and not log.get("removed"):
+            found.append(_Found(txid, f"log:{place}", *transfer, _twenty(log.get("address"))))
+    return found
+
+
+def _twenty(value: object) -> bytes:
+    key = hexadecimal(value, "address")
+    if len(key) != 20:
+        raise MalformedData("an address has 20 bytes")
+    return key

@@ -1,0 +1,195 @@
+"""One EVM node, seen through `protocol.Chain`.
+
+What must never happen here: an answer believed before the node has named the configured chain id, logs asked for by number, or a
+broadcast called failed while the node has the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from wallets.chains.evm import address as addresses
+from wallets.chains.evm import block, erc20, payout, transaction
+from wallets.chains.evm.block import EvmBlock, EvmMempool
+from wallets.chains.evm.rpc import METHOD_NOT_FOUND, Rpc
+from wallets.chains.evm.rules import EvmRules
+from wallets.chains.protocol import (
+    BlockNotFound,
+    BlockRef,
+    BroadcastRefused,
+    Confirmation,
+    Holdings,
+    MalformedData,
+    NodeRefused,
+    WrongChain,
+    hexadecimal,
+    integer,
+    text,
+)
+
+_PRIORITY_FEE_FALLBACK = 10**9  # 1 gwei, where the node has no opinion
+
+
+class EvmChain:
+    """One node of one EVM chain. Safe to share between threads; connects at the first question."""
+
+    def __init__(self, *, name: str, url: str, chain_id: int, timeout_s: float = 30) -> None:
+        self.name = name
+        self.rules = EvmRules(name, chain_id)
+        self._rpc = Rpc(url, timeout_s=timeout_s)
+        self._checked = False
+
+    def check(self) -> None:
+        """Asks the node which chain it serves. Raises WrongChain."""
+        self._checked = False
+        chain_id = block.quantity(self._rpc.call("eth_chainId"), "chain id")
+        if chain_id != self.rules.chain_id:
+            raise WrongChain(f"the node serves chain {chain_id}, not {self.rules.chain_id}")
+        self._checked = True
+
+    def tip(self) -> BlockRef:
+        """The node's latest block. Asks for the chain id again each time: behind one URL may stand another node tomorrow."""
+        self.check()
+        return block.reference(self._rpc.call("eth_getBlockByNumber", "latest", False))
+
+    def finalized(self) -> int | None:
+        """The height that cannot be reorganised any more, None where the chain has no such thing."""
+        self._ready()
+        try:
+            head = self._rpc.call("eth_getBlockByNumber", "finalized", False)
+        except NodeRefused:
+            return None
+        return block.reference(head).height if head else None
+
+    def block_ref(self, height: int) -> BlockRef:
+        """The active chain's block at this height. Raises BlockNotFound."""
+        self._ready()
+        return block.reference(self._block_json(height, whole=False))
+
+    def block(self, height: int) -> EvmBlock:
+        """The active chain's block at this height with its receipts, both by its hash. Raises BlockNotFound."""
+        self._ready()
+        body = self._block_json(height, whole=True)
+        return block.parse(body, self._receipts(body))
+
+    def mempool(self) -> EvmMempool:
+        """What the node would mine next."""
+        self._ready()
+        return block.parse_pending(self._rpc.call("eth_getBlockByNumber", "pending", True) or {"transactions": []})
+
+    def broadcast(self, raw: bytes) -> str:
+        """Sends signed bytes; the txid. That the network has them already is success.
+
+        Raises BroadcastRefused when the node does not take them and does not know them; NodeUnavailable when there was no answer:
+        then the bytes may be out, and the same bytes may be sent again.
+        """
+        self._ready()
+        txid = transaction.decode(raw).txid
+        try:
+            self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+        except NodeRefused as error:
+            # "already known", "nonce too low" when it is mined: every client words it differently, so look for it.
+            if self.confirmation(txid).state == "unknown":
+                raise BroadcastRefused(error.node_message, node_code=error.node_code) from None
+        return txid
+
+    def confirmation(self, txid: str, *, block_hash: str = "") -> Confirmation:
+        """Where a transaction stands, by its receipt; `succeeded` False when it was mined and reverted."""
+        self._ready()
+        receipt = self._rpc.call("eth_getTransactionReceipt", txid)
+        if not isinstance(receipt, dict):
+            waiting = self._rpc.call("eth_getTransactionByHash", txid)
+            return Confirmation("mempool" if isinstance(waiting, dict) else "unknown")
+        height = block.quantity(receipt.get("blockNumber"), "blockNumber")
+        mined_in = text(receipt.get("blockHash"), "blockHash")
+        tip = self.tip()
+        try:
+            if self.block_ref(height).hash != mined_in:
+                return Confirmation("mempool")
+        except BlockNotFound:
+            return Confirmation("mempool")
+        finalized = self.finalized()
+        gas_used = block.quantity(receipt.get("gasUsed"), "gasUsed")
+        gas_price = block.quantity(receipt.get("effectiveGasPrice"), "effectiveGasPrice")
+        return Confirmation(
+            state="mined",
+            confirmations=max(1, tip.height - height + 1),
+            height=height,
+            block_hash=mined_in,
+            succeeded=receipt.get("status") == "0x1",
+            fee=gas_used * gas_price,
+            final=None if finalized is None else height <= finalized,
+        )
+
+    def holdings(self, keys: Iterable[bytes], *, contract: str = "") -> Holdings:
+        """What the node says these addresses hold at one block, in the native coin or a token."""
+        tip = self.tip()
+        at = {"blockHash": tip.hash}
+        amount = 0
+        for key in sorted(set(keys)):
+            if contract:
+                amount += self._call_number(contract, erc20.balance_of_call(key), at)
+            else:
+                amount += block.quantity(self._rpc.call("eth_getBalance", addresses.checksummed(key), at), "balance")
+        return Holdings(amount, tip.height)
+
+    def nonce(self, address: str, *, pending: bool = False) -> int:
+        """The next nonce of an address: after what is mined, or after what waits as well."""
+        self._ready()
+        return block.quantity(
+            self._rpc.call("eth_getTransactionCount", address, "pending" if pending else "latest"), "nonce"
+        )
+
+    def fees(self) -> payout.Fees:
+        """What a transaction should offer now."""
+        self._ready()
+        head = self._rpc.call("eth_getBlockByNumber", "latest", False)
+        base_fee = block.quantity(head.get("baseFeePerGas") if isinstance(head, dict) else None, "baseFeePerGas")
+        try:
+            priority = block.quantity(self._rpc.call("eth_maxPriorityFeePerGas"), "priority fee")
+        except NodeRefused:
+            priority = _PRIORITY_FEE_FALLBACK
+        return payout.Fees(base_fee, 2 * base_fee + priority, priority)
+
+    def send_gas(self, *, from_address: str, payment: payout.Payment) -> int:
+        """The gas limit for this payment: the estimate and a fifth more. Raises NodeRefused when the payment would fail."""
+        self._ready()
+        to, value, data = payout.call(payment)
+        asked = {"from": from_address, "to": addresses.checksummed(to), "value": hex(value), "data": "0x" + data.hex()}
+        estimate = block.quantity(self._rpc.call("eth_estimateGas", asked), "gas")
+        # A plain transfer to an address without code costs 21,000, always.
+        return estimate if estimate == 21_000 else estimate + estimate // 5
+
+    def token_decimals(self, contract: str) -> int:
+        """What a token's contract says of its decimals. Raises MalformedData when it says nothing sensible."""
+        self._ready()
+        return integer(self._call_number(contract, erc20.DECIMALS_CALL, "latest"), "decimals", maximum=77)
+
+    def _ready(self) -> None:
+        if not self._checked:
+            self.check()
+
+    def _block_json(self, height: int, *, whole: bool) -> dict[str, Any]:
+        body = self._rpc.call("eth_getBlockByNumber", hex(height), whole)
+        if not isinstance(body, dict):
+            raise BlockNotFound(f"there is no block at height {height}")
+        return body
+
+    def _receipts(self, body: dict[str, Any]) -> list[Any]:
+        ref = block.reference(body)
+        try:
+            receipts = self._rpc.call("eth_getBlockReceipts", ref.hash)
+        except NodeRefused as error:
+            if error.node_code != METHOD_NOT_FOUND:
+                raise BlockNotFound(f"block {ref.hash} is gone") from None
+            receipts = [self._rpc.call("eth_getTransactionReceipt", each["hash"]) for each in body["transactions"]]
+        if not isinstance(receipts, list) or None in receipts:
+            raise BlockNotFound(f"block {ref.hash} is gone")
+        return receipts
+
+    def _call_number(self, contract: str, data: bytes, at: object) -> int:
+        answer = hexadecimal(self._rpc.call("eth_call", {"to": contract, "data": "0x" + data.hex()}, at), "answer")
+        if len(answer) != 32:
+            raise MalformedData(f"the contract {contract} does not answer with a number")
+        return int.from_bytes(answer, "big")
