@@ -1,7 +1,7 @@
 """An EIP-1559 transaction: values to bytes and back, the digest that is signed, and who signed it.
 
-What must never happen here: a transaction of another type or chain taken for ours, bytes left over, or a high-s signature accepted
-(EIP-2), which would give the same payment a second hash.
+What must never happen here: a transaction of another type or chain taken for ours, bytes left over, or a high-s signature
+accepted (EIP-2), which would give the same payment a second hash.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _unpack_amount = struct.Struct("<Q").unpack_from
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Where one transaction lies: the parts its txid is hashed from, and whether it is the coinbase or Litecoin's peg transaction."""
+    """Where one transaction lies: the parts its txid is hashed from; and how long its outputs cannot be spent."""
 
     version_at: int
     body_at: int

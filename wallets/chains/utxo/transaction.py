@@ -1,7 +1,7 @@
 """A transaction of the family: bytes to values and back, ids, sizes, and the BIP143 digest that a P2WPKH input signs.
 
 Everything that is signed or broadcast passes through `decode`: it takes exactly one transaction, canonical and whole.
-What must never happen here: bytes left over, a length that is believed before it is checked, or an exception that is not MalformedData.
+What must never happen here: bytes left over, a length believed before it is checked, or an exception that is not MalformedData.
 """
 
 from __future__ import annotations
