@@ -122,6 +122,7 @@ BEGIN
       CONTINUE WHEN to_regclass(child) IS NOT NULL;
       -- Made apart and attached: attaching takes a lock that lets the engine and the readers go on.
       EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL) WITH (fillfactor = %s)', child, wanted.parent, wanted.fill);
+      EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %I FROM bourse_app', child);
       EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
                      wanted.parent, child, n * wanted.width, (n + 1) * wanted.width);
       made := made + 1;
@@ -168,6 +169,13 @@ DROP_FUNCTIONS = (
 GRANTS = """
 REVOKE INSERT, UPDATE, DELETE ON trading_shard, trading_batch, trading_command, trading_command_key, trading_order_key,
     trading_order, trading_trade, trading_candle FROM bourse_app;
+DO $revoke$
+BEGIN
+  FOR n IN 0..7 LOOP
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON trading_command_key_h%s, trading_order_key_h%s FROM bourse_app', n, n);
+  END LOOP;
+END
+$revoke$;
 REVOKE DELETE ON trading_market FROM bourse_app;
 GRANT INSERT ON trading_shard TO bourse_app;
 GRANT SELECT ON trading_market TO bourse_engine;

@@ -1,0 +1,270 @@
+"""How markets, orders, fills and trades look outside: decimal strings of the market, words in place of numbers.
+
+One set of shapes for pages, REST, websockets and the engine's own messages. Pure: rows in, frozen dataclasses out.
+What must never happen here: a float, or an amount shown with another market's decimals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from exchange.core import amounts
+from exchange.core.times import iso
+
+SIDES = {1: "buy", 2: "sell"}
+KINDS = {1: "limit", 2: "market"}
+TIMES_IN_FORCE = {1: "GTC", 2: "IOC"}
+ORDER_STATES = {1: "open", 2: "filled", 3: "cancelled"}
+MARKET_STATES = {1: "open", 2: "cancel_only", 3: "halted"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """A market. `tick_size`, `lot_size` and the fees are decimal strings; the integers are what they are made of."""
+
+    id: int
+    symbol: str
+    base: str
+    quote: str
+    base_asset_id: int
+    quote_asset_id: int
+    base_decimals: int
+    quote_decimals: int
+    price_decimals: int
+    price_step: int
+    quantity_decimals: int
+    quantity_step: int
+    lot_base_units: int
+    tick_quote_units: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    tick_size: str
+    lot_size: str
+    maker_fee: str
+    taker_fee: str
+    state: str
+    shard: int
+
+    def price(self, ticks: int) -> str:
+        return amounts.format(ticks * self.price_step, decimals=self.price_decimals)
+
+    def quantity(self, lots: int) -> str:
+        return amounts.format(lots * self.quantity_step, decimals=self.quantity_decimals)
+
+    def base_amount(self, units: int) -> str:
+        return amounts.format(units, decimals=self.base_decimals)
+
+    def quote_amount(self, units: int) -> str:
+        return amounts.format(units, decimals=self.quote_decimals)
+
+
+class OrderRow(NamedTuple):
+    """An order as the engine keeps it: ticks, lots, base units; times in microseconds since 1970."""
+
+    id: int
+    user_id: int
+    market_id: int
+    side: int
+    kind: int
+    time_in_force: int
+    price: int
+    lots: int
+    quote_units: int
+    filled_lots: int
+    filled_quote: int
+    fee: int
+    state: int
+    reason: str
+    client_order_id: str | None
+    created_at: int
+    updated_at: int
+
+
+class TradeRow(NamedTuple):
+    """A trade as the engine keeps it; `at` in microseconds since 1970."""
+
+    id: int
+    market_id: int
+    price: int
+    lots: int
+    taker_side: int
+    maker_order_id: int
+    taker_order_id: int
+    maker_id: int
+    taker_id: int
+    buyer_fee: int
+    seller_fee: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """`fee` is what was paid so far, in `fee_asset`, the asset received; `average_price` is None before the first fill."""
+
+    id: int
+    client_order_id: str | None
+    user_id: int
+    market: str
+    side: str
+    type: str
+    time_in_force: str
+    price: str | None
+    quantity: str | None
+    quote_amount: str | None
+    filled_quantity: str
+    filled_quote: str
+    average_price: str | None
+    fee: str
+    fee_asset: str
+    state: str
+    reason: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FillView:
+    """One side of a trade, as its owner sees it. `id` is the trade's."""
+
+    id: int
+    order_id: int
+    market: str
+    side: str
+    role: str
+    price: str
+    quantity: str
+    quote_amount: str
+    fee: str
+    fee_asset: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TradeView:
+    """A public trade; `side` is the taker's."""
+
+    id: int
+    price: str
+    quantity: str
+    side: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CandleView:
+    time: datetime
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    quote_volume: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickerView:
+    """The last 24 hours. What nobody can know yet (no trade, no order) is None. `change` is a fraction: "0.0123"."""
+
+    market: str
+    last: str | None
+    bid: str | None
+    ask: str | None
+    open: str | None
+    high: str | None
+    low: str | None
+    volume: str
+    quote_volume: str
+    change: str | None
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BookView:
+    """Levels as (price, quantity), best first, as of the market's sequence `u`."""
+
+    market: str
+    u: int
+    bids: tuple[tuple[str, str], ...]
+    asks: tuple[tuple[str, str], ...]
+
+
+def moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def order(market: MarketView, row: OrderRow) -> OrderView:
+    buying = row.side == 1
+    return OrderView(
+        id=row.id,
+        client_order_id=row.client_order_id,
+        user_id=row.user_id,
+        market=market.symbol,
+        side=SIDES[row.side],
+        type=KINDS[row.kind],
+        time_in_force=TIMES_IN_FORCE[row.time_in_force],
+        price=market.price(row.price) if row.price else None,
+        quantity=market.quantity(row.lots) if row.lots else None,
+        quote_amount=market.quote_amount(row.quote_units) if row.quote_units else None,
+        filled_quantity=market.quantity(row.filled_lots),
+        filled_quote=market.quote_amount(row.filled_quote),
+        average_price=_average_price(market, row),
+        fee=market.base_amount(row.fee) if buying else market.quote_amount(row.fee),
+        fee_asset=market.base if buying else market.quote,
+        state=ORDER_STATES[row.state],
+        reason="" if row.reason == "filled" else row.reason,
+        created_at=moment(row.created_at),
+        updated_at=moment(row.updated_at),
+    )
+
+
+def _average_price(market: MarketView, row: OrderRow) -> str | None:
+    """Quote paid by base moved, cut to eight places beyond the tick: a figure to read, never one to compute with."""
+    if not row.filled_lots:
+        return None
+    decimals = market.price_decimals + 8
+    shift = decimals + market.base_decimals - market.quote_decimals
+    numerator = row.filled_quote * 10 ** max(shift, 0)
+    denominator = row.filled_lots * market.lot_base_units * 10 ** max(-shift, 0)
+    return amounts.format(numerator // denominator, decimals=decimals)
+
+
+def fill(market: MarketView, row: TradeRow, *, user_id: int) -> FillView:
+    """The trade from the side of `user_id`, who must be its maker or its taker."""
+    taking = row.taker_id == user_id
+    buying = (row.taker_side == 1) == taking
+    return FillView(
+        id=row.id,
+        order_id=row.taker_order_id if taking else row.maker_order_id,
+        market=market.symbol,
+        side="buy" if buying else "sell",
+        role="taker" if taking else "maker",
+        price=market.price(row.price),
+        quantity=market.quantity(row.lots),
+        quote_amount=market.quote_amount(row.price * row.lots * market.tick_quote_units),
+        fee=market.base_amount(row.buyer_fee) if buying else market.quote_amount(row.seller_fee),
+        fee_asset=market.base if buying else market.quote,
+        time=moment(row.at),
+    )
+
+
+def trade(market: MarketView, row: TradeRow) -> TradeView:
+    return TradeView(
+        id=row.id,
+        price=market.price(row.price),
+        quantity=market.quantity(row.lots),
+        side=SIDES[row.taker_side],
+        time=moment(row.at),
+    )
+
+
+def message(view: Any) -> dict[str, Any]:
+    """The JSON form of a view: its fields by name, times as text. Never a user id: nobody needs to be told their own."""
+    shown = {name: getattr(view, name) for name in view.__slots__ if name != "user_id"}
+    return {name: iso(value) if isinstance(value, datetime) else value for name, value in shown.items()}

@@ -1,0 +1,306 @@
+"""Reading the trading room: markets, orders, fills, trades, candles, tickers, the book.
+
+What must never happen here: a write, an unbounded page, or an order shown to somebody who does not own it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import redis
+from django.conf import settings
+from django.db.models import Max, Min, Q, Sum
+from redis.exceptions import RedisError
+
+from exchange.core import amounts
+from exchange.core.errors import InvalidRequest, NotFound, Unavailable
+from trading import candles as candle_grid
+from trading import presentation
+from trading.models import Candle, Command, Market, Order, OrderKey, Trade
+from trading.presentation import (
+    BookView,
+    CandleView,
+    FillView,
+    MarketView,
+    OrderRow,
+    OrderView,
+    TickerView,
+    TradeRow,
+    TradeView,
+)
+
+PAGE_MAX = 1_000
+OPEN_ORDERS_MAX = 1_000
+BOOK_DEPTH_MAX = 1_000
+
+
+class MarketNotFound(NotFound):
+    """No market has this symbol."""
+
+    code = "market_not_found"
+
+
+class OrderNotFound(NotFound):
+    """No such order, or it is somebody else's."""
+
+    code = "order_not_found"
+
+
+class IntervalInvalid(InvalidRequest):
+    """Candles come in fixed intervals only."""
+
+    code = "interval_invalid"
+
+
+class BookUnavailable(Unavailable):
+    """No engine has shown this market's book yet."""
+
+    code = "book_unavailable"
+
+
+def markets() -> list[MarketView]:
+    """All markets, oldest first. One query."""
+    return [_market(row) for row in Market.objects.order_by("id")]
+
+
+def market(symbol: str) -> MarketView:
+    """Raises MarketNotFound."""
+    return _by_symbol(symbol)
+
+
+def open_orders(user_id: int, market: str | None = None, limit: int = 200) -> list[OrderView]:
+    """Open orders, newest first, at most OPEN_ORDERS_MAX."""
+    found = Order.objects.filter(user_id=user_id, state=Order.State.OPEN)
+    return _orders(found, market=market, limit=min(limit, OPEN_ORDERS_MAX))
+
+
+def orders(user_id: int, *, market: str | None = None, before: int | None = None, limit: int = 50) -> list[OrderView]:
+    """A page of orders in every state, newest first; `before` is the last id of the page before."""
+    found = Order.objects.filter(user_id=user_id)
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return _orders(found, market=market, limit=min(limit, PAGE_MAX))
+
+
+def order(user_id: int, *, order_id: int | None = None, client_order_id: str | None = None) -> OrderView:
+    """One order by our id or the customer's own. Raises OrderNotFound."""
+    if order_id is None and client_order_id is not None:
+        key = OrderKey.objects.filter(user_id=user_id, client_order_id=client_order_id).first()
+        command = Command.objects.filter(id=key.command_id).first() if key else None
+        order_id = command.order_id if command else None
+    row = Order.objects.filter(id=order_id, user_id=user_id).first() if order_id is not None else None
+    if row is None:
+        raise OrderNotFound(
+            "There is no such order.", param="order_id" if client_order_id is None else "client_order_id"
+        )
+    return presentation.order(_markets_by_id()[row.market_id], order_row(row))
+
+
+def fills(
+    user_id: int, *, market: str | None = None, order_id: int | None = None, before: int | None = None, limit: int = 50
+) -> list[FillView]:
+    """A page of a customer's fills, newest first."""
+    known = _markets_by_id()
+    found = Trade.objects.all()
+    if market is not None:
+        found = found.filter(market_id=_id_of(known, market))
+    if order_id is not None:
+        found = found.filter(Q(maker_order_id=order_id) | Q(taker_order_id=order_id))
+    if before is not None:
+        found = found.filter(id__lt=before)
+    limit = min(limit, PAGE_MAX)
+    # Two index scans, not one over an OR: each side's newest are found without reading the other's.
+    rows: dict[int, Trade] = {}
+    for own in ({"maker_id": user_id}, {"taker_id": user_id}):
+        rows.update({row.id: row for row in found.filter(**own).order_by("-id")[:limit]})
+    newest = sorted(rows.values(), key=lambda row: row.id, reverse=True)[:limit]
+    return [presentation.fill(known[row.market_id], trade_row(row), user_id=user_id) for row in newest]
+
+
+def trades(market: str, *, before: int | None = None, limit: int = 50) -> list[TradeView]:
+    """A page of a market's trades, newest first. Raises MarketNotFound."""
+    view = _by_symbol(market)
+    found = Trade.objects.filter(market_id=view.id)
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return [presentation.trade(view, trade_row(row)) for row in found.order_by("-id")[: min(limit, PAGE_MAX)]]
+
+
+def candles(market: str, interval: str, *, before: datetime | None = None, limit: int = 300) -> list[CandleView]:
+    """The newest candles that begin before `before`, oldest first. Times without a trade have no candle."""
+    view = _by_symbol(market)
+    if interval not in candle_grid.INTERVALS:
+        raise IntervalInvalid(f"An interval is one of {', '.join(candle_grid.INTERVALS)}.", param="interval")
+    found = Candle.objects.filter(market_id=view.id, interval=candle_grid.index(interval))
+    if before is not None:
+        found = found.filter(open_time__lt=before)
+    rows = found.order_by("-open_time")[: min(limit, PAGE_MAX)]
+    return [
+        CandleView(
+            time=row.open_time,
+            open=view.price(row.open),
+            high=view.price(row.high),
+            low=view.price(row.low),
+            close=view.price(row.close),
+            volume=view.quantity(int(row.lots)),
+            quote_volume=view.quote_amount(int(row.quote_units)),
+        )
+        for row in reversed(rows)
+    ]
+
+
+def tickers(*, now: datetime) -> list[TickerView]:
+    """Every market's last 24 hours. A few queries a market."""
+    return [_ticker(view, now=now) for view in markets()]
+
+
+def ticker(market: str, *, now: datetime) -> TickerView:
+    """Raises MarketNotFound."""
+    return _ticker(_by_symbol(market), now=now)
+
+
+def book(market: str, depth: int = 100) -> BookView:
+    """The book as the engine last showed it (at most 100 ms behind). Raises MarketNotFound, BookUnavailable."""
+    view = _by_symbol(market)
+    shown = _shown_book(view.symbol)
+    if shown is None:
+        raise BookUnavailable("This market's order book is not available at the moment.", param="market")
+    depth = max(1, min(depth, BOOK_DEPTH_MAX))
+    return BookView(
+        market=view.symbol,
+        u=shown["u"],
+        bids=tuple((price, quantity) for price, quantity in shown["bids"][:depth]),
+        asks=tuple((price, quantity) for price, quantity in shown["asks"][:depth]),
+    )
+
+
+def order_row(row: Order) -> OrderRow:
+    values: dict[str, Any] = {name: getattr(row, name) for name in OrderRow._fields}
+    for name in ("quote_units", "filled_quote", "fee"):
+        values[name] = int(values[name])
+    for name in ("created_at", "updated_at"):
+        values[name] = presentation.microseconds(values[name])
+    return OrderRow(**values)
+
+
+def trade_row(row: Trade) -> TradeRow:
+    values: dict[str, Any] = {name: getattr(row, name) for name in TradeRow._fields}
+    values["buyer_fee"], values["seller_fee"] = int(row.buyer_fee), int(row.seller_fee)
+    values["at"] = presentation.microseconds(row.at)
+    return TradeRow(**values)
+
+
+def held_by_open_orders(cursor: Any) -> Iterable[tuple[int, int]]:
+    """What open orders hold, by ledger account: this room's part in the reconciliation."""
+    cursor.execute(
+        """
+        SELECT account, sum(held)::text FROM (
+            SELECT CASE o.side WHEN 1 THEN o.quote_account ELSE o.base_account END AS account,
+                   (o.lots - o.filled_lots)::numeric
+                       * CASE o.side WHEN 1 THEN o.price * m.tick_quote_units ELSE m.lot_base_units END AS held
+            FROM trading_order o JOIN trading_market m ON m.id = o.market_id WHERE o.state = 1
+        ) open_orders GROUP BY account
+        """
+    )
+    return [(account, int(held)) for account, held in cursor.fetchall()]
+
+
+def _by_symbol(symbol: str) -> MarketView:
+    row = Market.objects.filter(symbol=symbol).first()
+    if row is None:
+        raise MarketNotFound("There is no such market.", param="market")
+    return _market(row)
+
+
+def _orders(found: Any, *, market: str | None, limit: int) -> list[OrderView]:
+    known = _markets_by_id()
+    if market is not None:
+        found = found.filter(market_id=_id_of(known, market))
+    return [presentation.order(known[row.market_id], order_row(row)) for row in found.order_by("-id")[:limit]]
+
+
+def _markets_by_id() -> dict[int, MarketView]:
+    return {view.id: view for view in markets()}
+
+
+def _id_of(known: dict[int, MarketView], symbol: str) -> int:
+    for view in known.values():
+        if view.symbol == symbol:
+            return view.id
+    raise MarketNotFound("There is no such market.", param="market")
+
+
+def _market(row: Market) -> MarketView:
+    base, quote = row.symbol.split("-")
+    return MarketView(
+        id=row.id,
+        symbol=row.symbol,
+        base=base,
+        quote=quote,
+        base_asset_id=row.base_asset_id,
+        quote_asset_id=row.quote_asset_id,
+        base_decimals=row.base_decimals,
+        quote_decimals=row.quote_decimals,
+        price_decimals=row.price_decimals,
+        price_step=row.price_step,
+        quantity_decimals=row.quantity_decimals,
+        quantity_step=row.quantity_step,
+        lot_base_units=int(row.lot_base_units),
+        tick_quote_units=int(row.tick_quote_units),
+        maker_fee_ppm=row.maker_fee_ppm,
+        taker_fee_ppm=row.taker_fee_ppm,
+        tick_size=amounts.format(row.price_step, decimals=row.price_decimals),
+        lot_size=amounts.format(row.quantity_step, decimals=row.quantity_decimals),
+        maker_fee=amounts.format(row.maker_fee_ppm, decimals=6),
+        taker_fee=amounts.format(row.taker_fee_ppm, decimals=6),
+        state=presentation.MARKET_STATES[row.state],
+        shard=row.shard_id,
+    )
+
+
+def _ticker(view: MarketView, *, now: datetime) -> TickerView:
+    day = Candle.objects.filter(
+        market_id=view.id, interval=candle_grid.index("1m"), open_time__gt=now - timedelta(days=1), open_time__lte=now
+    )
+    sums = day.aggregate(high=Max("high"), low=Min("low"), lots=Sum("lots"), quote=Sum("quote_units"))
+    first = day.order_by("open_time").values_list("open", flat=True).first()
+    last = Trade.objects.filter(market_id=view.id).order_by("-id").values_list("price", flat=True).first()
+    shown = _shown_book(view.symbol) or {"bids": [], "asks": []}
+    return TickerView(
+        market=view.symbol,
+        last=view.price(last) if last is not None else None,
+        bid=shown["bids"][0][0] if shown["bids"] else None,
+        ask=shown["asks"][0][0] if shown["asks"] else None,
+        open=view.price(first) if first is not None else None,
+        high=view.price(sums["high"]) if sums["high"] is not None else None,
+        low=view.price(sums["low"]) if sums["low"] is not None else None,
+        volume=view.quantity(int(sums["lots"] or 0)),
+        quote_volume=view.quote_amount(int(sums["quote"] or 0)),
+        change=_fraction(last - first, first) if first and last is not None else None,
+        time=now,
+    )
+
+
+def _fraction(part: int, whole: int) -> str:
+    """part/whole, cut towards zero at four places."""
+    units = abs(part) * 10_000 // whole
+    return amounts.format(-units if part < 0 else units, decimals=4)
+
+
+_client: redis.Redis | None = None
+
+
+def _shown_book(symbol: str) -> dict[str, Any] | None:
+    """The engine's snapshot in Valkey; None where there is none or Valkey is out of reach."""
+    global _client
+    if _client is None:
+        _client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        text = _client.get(f"md:{symbol}:book")
+    except RedisError:
+        return None
+    shown: dict[str, Any] | None = orjson.loads(text) if text else None
+    return shown
