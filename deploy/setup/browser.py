@@ -16,26 +16,21 @@ STEP = "browser"
 WANTED = ("chromium", "fonts-dejavu-core")
 # The C library must be the machine's (the program starts through its loader); the others serve a desktop or an installer.
 WITHOUT = frozenset(
-    [
-        "libc6",
-        "debconf",
-        "dpkg",
-        "xdg-utils",
-        "x11-utils",
-        "x11-common",
-        "libgtk-3-0",
-        "libgtk-3-0t64",
-        "ucf",
-        "sensible-utils",
-        "init-system-helpers",
-        "adduser",
-        "libgl1-mesa-dri",
-        "gcc-12-base",
-        "gcc-14-base",
-        "dconf-gsettings-backend",
-        "libasound2-data",
-        "libglib2.0-data",
-    ]
+    {
+        *(
+            "libc6",
+            "gcc-12-base",
+            "gcc-14-base",
+            "debconf",
+            "dpkg",
+            "ucf",
+            "sensible-utils",
+            "init-system-helpers",
+            "adduser",
+        ),
+        *("xdg-utils", "x11-utils", "x11-common", "libgtk-3-0", "libgtk-3-0t64", "dconf-gsettings-backend"),
+        *("libgl1-mesa-dri", "libasound2-data", "libglib2.0-data"),
+    }
 )
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),

@@ -121,7 +121,7 @@ def closure(index: Index, *, wanted: Sequence[str], without: Collection[str] = (
     what they alone would bring stay out.
     """
     chosen: dict[str, Package] = {}
-    queue = [(Atom(name),) for name in wanted]
+    queue: list[tuple[Atom, ...]] = [(Atom(name),) for name in wanted]
     while queue:
         alternatives = queue.pop(0)
         if any(atom.name in without for atom in alternatives):

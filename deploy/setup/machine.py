@@ -32,7 +32,7 @@ def judge_python(version: tuple[int, int]) -> None:
 
 
 def judge_system(release: Mapping[str, str], *, architecture: str, own_programs: bool) -> None:
-    """Debian on amd64, because that is where bitcoind and litecoind can be fetched; with programs of one's own any Linux will do."""
+    """Debian on amd64: from there bitcoind and litecoind can be fetched. With programs of one's own any Linux will do."""
     if own_programs:
         return
     way_out = "set BITCOIND= and LITECOIND= to programs of your own, or use Debian 12 on amd64."

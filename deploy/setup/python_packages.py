@@ -1,10 +1,14 @@
 """The virtual environment `.venv`: every package at its pinned version, and only if its hash is the one in requirements.txt."""
 
+import compileall
 import importlib.util
 import os
 import re
 import sys
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.setup import machine, places, running, stamp, unpack
@@ -13,6 +17,7 @@ from deploy.setup.progress import TALLY_EVERY_S, say
 
 STEP = "python"
 ROOT = places.ROOT
+PIPS_AT_ONCE = 3
 
 
 def _create() -> None:
@@ -21,7 +26,7 @@ def _create() -> None:
         return
     say(STEP, f"making {venv.name}")
     with_pip = importlib.util.find_spec("ensurepip") is not None
-    command = [sys.executable, "-m", "venv", "--clear", venv]
+    command: list[str | Path] = [sys.executable, "-m", "venv", "--clear", venv]
     running.run(
         command if with_pip else [*command, "--without-pip"],
         step=STEP,
@@ -50,23 +55,29 @@ def _bring_pip(venv: Path) -> None:
 
 
 class _Shown:
-    """Turns pip's lines into "41 of 171 packages", every two seconds at most."""
+    """Turns the lines of several pips into "41 of 171 packages", every two seconds at most."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.fetched = 0
-        self.shown_at = 0.0
+        self.shown_at = time.monotonic()
+        self.lock = threading.Lock()
 
     def __call__(self, line: str) -> None:
-        if line.startswith("Collecting "):
-            self.fetched += 1
-        elif line.startswith("Installing collected packages"):
-            say(STEP, "installing them")
+        if not line.startswith("Collecting "):
             return
-        now = time.monotonic()
-        if self.fetched and now - self.shown_at >= TALLY_EVERY_S:
-            self.shown_at = now
-            say(STEP, f"{self.fetched} of {self.total} packages fetched")
+        with self.lock:
+            self.fetched += 1
+            if time.monotonic() - self.shown_at < TALLY_EVERY_S:
+                return
+            self.shown_at = time.monotonic()
+        say(STEP, f"{self.fetched} of {self.total} packages fetched")
+
+
+def pins(text: str) -> list[str]:
+    """The entries of a requirements file made by pip-compile: a name and version with its hashes, without comments."""
+    kept = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return re.split(r"\n(?=\S)", kept) if kept else []
 
 
 def _install(name: str) -> None:
@@ -75,28 +86,38 @@ def _install(name: str) -> None:
     value = stamp.of([requirements])
     if stamp.fresh(done, value):
         return
-    total = len(re.findall(r"^[A-Za-z0-9_.\-]+(\[[^\]]*\])?==", requirements.read_text(), re.MULTILINE))
-    say(STEP, f"installing {total} packages of {name}, hashes checked")
+    entries = pins(requirements.read_text())
+    say(STEP, f"installing {len(entries)} packages of {name}, hashes checked")
+    shown = _Shown(len(entries))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=PIPS_AT_ONCE) as pool:
+        parts = []
+        for number in range(PIPS_AT_ONCE):
+            part = Path(folder) / f"{number}.txt"
+            part.write_text("\n".join(entries[number::PIPS_AT_ONCE]) + "\n")
+            parts.append(part)
+        list(pool.map(lambda part: _install_part(part, name=name, shown=shown), parts))
+    # Compiled here, on every core, instead of by each pip alone; a package with a file for another Python is no failure.
+    library = next((places.venv() / "lib").glob("python3.*")) / "site-packages"
+    compileall.compile_dir(library, quiet=2, workers=0)
+    stamp.write(done, value)
+
+
+def _install_part(part: Path, *, name: str, shown: _Shown) -> None:
+    # Several pips may fill one environment because the parts share no package and --no-deps leaves nothing to resolve:
+    # the file lists every package there is.
     running.run(
-        # --no-deps: the file lists every package there is; nothing is left to resolve.
         [
-            *(
-                places.venv() / "bin" / "python",
-                "-m",
-                "pip",
-                "install",
-                "--require-hashes",
-                "--no-deps",
-                "-r",
-                requirements,
-            ),
-            *("--disable-pip-version-check", "--no-input", "--progress-bar", "off"),
+            *(places.venv() / "bin" / "python", "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", part),
+            *("--use-pep517", "--no-compile", "--no-warn-conflicts", "--disable-pip-version-check", "--no-input"),
+            *("--progress-bar", "off"),
         ],
         step=STEP,
-        line=_Shown(total),
-        failing=f"pip could not install {name}. Check the network (behind a proxy set HTTPS_PROXY) and run the same command again.",
+        line=shown,
+        failing=(
+            f"pip could not install {name}. Check the network (behind a proxy set HTTPS_PROXY) and run the same "
+            "command again; what was fetched is kept."
+        ),
     )
-    stamp.write(done, value)
 
 
 def prepare() -> None:

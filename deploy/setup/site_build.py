@@ -61,7 +61,10 @@ def prepare_packages() -> None:
         [folder / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         step="npm",
         environment=_environment(folder),
-        failing="npm could not fetch its packages. Check the network (behind a proxy set HTTPS_PROXY) and run the same command again.",
+        failing=(
+            "npm could not fetch its packages. Check the network (behind a proxy set HTTPS_PROXY) and run the same "
+            "command again."
+        ),
     )
     stamp.write(done, value)
     say("npm", "packages stand in node_modules")
@@ -86,21 +89,11 @@ def _build(*, step: str, script: str, inputs: list[Path], outputs: Path, what: s
 
 def prepare_static() -> None:
     sources = [path for path in (ROOT / "static" / "src").rglob("*") if path.is_file()]
-    _build(
-        step="static",
-        script="deploy/build.mjs",
-        inputs=sources,
-        outputs=ROOT / "static" / "dist",
-        what="site's scripts and styles",
-    )
+    outputs = ROOT / "static" / "dist"
+    _build(step="static", script="deploy/build.mjs", inputs=sources, outputs=outputs, what="site's scripts and styles")
 
 
 def prepare_contracts() -> None:
     sources = list((ROOT / "deploy" / "contracts").glob("*.sol"))
-    _build(
-        step="contracts",
-        script="deploy/contracts/compile.mjs",
-        inputs=sources,
-        outputs=places.contracts(),
-        what="test contract",
-    )
+    script = "deploy/contracts/compile.mjs"
+    _build(step="contracts", script=script, inputs=sources, outputs=places.contracts(), what="test contract")
