@@ -1,0 +1,196 @@
+"""One customer at the keyboard: forms with their tokens, mail in the inbox, the REST API with ids that make a retry harmless.
+
+Every call may meet a part that was killed a moment ago. A person would try again; so does this one, always with the same ids.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+import time
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+T = TypeVar("T")
+PATIENCE_S = 90
+PAUSE_S = 0.2
+
+
+class JourneyError(AssertionError):
+    """Something a user would complain of; the text says what was expected and what was seen."""
+
+
+class Refused(JourneyError):
+    """The exchange said no, in its one error shape."""
+
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        super().__init__(f"{status} {error.get('code')}: {error.get('message')} (param {error.get('param')})")
+        self.status = status
+        self.code = str(error.get("code"))
+        self.param = error.get("param")
+
+
+def patiently(what: str, ask: Callable[[], T | None], *, seconds: float = PATIENCE_S) -> T:
+    """Ask until there is an answer other than None, False or empty; JourneyError naming `what` when time runs out."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := ask():
+            return answer
+        if time.monotonic() > deadline:
+            raise JourneyError(f"waited {seconds:.0f} s in vain: {what}")
+        time.sleep(PAUSE_S)
+
+
+class _Form(HTMLParser):
+    """The fields of the page's form whose action or fields fit what is to be sent."""
+
+    def __init__(self, wanted: set[str]) -> None:
+        super().__init__()
+        self.wanted = wanted
+        self.forms: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append((values.get("action", ""), {}))
+        elif tag in {"input", "textarea", "select", "button"} and self.forms and (name := values.get("name")):
+            self.forms[-1][1][name] = values.get("value", "")
+
+    def found(self) -> tuple[str, dict[str, str]]:
+        for action, fields in self.forms:
+            if self.wanted <= set(fields) and "csrfmiddlewaretoken" in fields:
+                return action, fields
+        raise JourneyError(f"no form with the fields {sorted(self.wanted)} on the page")
+
+
+class Person:
+    """A customer with a browser's cookies, a password and an inbox."""
+
+    def __init__(self, *, site: str, inbox: Path, address: str, password: str) -> None:
+        self.site = site
+        self.inbox = inbox
+        self.address = address
+        self.password = password
+        self.session = requests.Session()
+        self.session.headers["User-Agent"] = "bourse-journey"
+
+    # --- pages ------------------------------------------------------------------------------------------------------
+    def page(self, path: str) -> str:
+        return self._send("GET", path).text
+
+    def submit(self, path: str, fields: dict[str, str]) -> requests.Response:
+        """Open a page, fill its form in and send it."""
+        page = self._send("GET", path)
+        form = _Form(set(fields))
+        form.feed(page.text)
+        action, hidden = form.found()
+        target = urljoin(page.url, action or page.url)
+        return self._send("POST", target, data={**hidden, **fields}, headers={"Referer": page.url})
+
+    def sign_up(self) -> None:
+        """The sign-up form, then the link in the confirmation mail."""
+
+        def link_after_sending() -> str | None:
+            if link := self._link_in_mail(r"/accounts/confirm-email/"):
+                return link
+            self.submit("/accounts/signup/", {"email": self.address, "password1": self.password})
+            return self._link_in_mail(r"/accounts/confirm-email/")
+
+        link = patiently("the confirmation mail", link_after_sending)
+        self.submit(urlsplit(link).path, {})
+
+    def log_in(self) -> None:
+        def logged_in() -> bool:
+            if self.session.get(f"{self.site}/api/v1/me", timeout=10).status_code == 200:
+                return True
+            self.submit("/accounts/login/", {"login": self.address, "password": self.password})
+            return False
+
+        patiently(f"{self.address} to be logged in", lambda: _quietly(logged_in))
+
+    def mails(self) -> Iterator[str]:
+        """Texts of the mails to this person, oldest first."""
+        for path in sorted(self.inbox.glob("*"), key=lambda item: item.stat().st_mtime):
+            for raw in re.split(rb"\n-{79}\n", path.read_bytes()):
+                if not raw.strip():
+                    continue
+                message = email.message_from_bytes(raw.strip(), policy=email.policy.default)
+                body = message.get_body(preferencelist=("plain",))
+                if self.address in str(message["To"]) and body is not None:
+                    yield body.get_content()
+
+    def _link_in_mail(self, pattern: str) -> str | None:
+        for text in self.mails():
+            if found := re.search(rf"https?://\S*{pattern}\S+", text):
+                return found[0]
+        return None
+
+    # --- REST -------------------------------------------------------------------------------------------------------
+    def get(self, path: str, **query: str) -> Any:
+        return self._api("GET", path, params=query)
+
+    def post(self, path: str, body: dict[str, Any], *, idempotency_key: str = "") -> Any:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._api("POST", path, json=body, headers=headers)
+
+    def place(self, **order: str) -> dict[str, Any]:
+        """Place an order under its client_order_id; an unknown outcome is asked for again by that id."""
+        return dict(self.post("/orders", order))
+
+    def balance(self, asset: str) -> dict[str, str]:
+        for row in self.get("/balances")["data"]:
+            if row["asset"] == asset:
+                return dict(row)
+        raise JourneyError(f"no balance of {asset} is listed")
+
+    def _api(self, method: str, path: str, **options: Any) -> Any:
+        """An API call, again and again while a part is down (503, 504, no connection); Refused for any other no."""
+
+        def once() -> dict[str, Any] | None:
+            headers = {**options.get("headers", {}), "X-CSRFToken": self.session.cookies.get("csrftoken", "")}
+            try:
+                response = self.session.request(
+                    method, f"{self.site}/api/v1{path}", timeout=20, **{**options, "headers": headers}
+                )
+            except requests.RequestException:
+                return None
+            if response.status_code < 400:
+                return {"answer": response.json()}
+            if response.status_code >= 500 or response.status_code == 429:
+                return None
+            error = response.json()["error"]
+            if error["code"] in {"idempotency_in_progress"}:
+                return None
+            if response.status_code in {401, 403} and error["code"] in {"not_authenticated", "csrf_failed"}:
+                self.log_in()
+                return None
+            raise Refused(response.status_code, error)
+
+        return patiently(f"{method} {path} to be answered", once)["answer"]
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        def once() -> requests.Response | None:
+            try:
+                response = self.session.request(method, urljoin(self.site, path), timeout=20, **options)
+            except requests.RequestException:
+                return None
+            return None if response.status_code >= 500 else response
+
+        response = patiently(f"{method} {path}", once)
+        if response.status_code >= 400:
+            raise JourneyError(f"{method} {path} answered {response.status_code}")
+        return response
+
+
+def _quietly(ask: Callable[[], bool]) -> bool:
+    """False in place of a lost connection: the caller asks again."""
+    try:
+        return ask()
+    except requests.RequestException:
+        return False
