@@ -1,0 +1,10 @@
+"""What the operator's dashboards read of this room."""
+
+from prometheus_client import Counter, Gauge
+
+TIP = Gauge("bourse_wallets_tip_height", "Height of the node's tip", ["network"], multiprocess_mode="mostrecent")
+SCANNED = Gauge("bourse_wallets_scanned_height", "Height we scanned", ["network"], multiprocess_mode="mostrecent")
+UP = Gauge("bourse_wallets_node_up", "1 when the node answered last time", ["network"], multiprocess_mode="mostrecent")
+CREDITED = Counter("bourse_wallets_deposits_credited_total", "Deposits credited", ["network"])
+REVERSED = Counter("bourse_wallets_deposits_reversed_total", "Credits taken back after a reorganisation", ["network"])
+SENT = Counter("bourse_wallets_payouts_broadcast_total", "Payouts sent to a network for the first time", ["network"])

@@ -1,0 +1,81 @@
+"""What this room tells the others, through the outbox, in the transaction of what happened.
+
+What must never happen here: news of something that was rolled back, or an amount as a number (they are decimal strings).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from exchange.assets.selectors import AssetNetworkView
+from exchange.core import amounts
+from exchange.outbox import services as outbox
+from wallets.models import Deposit, Withdrawal
+from wallets.records import confirmations
+
+# Most states are told by their own name; these are what the readers agreed on.
+WITHDRAWAL_TOPICS = {"broadcast": "sent", "rejected": "refused", "failed": "refused"}
+# Steps of our own that interest nobody outside.
+QUIET = frozenset({"requested", "reserved", "signing", "signed"})
+
+
+def deposit(
+    what: str, deposit: Deposit, link: AssetNetworkView, *, scanned_height: int, now: datetime, **more: Any
+) -> None:
+    """`wallets.deposit_<what>`; silent for the house's own arrivals. Reads deposit.address."""
+    if deposit.owner_id is None:
+        return
+    outbox.append(
+        topic=f"wallets.deposit_{what}",
+        key=f"address:{deposit.address.address}",
+        payload={
+            "deposit_id": str(deposit.id),
+            "user_id": deposit.owner_id,
+            "asset": link.asset_code,
+            "asset_id": link.asset_id,
+            "network": link.network,
+            "amount": amounts.format(deposit.amount, decimals=link.decimals),
+            "amount_base_units": str(deposit.amount),
+            "address": deposit.address.address,
+            "txid": deposit.txid,
+            "state": deposit.state,
+            "confirmations": confirmations(deposit.block_height, scanned_height),
+            **more,
+        },
+        now=now,
+    )
+
+
+def withdrawal(withdrawal: Withdrawal, link: AssetNetworkView, *, txid: str, now: datetime) -> None:
+    """`wallets.withdrawal_<state>`, for the states a customer or staff wait for."""
+    if withdrawal.state in QUIET:
+        return
+    outbox.append(
+        topic=f"wallets.withdrawal_{WITHDRAWAL_TOPICS.get(withdrawal.state, withdrawal.state)}",
+        key=f"withdrawal:{withdrawal.id}",
+        payload={
+            "withdrawal_id": str(withdrawal.id),
+            "user_id": withdrawal.owner_id,
+            "asset": link.asset_code,
+            "asset_id": link.asset_id,
+            "network": link.network,
+            "amount": amounts.format(withdrawal.amount, decimals=link.decimals),
+            "fee": amounts.format(withdrawal.fee, decimals=link.decimals),
+            "address": withdrawal.address,
+            "txid": txid,
+            "reason": withdrawal.reason,
+            "state": withdrawal.state,
+        },
+        now=now,
+    )
+
+
+def network(what: str, *, network: str, error: str, now: datetime) -> None:
+    """`wallets.network_<what>`: down, up or halted. Opens no transaction: the caller has one."""
+    outbox.append(
+        topic=f"wallets.network_{what}",
+        key=f"network:{network}",
+        payload={"network": network, "error": error},
+        now=now,
+    )

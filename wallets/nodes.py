@@ -1,0 +1,62 @@
+"""The one door from Django to the nodes: settings in, a chain object out.
+
+A chain object is cheap and safe between threads; one a process is kept for each configuration. What must never happen
+here: a call to a node, or a silent guess of a network that is not configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from wallets.chains import registry
+from wallets.chains.protocol import NodeUnavailable
+
+# The first half of the advisory lock's key: this room's own number, so that no other room's lock collides.
+ADVISORY_CLASS = 0x77616C6C
+
+
+def chain(network: str) -> Any:
+    """The chain of this network; NodeUnavailable when no node is configured for it. No call goes out."""
+    configuration = settings.CHAINS.get(network, {})
+    if not configuration.get("url"):
+        raise NodeUnavailable(f"no node is configured for {network}")
+    return _connect(network, tuple(sorted(configuration.items())))
+
+
+def rules(network: str) -> Any:
+    """What is true of this network without a node: addresses, derivation, signed bytes."""
+    offline = {key: value for key, value in settings.CHAINS[network].items() if key != "url"}
+    return _rules(network, tuple(sorted(offline.items())))
+
+
+@lru_cache(maxsize=16)
+def _connect(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
+    return registry.connect(network, **dict(configuration))
+
+
+@lru_cache(maxsize=16)
+def _rules(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
+    return registry.rules(network, **dict(configuration))
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[bool]:
+    """True for the one process that may do this now, False for the rest; held by the database session, not by a clock.
+
+    It saves work, it fences nobody: what must be exact is locked and checked again in its own transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [ADVISORY_CLASS, name])
+        mine = bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [ADVISORY_CLASS, name])

@@ -1,0 +1,24 @@
+"""This room's part of beat's timetable, static in code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wallets.routes import OWN_COIN
+
+# A message nobody took within this many periods is dropped: the next one does its work.
+EXPIRES_PERIODS = 3
+
+
+def beat_schedule(*, seconds: float = 1.0) -> dict[str, dict[str, Any]]:
+    """Scan and advance every `seconds`, look after each node every five of them."""
+
+    def entry(task: str, every: float, *args: str) -> dict[str, Any]:
+        options = {"queue": "chain", "expires": every * EXPIRES_PERIODS}
+        return {"task": task, "schedule": every, "args": args, "options": options}
+
+    entries = {"wallets-advance": entry("wallets.advance_withdrawals", seconds)}
+    for network in OWN_COIN:
+        entries[f"wallets-scan-{network}"] = entry("wallets.scan", seconds, network)
+        entries[f"wallets-check-{network}"] = entry("wallets.check_network", 5 * seconds, network)
+    return entries

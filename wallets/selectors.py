@@ -1,0 +1,201 @@
+"""What pages, the API and other rooms read of this room: frozen records only.
+
+What must never happen here: a write, or a record of another customer's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from exchange.assets import selectors as assets
+from exchange.assets.selectors import AssetNetworkView
+from exchange.core.errors import NotFound
+from wallets import records, routes
+from wallets.models import Address, Cursor, Deposit, Health, PayoutVersion, Withdrawal, WithdrawalStep
+from wallets.records import (
+    AddressView,
+    DepositView,
+    NetworkHealthView,
+    Step,
+    WithdrawalTerms,
+    WithdrawalView,
+)
+
+__all__ = [
+    "AddressView",
+    "DepositView",
+    "NetworkHealthView",
+    "Step",
+    "WithdrawalTerms",
+    "WithdrawalView",
+    "deposit",
+    "deposit_addresses",
+    "deposits",
+    "hot_addresses",
+    "network",
+    "networks",
+    "pending",
+    "terms",
+    "withdrawal",
+    "withdrawals",
+]
+PAGE_MAX = 200
+
+
+class DepositNotFound(NotFound):
+    code = "deposit_not_found"
+
+
+class WithdrawalNotFound(NotFound):
+    code = "withdrawal_not_found"
+
+
+def deposit_addresses(user_id: int) -> list[AddressView]:
+    """The customer's addresses, one for each asset and network that has one; ETH and its tokens share theirs."""
+    addresses = {
+        address.network_id: address
+        for address in Address.objects.filter(owner_id=user_id, reference="", purpose=Address.Purpose.DEPOSIT)
+    }
+    return [
+        records.address_view(addresses[link.network_id], link)
+        for link in assets.asset_networks()
+        if link.network_id in addresses and routes.usable(link)
+    ]
+
+
+def hot_addresses() -> list[AddressView]:
+    """Where the operator sends coins to fund the hot wallet, one a network; what arrives is the house's capital."""
+    rows = Address.objects.filter(purpose=Address.Purpose.HOT, branch=0, xpub__retired_at=None).order_by("network_id")
+    codes = routes.codes()
+    return [records.address_view(row, routes.of(codes[row.network_id]).own_coin) for row in rows]
+
+
+def deposits(
+    user_id: int, *, before: UUID | None = None, limit: int = 50, asset: str | None = None
+) -> list[DepositView]:
+    """The customer's deposits, newest first; `before` is the last id of the page before."""
+    return _deposit_views(_page(Deposit.objects.filter(owner_id=user_id), before=before, limit=limit, asset=asset))
+
+
+def pending(user_id: int) -> list[DepositView]:
+    """Deposits on their way: seen in the mempool or waiting for confirmations."""
+    states = (Deposit.State.SEEN, Deposit.State.CONFIRMING)
+    rows = Deposit.objects.filter(owner_id=user_id, state__in=states)
+    return _deposit_views(_page(rows, before=None, limit=PAGE_MAX, asset=None))
+
+
+def deposit(user_id: int, deposit_id: UUID) -> DepositView:
+    """One deposit of the customer's. Raises DepositNotFound."""
+    views = _deposit_views(Deposit.objects.filter(owner_id=user_id, id=deposit_id))
+    if not views:
+        raise DepositNotFound("There is no such deposit.")
+    return views[0]
+
+
+def withdrawals(
+    user_id: int, *, before: UUID | None = None, limit: int = 50, asset: str | None = None
+) -> list[WithdrawalView]:
+    """The customer's withdrawals, newest first; `before` is the last id of the page before."""
+    rows = _page(Withdrawal.objects.filter(owner_id=user_id), before=before, limit=limit, asset=asset)
+    return _withdrawal_views(rows)
+
+
+def withdrawal(user_id: int, withdrawal_id: UUID) -> WithdrawalView:
+    """One withdrawal of the customer's. Raises WithdrawalNotFound."""
+    views = _withdrawal_views(Withdrawal.objects.filter(owner_id=user_id, id=withdrawal_id))
+    if not views:
+        raise WithdrawalNotFound("There is no such withdrawal.")
+    return views[0]
+
+
+def terms(*, asset: str | None = None) -> list[WithdrawalTerms]:
+    """What a withdrawal costs and needs, for each asset and network."""
+    return [
+        WithdrawalTerms(
+            asset=link.asset_code,
+            network=link.network,
+            decimals=link.decimals,
+            minimum=link.min_withdrawal,
+            fee=link.withdrawal_fee,
+            confirmations=link.confirmations,
+            enabled=routes.usable(link),
+        )
+        for link in assets.asset_networks(asset=asset, enabled_only=False)
+    ]
+
+
+def networks() -> list[NetworkHealthView]:
+    """How every network's node and scanner do. Three queries."""
+    cursors = {cursor.network_id: cursor for cursor in Cursor.objects.all()}
+    healths = {health.network_id: health for health in Health.objects.all()}
+    return [
+        records.health_view(
+            code,
+            healths.get(network_id),
+            scanned_height=cursors[network_id].height if network_id in cursors else None,
+            halted=cursors[network_id].halted if network_id in cursors else "",
+        )
+        for network_id, code in routes.codes().items()
+    ]
+
+
+def network(code: str) -> NetworkHealthView:
+    """How one network's node and scanner do. Raises NetworkNotFound."""
+    assets.network(code)
+    return next(view for view in networks() if view.network == code)
+
+
+def _page(rows: QuerySet[Any], *, before: UUID | None, limit: int, asset: str | None) -> QuerySet[Any]:
+    if asset is not None:
+        rows = rows.filter(asset_id=assets.asset(asset).id)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return rows.order_by("-id")[: max(1, min(limit, PAGE_MAX))]
+
+
+def _links() -> dict[tuple[int, int], AssetNetworkView]:
+    return {(link.asset_id, link.network_id): link for link in assets.asset_networks(enabled_only=False)}
+
+
+def _scanned() -> dict[int, int]:
+    return dict(Cursor.objects.values_list("network_id", "height"))
+
+
+def _deposit_views(rows: QuerySet[Deposit]) -> list[DepositView]:
+    links, scanned = _links(), _scanned()
+    return [
+        records.deposit_view(row, links[(row.asset_id, row.network_id)], scanned_height=scanned.get(row.network_id))
+        for row in rows.select_related("address")
+    ]
+
+
+def _withdrawal_views(rows: QuerySet[Withdrawal]) -> list[WithdrawalView]:
+    """Five queries, whatever the number of rows."""
+    found = list(rows.select_related("payout"))
+    links, scanned, codes = _links(), _scanned(), routes.codes()
+    steps = _grouped(WithdrawalStep.objects.filter(withdrawal__in=found).order_by("id"), "withdrawal_id")
+    payout_ids = [row.payout_id for row in found if row.payout_id]
+    versions = _grouped(PayoutVersion.objects.filter(payout_id__in=payout_ids).order_by("number"), "payout_id")
+    return [
+        records.withdrawal_view(
+            row,
+            links[(row.asset_id, row.network_id)],
+            steps=steps.get(row.id, ()),
+            versions=versions.get(row.payout_id, ()),
+            scanned_height=scanned.get(row.network_id),
+            fee_asset=routes.OWN_COIN[codes[row.network_id]],
+        )
+        for row in found
+    ]
+
+
+def _grouped(rows: Iterable[Any], name: str) -> dict[Any, Sequence[Any]]:
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[getattr(row, name)].append(row)
+    return dict(groups)

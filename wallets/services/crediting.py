@@ -1,0 +1,142 @@
+"""Credits deposits that are deep enough, and takes credits back whose block is gone.
+
+Every posting and the deposit's change of state are one transaction under the cursor's lock. What must never happen here: a
+credit for an unconfirmed deposit, a second credit without a reversal between, or a reversal that leaves a customer below zero
+(the ledger takes what is there and books the rest as owed).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, IntegerField
+from django.db.models.functions import Cast
+
+from exchange.assets.selectors import AssetNetworkView
+from exchange.ledger import selectors as ledger
+from exchange.ledger.journal import Kind, Transfer
+from exchange.ledger.services import reversals, transfers
+from wallets import books, news
+from wallets.models import Address, Cursor, Deposit
+from wallets.routes import Routes
+
+BATCH = 100
+SUSPENSE_LABEL = "deposits"
+
+
+def credit_due(*, routes: Routes, now: datetime) -> int:
+    """Credits up to BATCH deposits that have their confirmations; returns how many. Call again while it returns BATCH."""
+    with transaction.atomic():
+        cursor = Cursor.objects.select_for_update().get(network_id=routes.network.id)
+        due = list(
+            Deposit.objects.select_for_update(of=("self",))
+            .select_related("address")
+            .filter(network_id=routes.network.id, state=Deposit.State.CONFIRMING, reversal_due=False)
+            .filter(block_height__lte=cursor.height + 1 - Cast(F("confirmations_required"), IntegerField()))
+            .order_by("id")[:BATCH]
+        )
+        if not due:
+            return 0
+        debtors = {owner for owner in {d.owner_id for d in due if d.owner_id} if ledger.receivables(owner_id=owner)}
+        booked = [_book(deposit, routes.by_asset(deposit.asset_id), now=now) for deposit in due]
+        transfers.post(transfers=booked, now=now)
+        for deposit in due:
+            _credited(deposit, routes.by_asset(deposit.asset_id), scanned_height=cursor.height, now=now)
+            if deposit.owner_id in debtors:
+                repayment = books.repayment_id(deposit.id, times=deposit.credits)
+                reversals.repay(id=repayment, owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
+    return len(due)
+
+
+def _book(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> Transfer:
+    return books.arrival(
+        id=books.credit_id(deposit.id, times=deposit.credits + 1),
+        wallet_id=books.chain_wallet(link, now=now),
+        account_id=_belongs_to(deposit, link, now=now),
+        amount=deposit.amount,
+        kind="deposit" if deposit.owner_id else "funding",
+        reference=f"{link.network}:{deposit.txid}:{deposit.position}",
+    )
+
+
+def _belongs_to(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> int:
+    """Whose account an arrival goes to: the house's when it came to the hot wallet, nobody's yet below the minimum."""
+    if deposit.address.purpose == Address.Purpose.HOT:
+        return books.house(Kind.HOUSE_CAPITAL, asset_id=deposit.asset_id, now=now)
+    if deposit.amount < link.min_deposit:
+        return books.house(Kind.SUSPENSE, asset_id=deposit.asset_id, label=SUSPENSE_LABEL, now=now)
+    assert deposit.owner_id is not None
+    return books.customer(owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
+
+
+def _below_minimum(deposit: Deposit, link: AssetNetworkView) -> bool:
+    return deposit.address.purpose == Address.Purpose.DEPOSIT and deposit.amount < link.min_deposit
+
+
+def _credited(deposit: Deposit, link: AssetNetworkView, *, scanned_height: int, now: datetime) -> None:
+    deposit.credits += 1
+    deposit.transfer_id = books.credit_id(deposit.id, times=deposit.credits)
+    below = _below_minimum(deposit, link)
+    deposit.state = Deposit.State.BELOW_MINIMUM if below else Deposit.State.CREDITED
+    deposit.credited_at = None if below else now
+    deposit.save()
+    news.deposit("below_minimum" if below else "credited", deposit, link, scanned_height=scanned_height, now=now)
+
+
+def reverse_due(*, routes: Routes, now: datetime) -> int:
+    """Takes back every credit whose block was reorganised away, one transaction each; returns how many."""
+    due = Deposit.objects.filter(network_id=routes.network.id, reversal_due=True).order_by("id")
+    ids = list(due.values_list("id", flat=True))
+    for deposit_id in ids:
+        with transaction.atomic():
+            Cursor.objects.select_for_update().get(network_id=routes.network.id)
+            deposit = Deposit.objects.select_for_update(of=("self",)).select_related("address").get(pk=deposit_id)
+            if deposit.reversal_due:
+                _reverse(deposit, routes.by_asset(deposit.asset_id), now=now)
+    return len(ids)
+
+
+def _reverse(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> None:
+    wallet_id = books.chain_wallet(link, now=now)
+    reversal_id = books.reversal_id(deposit.id, times=deposit.credits)
+    reference = f"{link.network}:{deposit.txid}:{deposit.position}"
+    taken, receivable = deposit.amount, 0
+    credited = ledger.transfer(id=deposit.transfer_id)
+    account_id = next(entry.account_id for entry in credited.entries if entry.account_id != wallet_id)
+    if deposit.owner_id is not None and account_id == ledger.account_ids(owner_id=deposit.owner_id).get(link.asset_id):
+        reversal = reversals.take_back(
+            id=reversal_id,
+            owner_id=deposit.owner_id,
+            asset_id=link.asset_id,
+            amount=deposit.amount,
+            against_account_id=wallet_id,
+            kind="reversal",
+            reference=reference,
+            now=now,
+        )
+        taken, receivable = reversal.taken, reversal.receivable
+    else:
+        back = books.arrival(
+            id=reversal_id,
+            wallet_id=wallet_id,
+            account_id=account_id,
+            amount=-deposit.amount,
+            kind="reversal",
+            reference=reference,
+        )
+        transfers.post(transfers=[back], now=now)
+    deposit.reversal_due = False
+    deposit.reversed_at = now
+    deposit.reversal_id = reversal_id
+    deposit.save()
+    news.deposit(
+        "orphaned",
+        deposit,
+        link,
+        scanned_height=0,
+        now=now,
+        reversed=True,
+        taken=str(taken),
+        receivable=str(receivable),
+    )

@@ -1,0 +1,87 @@
+"""Transactions that spend from our addresses, found in a block: our own payouts, or somebody else's hand.
+
+What must never happen here: a spend that we did not sign passing in silence. It stops withdrawals in the transaction
+that records the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from exchange.ledger.services import stops
+from wallets import news
+from wallets.chains.protocol import BlockRef, Confirmation, Spend
+from wallets.lifecycle import State
+from wallets.models import Movement, Payout, PayoutVersion
+from wallets.routes import Routes
+from wallets.services import steps
+
+log = structlog.get_logger(__name__)
+STOP_SOURCE = "wallets"
+
+
+def record(
+    *,
+    found_spends: Sequence[Spend],
+    ref: BlockRef,
+    receipts: dict[str, Confirmation],
+    own: dict[str, PayoutVersion],
+    routes: Routes,
+    now: datetime,
+) -> None:
+    """Marks our payouts as mined and raises the alarm for every other spend. Inside the block's transaction."""
+    for txid in dict.fromkeys(spend.txid for spend in found_spends):
+        version = own.get(txid)
+        if version is None:
+            _alarm(txid, ref=ref, network=routes.network.code, now=now)
+        else:
+            _mined(version, ref=ref, receipt=receipts.get(txid), routes=routes, now=now)
+
+
+def _alarm(txid: str, *, ref: BlockRef, network: str, now: datetime) -> None:
+    log.critical("coins_moved_by_others", network=network, txid=txid, height=ref.height)
+    stops.stop(
+        scope="withdrawals",
+        reason=f"{txid} in {network} block {ref.height} moves coins of ours and was not signed by us",
+        source=STOP_SOURCE,
+        now=now,
+    )
+    news.network("coins_moved", network=network, error=f"{txid} at {ref.height}", now=now)
+
+
+def _mined(
+    version: PayoutVersion, *, ref: BlockRef, receipt: Confirmation | None, routes: Routes, now: datetime
+) -> None:
+    payout = Payout.objects.select_for_update().get(pk=version.payout_id)
+    if payout.block_hash == ref.hash:
+        return  # a rescan
+    payout.txid, payout.block_height, payout.block_hash = version.txid, ref.height, ref.hash
+    payout.succeeded = receipt.succeeded if receipt else True
+    payout.network_fee = receipt.fee if receipt and receipt.fee is not None else int(version.unsigned.get("fee", 0))
+    final_before = payout.state == Payout.State.FINAL
+    if not final_before:
+        payout.state = Payout.State.CONFIRMED
+    payout.save()
+    if routes.network.family == "evm":
+        _move(payout, routes=routes)
+    if not final_before:
+        for withdrawal in payout.withdrawals.select_for_update().order_by("id"):
+            steps.enter(withdrawal, State.CONFIRMED, txid=version.txid, now=now)
+
+
+def _move(payout: Payout, *, routes: Routes) -> None:
+    """What an EVM payout took from the hot account: the fee always, the coins only when it did not revert."""
+    rows = [("fee", routes.own_coin.asset_id, payout.network_fee or 0)]
+    if payout.succeeded:
+        rows.append(("paid", payout.asset_id, sum(w.amount for w in payout.withdrawals.all())))
+    for position, asset_id, amount in rows:
+        Movement.objects.get_or_create(
+            txid=payout.txid,
+            position=position,
+            address_id=payout.address_id,
+            asset_id=asset_id,
+            defaults={"network_id": payout.network_id, "block_height": payout.block_height, "delta": -amount},
+        )

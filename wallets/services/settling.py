@@ -1,0 +1,92 @@
+"""Ends withdrawals whose transaction is final: the hold becomes the receiver's coins and the fees, once.
+
+What must never happen here: a hold settled while its transaction can still be reorganised away, or voided while it can
+still be mined.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, IntegerField
+from django.db.models.functions import Cast
+
+from exchange.ledger.services import holds, transfers
+from wallets import books
+from wallets.lifecycle import State
+from wallets.models import Cursor, Payout, Withdrawal
+from wallets.routes import Routes
+from wallets.services import steps
+
+
+def settle_due(*, routes: Routes, now: datetime) -> int:
+    """Settles one final payout; 0 when there is none. A transaction each, so one that fails holds up no other's locks."""
+    with transaction.atomic():
+        cursor = Cursor.objects.select_for_update().get(network_id=routes.network.id)
+        deep = Payout.objects.select_for_update().filter(
+            network_id=routes.network.id,
+            block_height__lte=cursor.height + 1 - Cast(F("confirmations_required"), IntegerField()),
+        )
+        payout = deep.filter(state=Payout.State.CONFIRMED).order_by("id").first()
+        if payout is not None:
+            _settle(payout, routes, now=now)
+            return 1
+        again = deep.filter(state=Payout.State.FINAL).exclude(booked_fee=F("network_fee")).order_by("id").first()
+        if again is not None:
+            _correct_fee(again, routes, now=now)
+            return 1
+    return 0
+
+
+def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
+    withdrawals = list(payout.withdrawals.select_for_update().order_by("id"))
+    fee = payout.network_fee or 0
+    payout.state, payout.booked_fee, payout.closed_at = Payout.State.FINAL, fee, now
+    payout.save()
+    if not payout.succeeded:
+        _failed(payout, withdrawals, routes, now=now)
+        return
+    for number, withdrawal in enumerate(withdrawals):
+        booking = books.PayoutBooking(
+            withdrawal_id=withdrawal.id,
+            customer_account_id=withdrawal.account_id,
+            amount=withdrawal.amount,
+            fee=withdrawal.fee,
+            # One transaction, one network fee: the first withdrawal carries it in the books.
+            network_fee=fee if number == 0 else 0,
+            reference=f"{routes.network.code}:{payout.txid}",
+        )
+        transfer = books.withdrawal(booking, routes.by_asset(withdrawal.asset_id), routes.own_coin, now=now)
+        steps.enter(withdrawal, State.FINAL, txid=payout.txid, now=now)
+        holds.settle(id=withdrawal.id, transfer=transfer, now=now)
+
+
+def _failed(payout: Payout, withdrawals: list[Withdrawal], routes: Routes, *, now: datetime) -> None:
+    """It was mined and reverted: the coins are still here, so the customer's money is free again; the fee is ours."""
+    for withdrawal in withdrawals:
+        reason = f"the network refused transaction {payout.txid}"
+        steps.enter(withdrawal, State.FAILED, txid=payout.txid, reason=reason, now=now)
+        holds.void(id=withdrawal.id, now=now)
+    if payout.network_fee:
+        _book_fee(payout, payout.network_fee, "reverted", routes, now=now)
+
+
+def _correct_fee(payout: Payout, routes: Routes, *, now: datetime) -> None:
+    """A final transaction was reorganised away and mined again at another gas price."""
+    difference = (payout.network_fee or 0) - (payout.booked_fee or 0)
+    payout.booked_fee = payout.network_fee
+    payout.save(update_fields=["booked_fee"])
+    _book_fee(payout, difference, f"again:{payout.block_hash}", routes, now=now)
+
+
+def _book_fee(payout: Payout, amount: int, name: str, routes: Routes, *, now: datetime) -> None:
+    transfer = books.network_fee(
+        payout_id=payout.id,
+        name=name,
+        amount=amount,
+        own_coin=routes.own_coin,
+        reference=f"{routes.network.code}:{payout.txid}",
+        now=now,
+    )
+    transfers.post(transfers=[transfer], now=now)

@@ -1,0 +1,50 @@
+"""The one place where a withdrawal changes state: checked against the lifecycle, written down, told.
+
+What must never happen here: a step without the row's lock (every caller has it), or one the lifecycle does not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from exchange.assets import selectors as assets
+from wallets import lifecycle, news, routes
+from wallets.lifecycle import State
+from wallets.models import Withdrawal, WithdrawalStep
+
+
+def enter(
+    withdrawal: Withdrawal,
+    state: State,
+    *,
+    now: datetime,
+    note: str = "",
+    txid: str = "",
+    quiet: bool = False,
+    **fields: Any,
+) -> None:
+    """Moves a locked withdrawal to `state`, with these fields beside it. `quiet` writes the step but tells nobody."""
+    withdrawal.state = lifecycle.step(state=withdrawal.state, to=state)
+    withdrawal.waiting = ""
+    for name, value in fields.items():
+        setattr(withdrawal, name, value)
+    if state in lifecycle.CLOSED:
+        withdrawal.closed_at = now
+    withdrawal.save()
+    tell(withdrawal, now=now, note=note, txid=txid, quiet=quiet)
+
+
+def tell(withdrawal: Withdrawal, *, now: datetime, note: str = "", txid: str = "", quiet: bool = False) -> None:
+    """Writes the step down and appends its event."""
+    WithdrawalStep.objects.create(withdrawal=withdrawal, state=withdrawal.state, at=now, note=note)
+    if quiet:
+        return
+    network = routes.codes()[withdrawal.network_id]
+    asset = assets.asset_by_id(withdrawal.asset_id)
+    news.withdrawal(withdrawal, assets.asset_network(asset=asset.code, network=network), txid=txid, now=now)
+
+
+def wait(withdrawal_id: Any, why: str) -> None:
+    """Says why a withdrawal does not go on by itself; "" when it does again. No state changes, so no lock is needed."""
+    Withdrawal.objects.filter(pk=withdrawal_id, closed_at=None).exclude(waiting=why).update(waiting=why)

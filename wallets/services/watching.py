@@ -1,0 +1,63 @@
+"""The set of every script we watch, in memory, so that matching a block costs by the block and not by our addresses.
+
+It is filled once and then only grows by the rows that are new. New rows are found by (xpub, branch, index): an index is
+taken under the xpub's row lock, so indexes become visible in order, which ids do not. What must never happen here: an
+address left out that somebody may already pay to (so: refresh after the block was fetched, before it is matched).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+from wallets.models import Address, Xpub
+
+
+@dataclass
+class WatchSet:
+    """The watch keys of one network: output scripts (utxo) or 20-byte accounts (evm)."""
+
+    network_id: int
+    keys: set[bytes] = field(default_factory=set)
+    # How many indexes of each (xpub, branch) are in `keys`. By the xpub's text: it alone decides what is derived from it.
+    _loaded: dict[tuple[str, int], int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def refresh(self) -> set[bytes]:
+        """Adds the addresses made since the last call. One query an xpub and branch."""
+        with self._lock:
+            for xpub in Xpub.objects.filter(network_id=self.network_id):
+                for branch in (0, 1):
+                    self._load(xpub, branch)
+        return self.keys
+
+    def _load(self, xpub: Xpub, branch: int) -> None:
+        loaded = self._loaded.get((xpub.xpub, branch), 0)
+        rows = (
+            Address.objects.filter(xpub_id=xpub.pk, branch=branch, index__gte=loaded)
+            .order_by("index")
+            .values_list("index", "script")
+        )
+        for index, script in rows.iterator(chunk_size=10_000):
+            self.keys.add(bytes(script))
+            loaded = index + 1
+        self._loaded[(xpub.xpub, branch)] = loaded
+
+
+class Senders:
+    """Which "0xSender:nonce" keys of a block are spends of an account of ours."""
+
+    def __init__(self, keys: set[bytes]) -> None:
+        self.keys = keys
+
+    def __contains__(self, spend: object) -> bool:
+        sender = str(spend).partition(":")[0]
+        return bytes.fromhex(sender.removeprefix("0x")) in self.keys
+
+
+_sets: dict[int, WatchSet] = {}
+
+
+def of(network_id: int) -> WatchSet:
+    """This process's watch set of the network."""
+    return _sets.setdefault(network_id, WatchSet(network_id))
