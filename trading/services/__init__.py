@@ -1,0 +1,1 @@
+"""What may be asked of the trading room: orders, and markets."""
