@@ -151,6 +151,15 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: 
 
 # --- Celery -------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+# A task is sent after a commit, inside a request: a broker that is down may cost it two seconds, never a long retry.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+    "connect_retries_timeout": 2,
+    "socket_connect_timeout": 2,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ACKS_LATE = True
@@ -188,7 +197,9 @@ CHAINS = {
 }
 
 # --- Prices -------------------------------------------------------------------------------------------------------
-PRICE_SOURCE = env.str("PRICE_SOURCE", "")  # "coinmarketcap" or "simulated"; empty: what there is a key for, or the demo's
+PRICE_SOURCE = env.str(
+    "PRICE_SOURCE", ""
+)  # "coinmarketcap" or "simulated"; empty: what there is a key for, or the demo's
 PRICE_REFRESH_S = env.int("PRICE_REFRESH_S", 60)
 PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
 CMC_API_KEY = read_secret("CMC_API_KEY")
