@@ -8,3 +8,8 @@ class LedgerConfig(AppConfig):
     label = "ledger"
     verbose_name = "Ledger"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from exchange.ledger import reconciliation
+
+        reconciliation.register_held("holds", reconciliation.pending_holds)

@@ -112,17 +112,22 @@ BEGIN
 END $$;
 SELECT ledger_make_partitions();
 
--- Keys are kept for 400 days: within that time a retried transfer finds its first result. At most 10,000 go at once.
+-- Keys are kept for 400 days: within that time a retried transfer finds its first result. At most 10,000 go at once, in the
+-- order of transfers; how far this has come is kept, so that no run reads again what an earlier one has done.
 CREATE FUNCTION ledger_expire_keys() RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+  cutoff timestamptz := now() - interval '400 days';
+  done bigint;
+  last bigint;
   gone integer;
 BEGIN
-  WITH old AS (
-    SELECT t.uuid FROM ledger_transfer t JOIN ledger_transfer_key k ON k.uuid = t.uuid
-      WHERE t.posted_at < now() - interval '400 days' ORDER BY t.id LIMIT 10000
-  ) DELETE FROM ledger_transfer_key k USING old WHERE k.uuid = old.uuid;
+  SELECT keys_expired_to INTO done FROM ledger_retention FOR UPDATE;
+  SELECT coalesce(min(id) FILTER (WHERE posted_at >= cutoff) - 1, max(id), done) INTO last
+    FROM (SELECT id, posted_at FROM ledger_transfer WHERE id > done ORDER BY id LIMIT 10000) AS next;
+  DELETE FROM ledger_transfer_key k USING ledger_transfer t WHERE t.id > done AND t.id <= last AND k.uuid = t.uuid;
   GET DIAGNOSTICS gone = ROW_COUNT;
+  UPDATE ledger_retention SET keys_expired_to = greatest(last, done);
   RETURN gone;
 END $$;
 """

@@ -6,7 +6,7 @@ What must never happen here: INSERT on a journal table or UPDATE of a balance fo
 
 TABLES = (
     "ledger_account, ledger_transfer, ledger_entry, ledger_transfer_key, ledger_batch, ledger_writer, ledger_hold, "
-    "ledger_freeze, ledger_stop, ledger_checkpoint, ledger_watermark"
+    "ledger_freeze, ledger_stop, ledger_checkpoint, ledger_watermark, ledger_retention"
 )
 
 SQL = f"""

@@ -150,6 +150,13 @@ CREATE TABLE ledger_watermark (
   writer_id smallint PRIMARY KEY REFERENCES ledger_writer,
   seq bigint NOT NULL CHECK (seq >= 0)
 );
+
+-- One row: the transfer up to which keys are past their retention and gone.
+CREATE TABLE ledger_retention (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  keys_expired_to bigint NOT NULL DEFAULT 0
+);
+INSERT INTO ledger_retention DEFAULT VALUES;
 """
 
 SQL = ACCOUNTS + JOURNAL + HOLDS

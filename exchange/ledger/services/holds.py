@@ -6,7 +6,6 @@ What must never happen here: a hold on what is not there, a second resolution, o
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,12 +14,13 @@ from django.db import IntegrityError, connection, transaction
 from exchange.core.errors import Conflict, InvalidRequest, NotFound
 from exchange.ledger import bulk, journal, models
 from exchange.ledger.journal import HoldState, Kind, Transfer
+from exchange.ledger.selectors.holds import Hold, view
 from exchange.ledger.services import transfers
 from exchange.ledger.services.transfers import AccountFrozen, InsufficientFunds, Receipt, TransferConflict
 
 __all__ = [
     "AccountFrozen", "Hold", "HoldConflict", "HoldExceeded", "HoldNotFound", "HoldResolved", "InsufficientFunds",
-    "InvalidHold", "expire_due", "place", "settle", "view", "void",
+    "InvalidHold", "expire_due", "place", "settle", "void",
 ]  # fmt: skip
 
 
@@ -52,19 +52,6 @@ class InvalidHold(InvalidRequest):
     """A hold that cannot be placed."""
 
     code = "hold_invalid"
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A hold as it stands. `amount` in base units of the account's asset."""
-
-    id: UUID
-    account_id: int
-    amount: int
-    state: HoldState
-    reference: str
-    expires_at: datetime | None
-    transfer_uuid: UUID | None
 
 
 def place(
@@ -162,14 +149,6 @@ def expire_due(*, now: datetime, limit: int = 500) -> int:
         ids = [row.id for row in rows]
         models.Hold.objects.filter(id__in=ids).update(state=HoldState.EXPIRED.value, resolved_at=now)
         return len(rows)
-
-
-def view(row: models.Hold) -> Hold:
-    """The row, as others may see it."""
-    return Hold(
-        id=row.id, account_id=row.account_id, amount=row.amount, state=HoldState(row.state), reference=row.reference,
-        expires_at=row.expires_at, transfer_uuid=row.transfer_uuid,
-    )  # fmt: skip
 
 
 def _account_of(id: UUID) -> int:

@@ -32,7 +32,7 @@ class TransferConflict(Conflict):
     code = "transfer_conflict"
 
 
-class InsufficientFunds(Conflict):
+class InsufficientFunds(InvalidRequest):
     """The account has less available than this takes."""
 
     code = "insufficient_funds"

@@ -1,0 +1,32 @@
+"""What may be read of the book: frozen views, never models, never a write."""
+
+from exchange.ledger.selectors import holds, stops
+from exchange.ledger.selectors.accounts import (
+    Balance,
+    Total,
+    account_ids,
+    balances,
+    is_frozen,
+    owner_of,
+    receivables,
+    totals,
+)
+from exchange.ledger.selectors.entries import Line, Movement, TransferView, history, transfer
+
+__all__ = [
+    "Balance",
+    "Line",
+    "Movement",
+    "Total",
+    "TransferView",
+    "account_ids",
+    "balances",
+    "history",
+    "holds",
+    "is_frozen",
+    "owner_of",
+    "receivables",
+    "stops",
+    "totals",
+    "transfer",
+]

@@ -1,0 +1,74 @@
+"""What was posted: an account's history and a transfer whole, read by ranges of ids: the last page costs what the first does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from exchange.ledger.journal import ENTRIES_MAX
+from exchange.ledger.models import Entry, Transfer, TransferKey
+
+HISTORY_MAX = 500
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One entry of an account, with the transfer it belongs to. `id` is the cursor for `before`."""
+
+    id: int
+    transfer_id: int
+    transfer_uuid: UUID
+    kind: str
+    reference: str
+    amount: int
+    posted_at: datetime
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry of a transfer."""
+
+    account_id: int
+    asset_id: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class TransferView:
+    """A transfer with its entries, in their order."""
+
+    id: UUID
+    transfer_id: int
+    kind: str
+    reference: str
+    posted_at: datetime
+    entries: tuple[Line, ...]
+
+
+def history(*, account_id: int, before: int | None = None, limit: int = 50) -> list[Movement]:
+    """The account's entries, newest first; at most 500 at once."""
+    rows = Entry.objects.filter(account_id=account_id).select_related("transfer").order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return [
+        Movement(
+            id=e.id, transfer_id=e.transfer_id, transfer_uuid=e.transfer.uuid, kind=e.transfer.kind,
+            reference=e.transfer.reference, amount=e.amount, posted_at=e.transfer.posted_at,
+        )
+        for e in rows[: max(1, min(limit, HISTORY_MAX))]
+    ]  # fmt: skip
+
+
+def transfer(*, id: UUID) -> TransferView | None:
+    """The transfer that a client's UUID stands for; found for as long as its key is kept."""
+    key = TransferKey.objects.filter(uuid=id).first()
+    if key is None:
+        return None
+    row = Transfer.objects.get(id=key.transfer_id)
+    first = row.id * ENTRIES_MAX
+    rows = Entry.objects.filter(id__gte=first, id__lt=first + ENTRIES_MAX).select_related("account").order_by("id")
+    return TransferView(
+        id=row.uuid, transfer_id=row.id, kind=row.kind, reference=row.reference, posted_at=row.posted_at,
+        entries=tuple(Line(account_id=e.account_id, asset_id=e.account.asset_id, amount=e.amount) for e in rows),
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Whether something is stopped for everybody. Asked inside the transaction that would do it, as late as can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from exchange.core.errors import Unavailable
+from exchange.ledger.models import Stop
+
+
+class Stopped(Unavailable):
+    """Stopped for everybody at present; nothing was done. The code names what: withdrawals_stopped, deposits_stopped …"""
+
+    code = "stopped"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"{scope.capitalize()} are stopped at present." if scope != "trading" else "Trading is stopped."
+        )
+        self.code = f"{scope}_stopped"  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class StopView:
+    """A stop in force."""
+
+    id: int
+    scope: str
+    source: str
+    reason: str
+    created_at: datetime
+
+
+def is_stopped(scope: str) -> bool:
+    return Stop.objects.filter(scope=scope, lifted_at=None).exists()
+
+
+def ensure_open(scope: str) -> None:
+    """Raises Stopped."""
+    if is_stopped(scope):
+        raise Stopped(scope)
+
+
+def active() -> list[StopView]:
+    """The stops in force, oldest first."""
+    rows = Stop.objects.filter(lifted_at=None).order_by("id")
+    return [StopView(id=s.id, scope=s.scope, source=s.source, reason=s.reason, created_at=s.created_at) for s in rows]
