@@ -1,20 +1,98 @@
-"""Pages for what went wrong."""
+"""Pages for what went wrong: what happened, what to do next, and a reference that finds the log line.
 
+Nothing here may tell more than the person may know: a traceback, a path or somebody else's data never reaches the page, and
+these pages ask no database, because it may be the database that is down.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import structlog
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from exchange.core.errors import DomainError
+
+log = structlog.get_logger(__name__)
+
+_WORDS: dict[int, tuple[str, str]] = {
+    400: (
+        "That request made no sense to us",
+        "Something in the address or the form is not as we expect it. Go back and try again.",
+    ),
+    403: (
+        "You may not see this",
+        "It needs a right that this account does not have, or the page was open too long. Reload it and try again.",
+    ),
+    404: ("There is no such page", "The address may be mistyped, or what stood here has moved."),
+    409: (
+        "That is not possible right now",
+        "What you wanted to change has changed in the meantime. Go back and look again.",
+    ),
+    429: ("That was a bit too often", "Wait a minute, then try again."),
+    500: (
+        "Something broke on our side",
+        "It was recorded. Nothing that was confirmed to you is lost. Look at your wallet before you repeat anything.",
+    ),
+    503: (
+        "A part of the site is resting",
+        "Something we need for this page is not reachable. Your money is not affected. Try again in a moment.",
+    ),
+    504: (
+        "We do not know yet how that ended",
+        "It may have been done or not. Look at your orders and your wallet before you repeat it.",
+    ),
+}
+
+
+def page(request: HttpRequest, status: int, *, message: str = "", code: str = "") -> HttpResponse:
+    """The error page of a status, logged under the reference that it shows."""
+    reference = secrets.token_hex(5).upper()
+    title, advice = _WORDS.get(status, _WORDS[500])
+    log.warning("error_page", reference=reference, status=status, code=code, path=request.path, method=request.method)
+    content = {
+        "status": status,
+        "title": title,
+        "advice": message or advice,
+        "code": code,
+        "reference": reference,
+    }
+    html = render_to_string("site/error.html", content, request=None)
+    response = HttpResponse(html, status=status)
+    response["X-Reference"] = reference
+    return response
+
+
+def of(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The page for an error that the domain raised: its own sentence, its own status."""
+    message = "" if error.status >= 500 and error.status not in (503, 504) else error.message
+    return page(request, error.status, message=message, code=error.code)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return render(request, "400.html", status=400)
+    return page(request, 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return render(request, "403.html", status=403)
+    return page(request, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return render(request, "404.html", status=404)
+    return page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return render(request, "500.html", status=500)
+    return page(request, 500)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    return page(request, 503)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that was open too long, or came from elsewhere."""
+    return page(
+        request, 403, code="csrf_failed",
+        message="This form was open too long, or your browser sent no cookie. Go back, reload the page and send it again.",
+    )  # fmt: skip

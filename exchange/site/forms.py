@@ -1,0 +1,44 @@
+"""What people type into the pages' own forms. Only shape is checked here; the rooms beneath judge the rest."""
+
+from __future__ import annotations
+
+from django import forms
+
+from exchange.core import ids
+from exchange.core.errors import DomainError
+from exchange.site.selectors.withdrawals import Terms
+
+
+class WithdrawForm(forms.Form):
+    """Where to, and how much should arrive. The key makes a form sent twice one withdrawal."""
+
+    network = forms.ChoiceField(
+        widget=forms.RadioSelect, error_messages={"invalid_choice": "Choose one of the networks."}
+    )
+    address = forms.CharField(
+        max_length=128,
+        label="Send to",
+        error_messages={"required": "Paste the address the coins should go to."},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "class": "mono"}
+        ),
+    )
+    amount = forms.CharField(
+        max_length=100,
+        label="Amount that should arrive",
+        error_messages={"required": "Enter an amount."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "decimal", "placeholder": "0.00"}),
+    )
+    idempotency_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, terms: Terms, data: dict[str, str] | None = None) -> None:
+        super().__init__(data, initial={"network": terms.links[0].network, "idempotency_key": str(ids.uuid7())})
+        self.fields["network"].choices = [(link.network, link.network) for link in terms.links]
+
+    def clean_amount(self) -> str:
+        """Grouping commas and stray spaces are forgiven; everything else is the amount parser's business."""
+        return self.cleaned_data["amount"].replace(",", "").replace(" ", "")
+
+    def blame(self, error: DomainError) -> None:
+        """Puts an error of the domain beside the field that caused it."""
+        self.add_error(error.param if error.param in self.fields else None, error.message)

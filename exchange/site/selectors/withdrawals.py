@@ -1,0 +1,103 @@
+"""The withdraw page before anything is asked for: what may be sent, what it costs, what would arrive.
+
+Nothing here moves money, and nothing here is the judge: `wallets.services.withdrawals.request` checks all of it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from exchange.assets import prices
+from exchange.assets import selectors as assets
+from exchange.core import amounts
+from exchange.core.errors import InvalidRequest, Unavailable
+from exchange.ledger import selectors as ledger
+from wallets import selectors as wallets
+
+
+class NotWithdrawable(Unavailable):
+    """The asset moves over no network that is switched on."""
+
+    code = "withdrawals_unavailable"
+
+
+class AmountTooSmall(InvalidRequest):
+    code = "amount_too_small"
+
+
+class InsufficientFunds(InvalidRequest):
+    code = "insufficient_funds"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one asset's withdraw page needs to know; amounts in base units."""
+
+    asset: assets.AssetView
+    links: tuple[assets.AssetNetworkView, ...]
+    available: int
+    down: tuple[wallets.NetworkHealthView, ...]
+    recent: tuple[wallets.WithdrawalView, ...]
+    codes: tuple[str, ...]
+
+    def link(self, network: str) -> assets.AssetNetworkView:
+        """The chosen network's terms; raises NetworkNotFound."""
+        found = next((link for link in self.links if link.network == network), None)
+        return found or assets.asset_network(asset=self.asset.code, network=network)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a withdrawal would do: `amount` arrives, `fee` is ours, `total` leaves the balance, `left` stays."""
+
+    amount: int
+    fee: int
+    total: int
+    left: int
+    decimals: int
+    worth: prices.Valuation | None
+
+
+def terms(*, user_id: int, asset: str) -> Terms:
+    """Raises AssetNotFound, NotWithdrawable."""
+    found = assets.asset(asset)
+    moving = assets.asset_networks()
+    links = tuple(link for link in moving if link.asset_id == found.id)
+    if not links:
+        raise NotWithdrawable(f"{found.code} cannot be withdrawn at the moment.", param="asset")
+    available = next((each.available for each in ledger.balances(owner_id=user_id) if each.asset_id == found.id), 0)
+    names = {link.network for link in links}
+    return Terms(
+        asset=found,
+        links=links,
+        available=available,
+        down=tuple(each for each in wallets.networks() if each.network in names and not each.ok),
+        recent=tuple(wallets.withdrawals(user_id, asset=asset, limit=5)),
+        codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
+    )
+
+
+def quote(*, terms: Terms, network: str, amount: str, now: datetime) -> Quote:
+    """Raises AmountInvalid and its kin, AmountTooSmall, InsufficientFunds, each naming `amount`."""
+    link = terms.link(network)
+    decimals = link.decimals
+    arrives = amounts.parse(amount.strip().replace(",", ""), decimals=decimals, param="amount")
+    if arrives < link.min_withdrawal:
+        least = amounts.format(link.min_withdrawal, decimals=decimals)
+        raise AmountTooSmall(f"The least you can send is {least} {terms.asset.code}.", param="amount")
+    total = arrives + link.withdrawal_fee
+    if total > terms.available:
+        most = amounts.format(max(0, terms.available - link.withdrawal_fee), decimals=decimals)
+        raise InsufficientFunds(
+            f"With the fee this is more than you have. The most you can send is {most} {terms.asset.code}.",
+            param="amount",
+        )
+    return Quote(
+        amount=arrives,
+        fee=link.withdrawal_fee,
+        total=total,
+        left=terms.available - total,
+        decimals=decimals,
+        worth=prices.worth(asset_id=terms.asset.id, amount=arrives, now=now),
+    )

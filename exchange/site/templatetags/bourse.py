@@ -1,0 +1,119 @@
+"""What templates print again and again: icons, amounts, prices, times.
+
+Amounts arrive as integers of base units (or as the decimal strings a selector made of them) and leave as text. Nothing here
+computes money, and nothing marks a user's words as safe.
+"""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from exchange.core import amounts
+from exchange.site import icons
+
+register = template.Library()
+
+_NARROW_NO_BREAK_SPACE = "\u202f"
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """The named line icon; decoration only, so it is hidden from screen readers: put the words beside it."""
+    return format_html(
+        '<svg class="icon {}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',
+        css,
+        mark_safe(icons.ICONS[name]),  # noqa: S308 - constant of ours
+    )
+
+
+@register.simple_tag
+def coin(code: str, css: str = "") -> SafeString:
+    """An asset's mark; an asset without one gets its first letter."""
+    drawing = icons.COINS.get(code)
+    if drawing is None:
+        return format_html(
+            '<svg class="coin {}" viewBox="0 0 32 32" aria-hidden="true">'
+            '<text x="16" y="21" text-anchor="middle" font-size="14" fill="#fff" stroke="none">{}</text></svg>',
+            css,
+            code[:1],
+        )
+    return format_html(
+        '<svg class="coin coin-{} {}" viewBox="0 0 32 32" aria-hidden="true">{}</svg>',
+        code.lower(),
+        css,
+        mark_safe(drawing),  # noqa: S308 - constant of ours
+    )
+
+
+@register.simple_tag
+def logo() -> SafeString:
+    return format_html(
+        '<svg viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">{}</svg>',
+        mark_safe(icons.LOGO),  # noqa: S308 - constant of ours
+    )
+
+
+@register.filter
+def grouped(text: str | int | None) -> str:
+    """A decimal string with its whole part in groups of three: 1234567.5 → 1,234,567.5."""
+    if text is None or text == "":
+        return "—"
+    sign, digits = ("−", str(text)[1:]) if str(text).startswith("-") else ("", str(text))
+    whole, point, fraction = digits.partition(".")
+    return f"{sign}{int(whole):,}{point}{fraction}"
+
+
+@register.filter
+def whole(text: str | None) -> str | None:
+    """A decimal string without its fraction, for volumes."""
+    return text.partition(".")[0] if text else text
+
+
+@register.simple_tag
+def amount(value: int | None, decimals: int, places: int | None = None) -> str:
+    """Base units as a grouped decimal string; `places` pads the fraction with zeros for columns (and never cuts digits off)."""
+    if value is None:
+        return "—"
+    text = amounts.format(value, decimals=decimals)
+    if places is not None:
+        whole, _, fraction = text.partition(".")
+        text = f"{whole}.{fraction:0<{places}}" if places else text
+    return grouped(text)
+
+
+@register.filter
+def shorten(text: str, ends: int = 8) -> str:
+    """The two ends of an address or txid, for tables; the whole of it belongs in a title or a copy button beside it."""
+    return text if len(text) <= 2 * ends + 3 else f"{text[:ends]}…{text[-ends:]}"
+
+
+@register.filter
+def age(seconds: float | int | timedelta | None) -> str:
+    """How long ago, in one unit: 4 s, 3 min, 2 h, 5 d."""
+    if seconds is None:
+        return "never"
+    whole = max(0, int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if whole >= size:
+            return f"{whole // size}{_NARROW_NO_BREAK_SPACE}{unit}"
+    return f"{whole}{_NARROW_NO_BREAK_SPACE}s"
+
+
+@register.simple_tag
+def when(moment: datetime | None, css: str = "") -> SafeString:
+    """A moment: printed in UTC, and turned into the reader's own zone by the page's script."""
+    if moment is None:
+        return format_html("<span>—</span>")
+    return format_html(
+        '<time class="nowrap {}" datetime="{}">{}</time>', css, moment.isoformat(), f"{moment:%d %b %Y, %H:%M} UTC"
+    )
+
+
+@register.filter
+def signed_class(text: str | None) -> str:
+    """The colour class of a change: up, down, or neither when it is nothing."""
+    if not text or not text.strip("+-0.%"):
+        return "faint"
+    return "down" if text.startswith("-") else "up"
