@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "exchange.site.middleware.DomainErrorPages",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -87,6 +88,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "exchange.site.context.site",
             ],
         },
     },
@@ -144,6 +146,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = False  # the pages' scripts read it to send X-CSRFToken
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "exchange.site.errors.csrf_failure"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Bourse <no-reply@localhost>")
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
