@@ -1,1 +1,1 @@
-"""The root of the REST API: what every room's endpoints share."""
+"""The API's root: its addresses, its one error shape, its limits, its documentation."""

@@ -1,5 +1,40 @@
-"""Addresses under /api/v1/."""
+"""Every address under /api/v1/. Money that moves by POST stands behind `once` or the order path's own idempotency."""
 
-from django.urls import URLPattern
+from django.urls import path, re_path
 
-urlpatterns: list[URLPattern] = []
+from exchange.accounts.api.views import MeView
+from exchange.site.api import hot, views
+from exchange.site.api.errors import not_found
+from exchange.site.api.idempotency import once
+from trading.api import views as trading
+from wallets.api import views as wallets
+
+app_name = "api"
+urlpatterns = [
+    path("time", views.TimeView.as_view(), name="time"),
+    path("openapi.json", views.OpenApiView.as_view(), name="openapi"),
+    path("docs", views.docs, name="docs"),
+    path("me", MeView.as_view(), name="me"),
+    path("assets", wallets.AssetsView.as_view(), name="assets"),
+    path("prices", wallets.PricesView.as_view(), name="prices"),
+    path("markets", trading.MarketsView.as_view(), name="markets"),
+    path("markets/<str:symbol>", trading.MarketView.as_view(), name="market"),
+    path("markets/<str:symbol>/book", trading.BookView.as_view(), name="book"),
+    path("markets/<str:symbol>/trades", trading.MarketTradesView.as_view(), name="market_trades"),
+    path("markets/<str:symbol>/ticker", trading.TickerView.as_view(), name="ticker"),
+    path("markets/<str:symbol>/candles", trading.CandlesView.as_view(), name="candles"),
+    path("tickers", trading.TickersView.as_view(), name="tickers"),
+    path("orders", hot.orders, name="orders"),
+    path("orders/history", trading.OrderHistoryView.as_view(), name="order_history"),
+    path("orders/<int:order_id>", hot.order, name="order"),
+    path("orders/by-client-id/<str:client_order_id>", hot.order_by_client_id, name="order_by_client_id"),
+    path("fills", trading.FillsView.as_view(), name="fills"),
+    path("balances", wallets.BalancesView.as_view(), name="balances"),
+    path("deposit-addresses", wallets.DepositAddressesView.as_view(), name="deposit_addresses"),
+    path("deposits", wallets.DepositsView.as_view(), name="deposits"),
+    path("deposits/<uuid:deposit_id>", wallets.DepositView.as_view(), name="deposit"),
+    path("withdrawals", once(wallets.WithdrawalsView.as_view()), name="withdrawals"),
+    path("withdrawals/<uuid:withdrawal_id>", wallets.WithdrawalView.as_view(), name="withdrawal"),
+    path("withdrawals/<uuid:withdrawal_id>/cancel", wallets.WithdrawalCancelView.as_view(), name="withdrawal_cancel"),
+    re_path(r"^.*$", not_found),
+]

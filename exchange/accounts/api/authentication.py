@@ -1,0 +1,138 @@
+"""Who is asking: one answer for REST views, for the plain async order view and for the websocket.
+
+Two ways in: the site's session cookie (then a request that changes anything must carry the CSRF token), or allauth's session
+token in the header X-Session-Token (then it need not: no browser sends that header by itself).
+What must never happen here: a cookie that acts without the CSRF check; a half-done log-in (second factor still owed) that
+counts as one; a token that falls back to the cookie when it is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Literal
+
+from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.middleware.csrf import CsrfViewMiddleware
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from exchange.core.errors import NotAuthenticated, PermissionDenied
+
+TOKEN_HEADER = "X-Session-Token"  # noqa: S105 - a header's name
+TOKEN_LENGTH_MAX = 200
+
+
+class SessionTokenInvalid(NotAuthenticated):
+    """The session token is unknown, or its session has ended."""
+
+    code = "session_token_invalid"
+
+
+class CsrfFailed(PermissionDenied):
+    """A cookie log-in wanted to change something without the CSRF token."""
+
+    code = "csrf_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The account that a request acts for, and how it was shown."""
+
+    user: AbstractBaseUser
+    user_id: int
+    by: Literal["session", "token"]
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's own check, told to give its reason back in place of a page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+def _by_session_key(key: str, *, by: Literal["session", "token"]) -> Identity | None:
+    found = authenticate_by_x_session_token(key) if 0 < len(key) <= TOKEN_LENGTH_MAX else None
+    return Identity(user=found[0], user_id=found[0].pk, by=by) if found else None
+
+
+def by_token(token: str) -> Identity:
+    """The account behind a session token; raises SessionTokenInvalid. Two queries: the session and its user."""
+    identity = _by_session_key(token, by="token")
+    if identity is None:
+        raise SessionTokenInvalid("The session token is not valid, or its session has ended. Please log in again.")
+    return identity
+
+
+def identify(request: HttpRequest) -> Identity | None:
+    """Who this request acts for, or None; asked once a request. Raises SessionTokenInvalid, CsrfFailed."""
+    if hasattr(request, "_bourse_identity"):
+        return request._bourse_identity
+    token = request.headers.get(TOKEN_HEADER)
+    if token is not None:
+        identity: Identity | None = by_token(token)
+    else:
+        identity = _by_cookie(request)
+    request._bourse_identity = identity  # type: ignore[attr-defined]
+    return identity
+
+
+def _by_cookie(request: HttpRequest) -> Identity | None:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.is_active:
+        return None
+    check = _CsrfCheck(lambda _request: None)  # type: ignore[arg-type, return-value]
+    check.process_request(request)
+    if check.process_view(request, None, (), {}):
+        raise CsrfFailed(
+            "The CSRF token is missing or wrong. Send the csrftoken cookie's value in the header X-CSRFToken."
+        )
+    return Identity(user=user, user_id=user.pk, by="session")
+
+
+def require(request: HttpRequest) -> Identity:
+    """As `identify`, and NotAuthenticated for nobody."""
+    identity = identify(request)
+    if identity is None:
+        raise NotAuthenticated("Please log in: this needs a session cookie or the header X-Session-Token.")
+    return identity
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a websocket was opened with. Kept for the connection's life, so that an ended log-in is noticed."""
+
+    key: str
+    by: Literal["session", "token"]
+
+
+def credentials(headers: list[tuple[bytes, bytes]], *, cookies: bool) -> Credentials | None:
+    """The token of a websocket's handshake or, where its Origin allows `cookies`, the session cookie."""
+    named = {name.lower(): value.decode("latin1") for name, value in headers}
+    token = named.get(TOKEN_HEADER.lower().encode())
+    if token is not None:
+        return Credentials(key=token, by="token")
+    try:
+        morsel = SimpleCookie(named.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME) if cookies else None
+    except CookieError:
+        morsel = None
+    return Credentials(key=morsel.value, by="session") if morsel else None
+
+
+def by_credentials(given: Credentials) -> Identity | None:
+    """Who they stand for now. A wrong token raises SessionTokenInvalid; a browser whose log-in ended is a visitor: None."""
+    return by_token(given.key) if given.by == "token" else _by_session_key(given.key, by="session")
+
+
+class CustomerAuthentication(BaseAuthentication):
+    """REST framework's door to `identify`."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Identity] | None:
+        identity = identify(request._request)
+        return (identity.user, identity) if identity else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Session"  # a 401, not a 403, for nobody

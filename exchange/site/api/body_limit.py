@@ -1,0 +1,66 @@
+"""The largest body a request may have, counted while it arrives.
+
+Django's ASGI handler stores a whole body before anything of ours runs, and looks only at the declared length; a body sent in
+chunks declares none. What must never happen here: a stranger's body that fills our disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from exchange.core import errors as core
+from exchange.site.api.errors import BodyTooLarge
+
+API_BYTES_MAX = 64 * 1024
+PAGE_BYTES_MAX = 10 * 1024 * 1024
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class _TooLarge(Exception):
+    """Passes through Django's handler, which is still reading the body when it is raised."""
+
+
+class BodyLimit:
+    """An ASGI application around another."""
+
+    def __init__(self, application: Callable[[dict[str, Any], Receive, Send], Awaitable[None]]) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        most = API_BYTES_MAX if scope["path"].startswith("/api/") else PAGE_BYTES_MAX
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > most:
+            await _refuse(send, most)
+            return
+        seen = 0
+
+        async def counted() -> dict[str, Any]:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > most:
+                raise _TooLarge
+            return message
+
+        try:
+            await self.application(scope, counted, send)
+        except _TooLarge:
+            await _refuse(send, most)
+
+
+async def _refuse(send: Send, most: int) -> None:
+    body = orjson.dumps(core.body(BodyTooLarge(f"A body has at most {most} bytes here.")))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

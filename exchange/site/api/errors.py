@@ -1,0 +1,167 @@
+"""The one error shape, whatever went wrong: our own errors, REST framework's, Django's, and what nobody foresaw.
+
+What must never happen here: an answer under /api/ that a program cannot read, or one that tells a stranger how we are built.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from exchange.core import errors
+
+JSON = "application/json"
+
+
+class MalformedJson(errors.InvalidRequest):
+    """The body is not JSON."""
+
+    code = "malformed_json"
+
+
+class FieldInvalid(errors.InvalidRequest):
+    """A field is missing or of the wrong form; `code` says which of the two and more."""
+
+    code = "field_invalid"
+
+    def __init__(self, message: str, *, param: str | None, code: str) -> None:
+        super().__init__(message, param=param)
+        self.code = code  # type: ignore[misc]
+
+
+class MethodNotAllowed(errors.InvalidRequest):
+    """The address exists, but not with this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class MediaTypeUnsupported(errors.InvalidRequest):
+    """Bodies are application/json."""
+
+    code = "media_type_unsupported"
+    status = 415
+
+
+class NotAcceptable(errors.InvalidRequest):
+    """Answers are application/json."""
+
+    code = "not_acceptable"
+    status = 406
+
+
+class BodyTooLarge(errors.InvalidRequest):
+    """The body is larger than any that makes sense here."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class RateLimited(errors.TooMany):
+    """More requests than the limit allows."""
+
+    code = "rate_limited"
+
+
+class Internal(errors.DomainError):
+    """A fault of ours."""
+
+
+_FIELD_CODES = {
+    "required": "field_required",
+    "null": "field_required",
+    "blank": "field_required",
+    "invalid_choice": "choice_invalid",
+    "max_length": "field_too_long",
+    "amount_invalid": "amount_invalid",
+}
+_BY_STATUS: dict[int, tuple[type[errors.DomainError], str]] = {
+    400: (errors.InvalidRequest, "The request cannot be understood."),
+    401: (errors.NotAuthenticated, "Please log in."),
+    403: (errors.PermissionDenied, "This is not allowed."),
+    404: (errors.NotFound, "There is nothing at this address."),
+    405: (MethodNotAllowed, "This address does not take that method."),
+    406: (NotAcceptable, "Answers are application/json."),
+    413: (BodyTooLarge, "The body is too large."),
+    415: (MediaTypeUnsupported, "Send the body as application/json."),
+    429: (RateLimited, "Too many requests. Please try again later."),
+    503: (errors.Unavailable, "A part that is needed is not there at the moment. Please try again."),
+    504: (errors.OutcomeUnknown, "It is not known whether this was done. Please look before you repeat it."),
+}
+
+
+def of_status(status: int) -> errors.DomainError:
+    """The error that stands for a bare HTTP status; what we have no words for is a fault of ours."""
+    kind, message = _BY_STATUS.get(status, _BY_STATUS[400] if 400 <= status < 500 else (Internal, ""))
+    return kind(message or "Something went wrong on our side. It has been recorded.")
+
+
+def translated(error: Exception) -> errors.DomainError | None:
+    """Our own error for one of REST framework's or Django's; None for what nobody foresaw."""
+    if isinstance(error, errors.DomainError):
+        return error
+    if isinstance(error, exceptions.ValidationError):
+        return _of_validation(error.detail, param=None)
+    if isinstance(error, exceptions.ParseError):
+        return MalformedJson("The body is not valid JSON.")
+    if isinstance(error, Http404):
+        return of_status(404)
+    if isinstance(error, DjangoPermissionDenied):
+        return of_status(403)
+    if isinstance(error, exceptions.APIException) and error.status_code < 500:
+        return of_status(error.status_code)
+    return None
+
+
+def handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's exception handler."""
+    known = translated(error)
+    if known is None:
+        return None
+    set_rollback()
+    return Response(errors.body(known), status=known.status, headers=headers(known, error))
+
+
+def headers(known: errors.DomainError, error: Exception | None = None) -> dict[str, str]:
+    """What HTTP wants beside the shape."""
+    found = {}
+    if known.status == 401:
+        found["WWW-Authenticate"] = "Session"
+    if known.status in (429, 503):
+        wait = getattr(error, "wait", None)
+        found["Retry-After"] = str(max(1, int(wait)) if wait else 1)
+    return found
+
+
+def response(known: errors.DomainError) -> HttpResponse:
+    """The same outside REST framework."""
+    body = orjson.dumps(errors.body(known))
+    return HttpResponse(body, status=known.status, content_type=JSON, headers=headers(known, known))
+
+
+def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Every address under the API's root that is none."""
+    return response(of_status(404))
+
+
+def _of_validation(detail: Any, *, param: str | None) -> errors.DomainError:
+    """The first fault, by the path of its field ("items.0.price")."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        path = param if name == "non_field_errors" else f"{param}.{name}" if param else str(name)
+        return _of_validation(inner, param=path)
+    if isinstance(detail, list):
+        for position, inner in enumerate(detail):
+            if isinstance(inner, dict):
+                if inner:
+                    return _of_validation(inner, param=f"{param}.{position}")
+                continue
+            return _of_validation(inner, param=param)
+    code = _FIELD_CODES.get(getattr(detail, "code", ""), "field_invalid")
+    return FieldInvalid(str(detail), param=param, code=code)

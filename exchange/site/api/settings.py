@@ -1,0 +1,50 @@
+"""Settings of the API, for config.settings to take in. Plain values: nothing here imports Django."""
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["exchange.accounts.api.authentication.CustomerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["exchange.site.api.limits.ByCustomer"],
+    "EXCEPTION_HANDLER": "exchange.site.api.errors.handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bourse API",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Amounts, prices and quantities are decimal strings; times are ISO 8601 in UTC; lists are paged by cursor. "
+        "Every error has one shape. Websocket channels are described in docs/api.md."
+    ),
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_PUBLIC": True,
+    "PREPROCESSING_HOOKS": ["exchange.site.api.schema.only_the_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "exchange.site.api.schema.with_errors",
+    ],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+            "token": {"type": "apiKey", "in": "header", "name": "X-Session-Token"},
+        }
+    },
+}
+# Requests, and the seconds they are spread over: a bucket of that size that refills evenly.
+API_LIMITS = {
+    "address": (3000, 60),
+    "customer": (1200, 60),
+    "orders": (600, 10),
+    "withdrawals": (60, 3600),
+}
+WEBSOCKET_LIMITS = {
+    "message_bytes": 4096,
+    "messages_per_s": 20,
+    "channels": 64,
+    "per_user": 20,
+    "per_address": 100,
+    "log_in_check_s": 30.0,
+}

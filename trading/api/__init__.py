@@ -1,0 +1,1 @@
+"""REST: markets, orders and fills."""

@@ -1,0 +1,32 @@
+"""What the API shows of markets, orders and trades. Orders, fills, trades, candles and tickers go out as the engine's own
+messages do (`presentation.message`), so REST and websocket cannot differ; a market shows less than we know of it.
+
+What must never happen here: a number for an amount (they are decimal strings), or an account's id in anybody's answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trading.presentation import BookView, MarketView, message
+
+order = fill = trade = candle = ticker = message
+
+
+def market(view: MarketView) -> dict[str, Any]:
+    return {
+        "symbol": view.symbol,
+        "base": view.base,
+        "quote": view.quote,
+        "state": view.state,
+        "tick_size": view.tick_size,
+        "lot_size": view.lot_size,
+        "price_decimals": view.price_decimals,
+        "quantity_decimals": view.quantity_decimals,
+        "maker_fee": view.maker_fee,
+        "taker_fee": view.taker_fee,
+    }
+
+
+def book(view: BookView) -> dict[str, Any]:
+    return {"market": view.market, "u": view.u, "bids": view.bids, "asks": view.asks}

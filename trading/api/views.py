@@ -1,0 +1,195 @@
+"""Markets, their data, and a customer's orders and fills. Each view makes one call and shapes its answer.
+
+What must never happen here: another customer's order: it is not found, like one that never was.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from exchange.accounts.api import pages
+from exchange.accounts.api.views import CustomerView, PublicView
+from exchange.core import times
+from trading import selectors
+from trading.api import answers, shapes
+from trading.candles import INTERVALS
+
+BOOK_DEPTH, BOOK_DEPTH_MAX = 100, 1000
+CANDLES, CANDLES_MAX = 300, 1000
+LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
+CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
+MARKET = OpenApiParameter("market", str, description="Only this market.")
+
+
+class MarketsView(PublicView):
+    """GET markets."""
+
+    @extend_schema(operation_id="markets", summary="All markets", tags=["markets"], responses=answers.Markets)
+    def get(self, request: Request) -> Response:
+        return Response({"data": [shapes.market(view) for view in selectors.markets()]})
+
+
+class MarketView(PublicView):
+    """GET markets/{symbol}."""
+
+    @extend_schema(operation_id="market", summary="One market", tags=["markets"], responses=answers.Market)
+    def get(self, request: Request, symbol: str) -> Response:
+        return Response(shapes.market(selectors.market(symbol)))
+
+
+class BookView(PublicView):
+    """GET markets/{symbol}/book."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("depth",)
+
+    @extend_schema(
+        operation_id="book",
+        summary="Order book",
+        description="`u` is the sequence number that the websocket's updates go on from.",
+        tags=["markets"],
+        parameters=[OpenApiParameter("depth", int, description="Levels a side, 1 to 1000.", default=BOOK_DEPTH)],
+        responses=answers.Book,
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        depth = pages.limit(request, default=BOOK_DEPTH, most=BOOK_DEPTH_MAX, name="depth")
+        return Response(shapes.book(selectors.book(symbol, depth=depth)))
+
+
+class MarketTradesView(PublicView):
+    """GET markets/{symbol}/trades."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("limit", "cursor")
+
+    @extend_schema(
+        operation_id="market_trades",
+        summary="Trades of a market, newest first",
+        tags=["markets"],
+        parameters=[LIMIT, CURSOR],
+        responses=answers.TradePage,
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        wanted = pages.limit(request)
+        rows = selectors.trades(symbol, before=pages.number_cursor(request), limit=wanted + 1)
+        return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.trade))
+
+
+class TickerView(PublicView):
+    """GET markets/{symbol}/ticker."""
+
+    @extend_schema(
+        operation_id="ticker", summary="The last 24 hours of a market", tags=["markets"], responses=answers.Ticker
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        return Response(shapes.ticker(selectors.ticker(symbol, now=self.now)))
+
+
+class TickersView(PublicView):
+    """GET tickers."""
+
+    @extend_schema(
+        operation_id="tickers", summary="The last 24 hours of all markets", tags=["markets"], responses=answers.Tickers
+    )
+    def get(self, request: Request) -> Response:
+        return Response({"data": [shapes.ticker(view) for view in selectors.tickers(now=self.now)]})
+
+
+class CandlesView(PublicView):
+    """GET markets/{symbol}/candles."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("interval", "limit", "before")
+
+    @extend_schema(
+        operation_id="candles",
+        summary="Candles of a market, oldest first",
+        tags=["markets"],
+        parameters=[
+            OpenApiParameter("interval", str, enum=list(INTERVALS), default="1m"),
+            OpenApiParameter("limit", int, description="1 to 1000.", default=CANDLES),
+            OpenApiParameter("before", str, description="Only candles that begin before this ISO 8601 time."),
+        ],
+        responses=answers.Candles,
+    )
+    def get(self, request: Request, symbol: str) -> Response:
+        interval = request.query_params.get("interval", "1m")
+        wanted = pages.limit(request, default=CANDLES, most=CANDLES_MAX)
+        text = request.query_params.get("before")
+        before = times.parse(text, param="before") if text is not None else None
+        rows = selectors.candles(symbol, interval, before=before, limit=wanted)
+        return Response({"data": [shapes.candle(view) for view in rows]})
+
+
+class OrdersView(CustomerView):
+    """GET orders; POST orders is placed by exchange.site.api.hot."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("market",)
+
+    @extend_schema(
+        operation_id="orders",
+        summary="Open orders, newest first",
+        tags=["orders"],
+        parameters=[MARKET],
+        responses=answers.Orders,
+    )
+    def get(self, request: Request) -> Response:
+        rows = selectors.open_orders(self.user_id, market=request.query_params.get("market"))
+        return Response({"data": [shapes.order(view) for view in rows]})
+
+
+class OrderView(CustomerView):
+    """GET orders/{id}; DELETE is done by exchange.site.api.hot."""
+
+    @extend_schema(operation_id="order", summary="One order", tags=["orders"], responses=answers.Order)
+    def get(self, request: Request, order_id: int) -> Response:
+        return Response(shapes.order(selectors.order(self.user_id, order_id=order_id)))
+
+
+class OrderByClientIdView(CustomerView):
+    """GET orders/by-client-id/{client_order_id}: how to learn what became of an order whose answer was lost."""
+
+    @extend_schema(
+        operation_id="order_by_client_id", summary="One order by your own id", tags=["orders"], responses=answers.Order
+    )
+    def get(self, request: Request, client_order_id: str) -> Response:
+        return Response(shapes.order(selectors.order(self.user_id, client_order_id=client_order_id)))
+
+
+class OrderHistoryView(CustomerView):
+    """GET orders/history."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("market", "limit", "cursor")
+
+    @extend_schema(
+        operation_id="order_history",
+        summary="All orders, newest first",
+        tags=["orders"],
+        parameters=[MARKET, LIMIT, CURSOR],
+        responses=answers.OrderPage,
+    )
+    def get(self, request: Request) -> Response:
+        wanted = pages.limit(request)
+        market, before = request.query_params.get("market"), pages.number_cursor(request)
+        rows = selectors.orders(self.user_id, market=market, before=before, limit=wanted + 1)
+        return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.order))
+
+
+class FillsView(CustomerView):
+    """GET fills."""
+
+    parameters: ClassVar[tuple[str, ...]] = ("market", "limit", "cursor")
+
+    @extend_schema(
+        operation_id="fills",
+        summary="Own trades, newest first",
+        tags=["orders"],
+        parameters=[MARKET, LIMIT, CURSOR],
+        responses=answers.FillPage,
+    )
+    def get(self, request: Request) -> Response:
+        wanted = pages.limit(request)
+        market, before = request.query_params.get("market"), pages.number_cursor(request)
+        rows = selectors.fills(self.user_id, market=market, before=before, limit=wanted + 1)
+        return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.fill))

@@ -1,0 +1,1 @@
+"""REST: assets, balances, deposits and withdrawals."""
