@@ -5,8 +5,9 @@ Amounts are integers of wei, or of a token's base unit. The ten unlocked account
 
 from __future__ import annotations
 
+import gzip
 import json
-import time
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,6 @@ from config.regtest.process import NodeError, NodeProcess
 from deploy.setup import places, programs
 
 CHAIN_ID = 31337
-STATE_EVERY_S = 1
-DUMP_TIMEOUT_S = 10.0
 
 
 def artifact(name: str) -> dict[str, Any]:
@@ -31,14 +30,21 @@ def artifact(name: str) -> dict[str, Any]:
 class Anvil(NodeProcess):
     name = "anvil"
 
-    def __init__(self, *, folder: Path, port: int | None = None, persistent: bool = True) -> None:
-        """`persistent=False` keeps the chain in memory only, for tests that start afresh."""
+    def __init__(
+        self, *, folder: Path, port: int | None = None, persistent: bool = True, slots_in_an_epoch: int = 32
+    ) -> None:
+        """`persistent=False` keeps the chain in memory only. A block is finalized two epochs after it was mined."""
         super().__init__(folder=folder, port=port)
         self.persistent = persistent
+        self.slots_in_an_epoch = slots_in_an_epoch
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def state_file(self) -> Path:
+        return self.folder / "state.json"
 
     def _command(self) -> list[str]:
         command = [
@@ -46,12 +52,12 @@ class Anvil(NodeProcess):
             "--host=127.0.0.1",
             f"--port={self.port}",
             f"--chain-id={CHAIN_ID}",
+            f"--slots-in-an-epoch={self.slots_in_an_epoch}",
             "--no-mining",
             "--quiet",
         ]
-        if self.persistent:
-            state = self.folder / "state.json"
-            command += [f"--state={state}", f"--state-interval={STATE_EVERY_S}"]
+        if self.persistent and self.state_file.exists():
+            command.append(f"--load-state={self.state_file}")
         return command
 
     def _probe(self) -> None:
@@ -72,10 +78,20 @@ class Anvil(NodeProcess):
         return int(self.rpc("eth_blockNumber"), 16)
 
     def mine(self, count: int = 1) -> list[str]:
-        """Mines blocks with what is pending; returns their hashes."""
+        """Mines blocks with what is pending; returns their hashes. They survive a kill, and so does the newest state."""
         first = self.height() + 1
         self.rpc("anvil_mine", hex(count), "0x1")
+        self._save()
         return [self.rpc("eth_getBlockByNumber", hex(height), False)["hash"] for height in range(first, first + count)]
+
+    def _save(self) -> None:
+        # anvil itself writes its state by the second and in place: a kill would lose blocks, or tear the file.
+        if not self.persistent:
+            return
+        packed = bytes.fromhex(self.rpc("anvil_dumpState").removeprefix("0x"))
+        scratch = self.state_file.with_suffix(f".{os.getpid()}")
+        scratch.write_bytes(gzip.decompress(packed))
+        scratch.replace(self.state_file)
 
     def balance(self, address: str) -> int:
         return int(self.rpc("eth_getBalance", address, "latest"), 16)
@@ -128,6 +144,7 @@ class Anvil(NodeProcess):
     def reorganise(self, depth: int) -> None:
         """Replaces the newest `depth` blocks by empty ones; their transactions are dropped, not put back."""
         self.rpc("anvil_reorg", depth, [])
+        self._save()
 
     def snapshot(self) -> str:
         return str(self.rpc("evm_snapshot"))
@@ -136,13 +153,4 @@ class Anvil(NodeProcess):
         """Puts chain and pending transactions back; a snapshot can be used once."""
         if not self.rpc("evm_revert", snapshot):
             raise NodeError(f"anvil knows no snapshot {snapshot}")
-
-    def settle(self) -> None:
-        """Waits until the state file is newer than now, so that a kill loses nothing that came before."""
-        state = self.folder / "state.json"
-        asked_at = time.time()
-        deadline = time.monotonic() + DUMP_TIMEOUT_S
-        while not state.exists() or state.stat().st_mtime <= asked_at:
-            if time.monotonic() > deadline:
-                raise NodeError("anvil does not write its state file")
-            time.sleep(0.05)
+        self._save()

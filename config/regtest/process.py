@@ -11,9 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from config.regtest import rpc
 
@@ -61,6 +63,16 @@ class NodeProcess:
         self.log = folder / "log"
         self._child: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def at(cls, url: str, *, folder: Path) -> Self:
+        """A node that another process started: it can be asked and told to mine, not started or stopped."""
+        node = cls(folder=folder, port=urlsplit(url).port)
+        node._attach(url)
+        return node
+
+    def _attach(self, url: str) -> None:
+        """Takes the credentials out of the address."""
+
     @property
     def url(self) -> str:
         """Where the node answers JSON-RPC, credentials included."""
@@ -75,6 +87,17 @@ class NodeProcess:
 
     def _prepare(self) -> None:
         """What the first start needs: coins of its own, a wallet. Runs at every start, so it looks before it acts."""
+
+    def height(self) -> int:
+        raise NotImplementedError
+
+    def mine(self, count: int = 1) -> list[str]:
+        """Mines blocks with what is pending; returns their hashes. They survive a kill."""
+        raise NotImplementedError
+
+    def send(self, address: str, amount: int) -> str:
+        """Pays from the world outside, unconfirmed until `mine`; returns the txid. `amount` in base units."""
+        raise NotImplementedError
 
     @property
     def pid(self) -> int | None:
@@ -103,7 +126,8 @@ class NodeProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no lock of ours is taken between fork and exec
+                # The kernel means the parent's thread, not its process: a short-lived thread would take the node along.
+                preexec_fn=_end_with_parent if threading.current_thread() is threading.main_thread() else None,  # noqa: PLW1509
             )
         self._await_ready()
         self._prepare()

@@ -9,6 +9,7 @@ import secrets
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from config.regtest import rpc
 from config.regtest.process import NodeProcess
@@ -46,8 +47,8 @@ class UtxoNode(NodeProcess):
     def url(self) -> str:
         return f"http://bourse:{self.password}@127.0.0.1:{self.port}"
 
-    def _options(self) -> list[str]:
-        return []
+    def _attach(self, url: str) -> None:
+        self.password = urlsplit(url).password or ""
 
     def _command(self) -> list[str]:
         # The password stands in a file of the user's own, not in the command line, which everybody on the machine can read.
@@ -79,7 +80,6 @@ class UtxoNode(NodeProcess):
             "-par=1",
             "-maxtipage=315360000",  # a chain left alone for a week is still in sync
             "-printtoconsole=0",
-            *self._options(),
         ]
 
     def _probe(self) -> None:

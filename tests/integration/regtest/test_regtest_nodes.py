@@ -63,11 +63,10 @@ def test_a_killed_node_comes_back_with_every_block(kind, tmp_path: Path):
         assert node.rpc("getbestblockhash") == tip
 
 
-def test_a_killed_anvil_comes_back_with_every_settled_block(tmp_path: Path):
+def test_a_killed_anvil_comes_back_with_every_block(tmp_path: Path):
     with Anvil(folder=tmp_path / "anvil") as node:
         node.send(node.accounts[3], 5 * 10**17)
         tip = node.mine(3)[-1]
-        node.settle()
         node.kill()
         node.start()
         assert node.rpc("eth_getBlockByNumber", "latest", False)["hash"] == tip
