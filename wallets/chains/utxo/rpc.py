@@ -25,6 +25,17 @@ _LIBRARY_CODES = (-342, -343)  # "no HTTP response", "not JSON", "no result": th
 _TRANSPORT_ERRORS = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError)
 
 
+class _Proxy(AuthServiceProxy):  # type: ignore[misc]
+    """The library asks in JSON-RPC 2.0 when it batches, and then looks for an `error` that 2.0 leaves out of good answers."""
+
+    def _get_response(self) -> Any:
+        answer = super()._get_response()
+        if isinstance(answer, list):
+            for each in answer:
+                each.setdefault("error", None)
+        return answer
+
+
 class Rpc:
     """One node. Safe to share between threads and cheap to make: it connects at the first call."""
 
@@ -89,7 +100,7 @@ class Rpc:
         proxy = getattr(self._local, "proxy", None)
         if proxy is None:
             try:
-                proxy = self._local.proxy = AuthServiceProxy(self._url, timeout=self._timeout_s)
+                proxy = self._local.proxy = _Proxy(self._url, timeout=self._timeout_s)
             except (ValueError, AttributeError, TypeError):
                 raise NodeUnavailable("the node's URL is not http://user:password@host:port") from None
         return proxy
