@@ -8,3 +8,14 @@ class WalletsConfig(AppConfig):
     label = "wallets"
     verbose_name = "Wallets"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from functools import partial
+
+        from exchange.ledger import reconciliation
+        from wallets.routes import OWN_COIN
+        from wallets.services import reconciling
+
+        # One source a network: a node that is down hides nothing of the others.
+        for network in OWN_COIN:
+            reconciliation.register_outside(f"wallets:{network}", partial(reconciling.outside, network=network))

@@ -8,15 +8,15 @@ index is not counted. What must never happen here: a tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
-from exchange.ledger.reconciliation import Outside
 
 from exchange.assets.selectors import AssetNetworkView
+from exchange.ledger.reconciliation import Outside
 from wallets import books, nodes, routes
 from wallets.chains.protocol import NodeUnavailable
 from wallets.models import Coin, Cursor, Deposit, Movement, Payout, Reservation, Withdrawal
@@ -44,26 +44,28 @@ class Missing:
         return sum(self.coins[coin_id] for coin_id in still) + accounts
 
 
-def outside(now: datetime) -> Iterator[Outside]:
-    """One row for each asset and network that was ever scanned. Raises ChainError where a node cannot be asked.
+def outside(now: datetime, *, network: str) -> list[Outside]:
+    """One row for each asset of the network; none before its first scan. Raises ChainError where the node cannot be asked.
 
-    The nodes are asked before anything is locked; then the cursors are locked until the caller's transaction ends, so
-    that no credit or settlement falls between these sums and the caller's reading of the books.
+    The node is asked before anything is locked. The sums are read under the cursor's lock: whatever moves the index or the
+    books of this network takes that lock first, so the numbers are of one moment.
     """
-    scanned = {cursor.network_id for cursor in Cursor.objects.all()}
-    all_routes = [routes.of(code) for network_id, code in routes.codes().items() if network_id in scanned]
-    missing = {each.network.id: ask(each) for each in all_routes}
-    list(Cursor.objects.select_for_update().filter(network_id__in=missing).order_by("network_id"))
-    for each in all_routes:
-        for link in each.links:
-            if not routes.usable(link):
-                continue
-            yield Outside(
+    the_routes = routes.of(network)
+    if not Cursor.objects.filter(network_id=the_routes.network.id).exists():
+        return []
+    missing = ask(the_routes)
+    links = [link for link in the_routes.links if routes.usable(link)]
+    with transaction.atomic():
+        Cursor.objects.select_for_update().get(network_id=the_routes.network.id)
+        return [
+            Outside(
                 account_id=books.chain_wallet(link, now=now),
-                amount_seen=indexed(each, link) - missing[each.network.id].of(link.asset_id),
+                amount_seen=indexed(the_routes, link) - missing.of(link.asset_id),
                 as_of=now,
-                pending=under_way(each, link),
+                pending=under_way(the_routes, link),
             )
+            for link in links
+        ]
 
 
 def ask(the_routes: Routes) -> Missing:

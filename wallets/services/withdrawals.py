@@ -175,7 +175,10 @@ def _place(user_id: int, link: AssetNetworkView, asked: dict[str, Any], key: str
             now=now,
         )
         total = withdrawal.amount + withdrawal.fee
-        holds.place(id=withdrawal.id, account_id=account_id, amount=total, now=now, reference="withdrawal")
+        try:
+            holds.place(id=withdrawal.id, account_id=account_id, amount=total, now=now, reference="withdrawal")
+        except holds.InsufficientFunds as short:
+            raise holds.InsufficientFunds(short.message, param="amount") from None
         steps.tell(withdrawal, now=now)
         why = _needs_review(link, withdrawal.amount)
         if why:
