@@ -157,7 +157,7 @@ class PendingTransaction:
 class Confirmation:
     """Where a transaction of ours stands.
 
-    `fee` (base units of the chain's coin) and `final` are known for evm only; `succeeded` is False when it was mined and reverted.
+    `fee` (base units of the coin) and `final` are known for evm only; `succeeded` is False when it was mined, but reverted.
     """
 
     state: Literal["unknown", "mempool", "mined"]

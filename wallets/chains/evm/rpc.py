@@ -40,7 +40,7 @@ class Rpc:
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            response = self._session().post(self._url, json=body, timeout=self._timeout_s)
+            response = self._session().post(self._url, json=body, timeout=self._timeout_s, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
             raise NodeUnavailable(f"the node does not answer ({type(error).__name__})") from None
         content = response.content

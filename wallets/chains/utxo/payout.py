@@ -180,7 +180,7 @@ def _choose(coins: Sequence[Coin], payments: Sequence[Payment], paid_scripts: li
 
 
 def from_json(body: Mapping[str, Any]) -> UnsignedUtxo:
-    """Reads a job's `unsigned`, trusting nothing. Raises MalformedData when a part is missing or odd, or the fee does not add up."""
+    """Reads a job's `unsigned`, trusting nothing. Raises MalformedData when a part is missing or the fee does not add up."""
     if body.get("version") != 1 or body.get("family") != "utxo":
         raise MalformedData("not an unsigned utxo transaction of version 1")
     inputs_json, outputs_json = body.get("inputs"), body.get("outputs")
