@@ -25,4 +25,6 @@ app.conf.task_routes = {
     "wallets.*": {"queue": "chain"},
     "assets.*": {"queue": "prices"},
 }
-app.conf.beat_schedule = {}
+app.conf.beat_schedule = {
+    "site.forget_idempotency_keys": {"task": "site.forget_idempotency_keys", "schedule": 3600.0},
+}

@@ -7,6 +7,10 @@ the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that
 from pathlib import Path
 
 from config.environment import database, env, read_secret
+from exchange.site.api.settings import API_LIMITS as API_LIMITS
+from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
+from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from exchange.site.api.settings import WEBSOCKET_LIMITS as WEBSOCKET_LIMITS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DEBUG = False
@@ -60,6 +64,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.health.RequestMetrics",
+    "exchange.site.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.staticfiles.StaticFiles",
     "csp.middleware.CSPMiddleware",
@@ -174,22 +179,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- API ----------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
-        "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Bourse API",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-}
+# REST_FRAMEWORK, SPECTACULAR_SETTINGS, API_LIMITS and WEBSOCKET_LIMITS stand in exchange/site/api/settings.py.
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)  # how many of X-Forwarded-For's last entries are our own proxies'
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 # --- Chains: where each network's node answers --------------------------------------------------------------------

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 
-def amount(**options: object) -> serializers.CharField:
+def decimal(**options: object) -> serializers.CharField:
     """A decimal number in a string."""
     return serializers.CharField(help_text="A decimal number.", **options)
 
@@ -26,12 +26,12 @@ class Market(serializers.Serializer):
     base = serializers.CharField()
     quote = serializers.CharField()
     state = serializers.ChoiceField(choices=["open", "cancel_only", "halted"])
-    tick_size = amount()
-    lot_size = amount()
+    tick_size = decimal()
+    lot_size = decimal()
     price_decimals = serializers.IntegerField()
     quantity_decimals = serializers.IntegerField()
-    maker_fee = amount()
-    taker_fee = amount()
+    maker_fee = decimal()
+    taker_fee = decimal()
 
 
 class Book(serializers.Serializer):
@@ -47,8 +47,8 @@ class Trade(serializers.Serializer):
     """One trade; `side` is the taker's."""
 
     id = serializers.IntegerField()
-    price = amount()
-    quantity = amount()
+    price = decimal()
+    quantity = decimal()
     side = serializers.ChoiceField(choices=["buy", "sell"])
     time = serializers.DateTimeField()
 
@@ -57,27 +57,27 @@ class Candle(serializers.Serializer):
     """Prices and volumes of one interval; `time` is its beginning."""
 
     time = serializers.DateTimeField()
-    open = amount()
-    high = amount()
-    low = amount()
-    close = amount()
-    volume = amount()
-    quote_volume = amount()
+    open = decimal()
+    high = decimal()
+    low = decimal()
+    close = decimal()
+    volume = decimal()
+    quote_volume = decimal()
 
 
 class Ticker(serializers.Serializer):
     """The last 24 hours; what is not known is null."""
 
     market = serializers.CharField()
-    last = amount(allow_null=True)
-    bid = amount(allow_null=True)
-    ask = amount(allow_null=True)
-    open = amount(allow_null=True)
-    high = amount(allow_null=True)
-    low = amount(allow_null=True)
-    volume = amount(allow_null=True)
-    quote_volume = amount(allow_null=True)
-    change = amount(allow_null=True)
+    last = decimal(allow_null=True)
+    bid = decimal(allow_null=True)
+    ask = decimal(allow_null=True)
+    open = decimal(allow_null=True)
+    high = decimal(allow_null=True)
+    low = decimal(allow_null=True)
+    volume = decimal(allow_null=True)
+    quote_volume = decimal(allow_null=True)
+    change = decimal(allow_null=True)
     time = serializers.DateTimeField()
 
 
@@ -90,13 +90,13 @@ class Order(serializers.Serializer):
     side = serializers.ChoiceField(choices=["buy", "sell"])
     type = serializers.ChoiceField(choices=["limit", "market"])
     time_in_force = serializers.ChoiceField(choices=["GTC", "IOC"])
-    price = amount(allow_null=True)
-    quantity = amount(allow_null=True)
-    quote_amount = amount(allow_null=True)
-    filled_quantity = amount()
-    filled_quote = amount()
-    average_price = amount(allow_null=True)
-    fee = amount()
+    price = decimal(allow_null=True)
+    quantity = decimal(allow_null=True)
+    quote_amount = decimal(allow_null=True)
+    filled_quantity = decimal()
+    filled_quote = decimal()
+    average_price = decimal(allow_null=True)
+    fee = decimal()
     fee_asset = serializers.CharField()
     state = serializers.ChoiceField(choices=["open", "filled", "cancelled"])
     reason = serializers.CharField(
@@ -114,10 +114,10 @@ class Fill(serializers.Serializer):
     market = serializers.CharField()
     side = serializers.ChoiceField(choices=["buy", "sell"])
     role = serializers.ChoiceField(choices=["maker", "taker"])
-    price = amount()
-    quantity = amount()
-    quote_amount = amount()
-    fee = amount()
+    price = decimal()
+    quantity = decimal()
+    quote_amount = decimal()
+    fee = decimal()
     fee_asset = serializers.CharField()
     time = serializers.DateTimeField()
 

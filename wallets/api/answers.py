@@ -6,7 +6,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 
-def amount(**options: object) -> serializers.CharField:
+def decimal(**options: object) -> serializers.CharField:
     """A decimal number in a string."""
     return serializers.CharField(help_text="A decimal number.", **options)
 
@@ -18,9 +18,9 @@ class AssetNetwork(serializers.Serializer):
     contract = serializers.CharField(allow_blank=True, help_text="Empty for the network's own coin.")
     decimals = serializers.IntegerField()
     confirmations = serializers.IntegerField(help_text="Blocks before a deposit is credited.")
-    min_deposit = amount()
-    min_withdrawal = amount()
-    withdrawal_fee = amount()
+    min_deposit = decimal()
+    min_withdrawal = decimal()
+    withdrawal_fee = decimal()
     enabled = serializers.BooleanField()
 
 
@@ -40,7 +40,7 @@ class Price(serializers.Serializer):
 
     asset = serializers.CharField()
     currency = serializers.CharField()
-    price = amount()
+    price = decimal()
     as_of = serializers.DateTimeField()
     age_s = serializers.IntegerField()
     source = serializers.CharField()
@@ -49,7 +49,7 @@ class Price(serializers.Serializer):
 class Worth(serializers.Serializer):
     """An amount in another currency, and how old the rate is."""
 
-    amount = amount()
+    amount = decimal()
     currency = serializers.CharField()
     as_of = serializers.DateTimeField()
     age_s = serializers.IntegerField()
@@ -59,9 +59,9 @@ class Balance(serializers.Serializer):
     """`available` is `balance` less what orders and withdrawals hold."""
 
     asset = serializers.CharField()
-    balance = amount()
-    held = amount()
-    available = amount()
+    balance = decimal()
+    held = decimal()
+    available = decimal()
     worth = Worth(allow_null=True)
 
 
@@ -81,7 +81,7 @@ class Deposit(serializers.Serializer):
     id = serializers.UUIDField()
     asset = serializers.CharField()
     network = serializers.CharField()
-    amount = amount()
+    amount = decimal()
     address = serializers.CharField()
     txid = serializers.CharField()
     state = serializers.ChoiceField(choices=["seen", "confirming", "credited", "below_minimum", "orphaned", "dropped"])
@@ -106,9 +106,9 @@ class Withdrawal(serializers.Serializer):
     id = serializers.UUIDField()
     asset = serializers.CharField()
     network = serializers.CharField()
-    amount = amount()
-    fee = amount()
-    total = amount()
+    amount = decimal()
+    fee = decimal()
+    total = decimal()
     address = serializers.CharField()
     state = serializers.CharField(
         help_text="requested, review, approved, reserved, signing, signed, broadcast, confirmed, final; or cancelled, "
