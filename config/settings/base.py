@@ -134,10 +134,17 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or address is told to its owner
+ACCOUNT_ADAPTER = "exchange.accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "exchange.accounts.adapters.SocialAccountAdapter"
+MFA_ADAPTER = "exchange.accounts.adapters.MfaAdapter"
+# allauth would count failures by address alone, and so let anybody lock anybody out; axes counts address and peer together.
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip"}
 HEADLESS_ENABLED = True
 HEADLESS_CLIENTS = ("app",)
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_PROVIDERS: dict[str, dict] = {}
+PROVIDER_ORIGINS = {"google": "https://accounts.google.com", "facebook": "https://www.facebook.com"}
 for _name in ("google", "facebook"):
     # A provider's button stands on the log-in page only where the operator has set its client id.
     if _client_id := env.str(f"{_name.upper()}_CLIENT_ID", ""):
@@ -153,7 +160,10 @@ CSRF_COOKIE_HTTPONLY = False  # the pages' scripts read it to send X-CSRFToken
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "exchange.site.errors.csrf_failure"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Bourse <no-reply@localhost>")
+EMAIL_TIMEOUT = 10
 AXES_FAILURE_LIMIT = 10
+AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
 
@@ -180,7 +190,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- API ----------------------------------------------------------------------------------------------------------
 # REST_FRAMEWORK, SPECTACULAR_SETTINGS, API_LIMITS and WEBSOCKET_LIMITS stand in exchange/site/api/settings.py.
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)  # how many of X-Forwarded-For's last entries are our own proxies'
+TRUSTED_PROXY_COUNT = env.int(
+    "TRUSTED_PROXY_COUNT", 0
+)  # how many of X-Forwarded-For's last entries are our own proxies'
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 # --- Chains: where each network's node answers --------------------------------------------------------------------
@@ -229,7 +241,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # The button of a provider posts to us and is sent on; Chromium holds that redirect to this list, too.
+        "form-action": ["'self'", *(PROVIDER_ORIGINS[name] for name in SOCIALACCOUNT_PROVIDERS)],
         "frame-ancestors": ["'none'"],
     },
 }

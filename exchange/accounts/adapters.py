@@ -1,0 +1,68 @@
+"""Where allauth's flows touch ours: a sign-up becomes a customer, and a kept secret is sealed.
+
+What must never happen here: an answer that differs by whether an address is known, or an account joined to a Google or
+Facebook identity because their e-mails look alike (allauth's EMAIL_AUTHENTICATION stays off).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from exchange.accounts.models import User
+from exchange.accounts.services import customers
+from exchange.audit import services as audit
+from exchange.secrets import services as secrets
+
+_MFA = "mfa"
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """E-mail and password."""
+
+    def clean_email(self, email: str) -> str:
+        return User.objects.normalize_email(super().clean_email(email))
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """The user row and everything that makes it a customer, or neither."""
+        with transaction.atomic():
+            super().save_user(request, user, form, commit=commit)
+            if commit:
+                customers.opened(user_id=user.id, origin=audit.origin_of(request), now=timezone.now())
+        return user
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """Google, Facebook."""
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        with transaction.atomic():
+            user = super().save_user(request, sociallogin, form)
+            if form is None:  # with a form, the account adapter has opened the customer already
+                customers.opened(user_id=user.id, origin=audit.origin_of(request), now=timezone.now())
+        return user
+
+    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
+        """The address in the form we keep, and the name the provider gives as a display name."""
+        user = super().populate_user(request, sociallogin, data)
+        user.email = User.objects.normalize_email(user.email)
+        user.display_name = (data.get("name") or data.get("first_name") or "")[:60]
+        return user
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Second factors' secrets are sealed; allauth's own default would store them in the clear."""
+
+    def encrypt(self, text: str) -> str:
+        return base64.b64encode(secrets.seal(purpose=_MFA, plaintext=text.encode(), context=_MFA)).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        sealed = base64.b64decode(encrypted_text)
+        return secrets.open(purpose=_MFA, sealed=sealed, context=_MFA).decode()

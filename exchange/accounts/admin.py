@@ -1,0 +1,80 @@
+"""Staff look people up and switch them off. Money is not here, and nobody is deleted: the books keep the id."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from exchange.accounts.models import User
+from exchange.audit import services as audit
+
+admin.site.unregister(Group)
+
+
+class PersonCreationForm(UserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+class PersonChangeForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = PersonChangeForm
+    add_form = PersonCreationForm
+    change_password_form = AdminPasswordChangeForm
+    ordering = ["-id"]
+    list_display = ["id", "email", "display_name", "is_staff", "is_active", "date_joined", "last_login"]
+    list_filter = ["is_staff", "is_active"]
+    search_fields = ["email", "display_name", "=id"]
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["email", "password", "display_name", "language"]}),
+        ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        ("When", {"fields": ["date_joined", "last_login"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "password1", "password2", "is_staff"]})]
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        """A member of staff cannot set another's password: only a superuser touches staff."""
+        if obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request, obj=None):
+        """Only a superuser hands out power; others would give it to themselves."""
+        fields = list(super().get_readonly_fields(request, obj))
+        if not request.user.is_superuser:
+            fields += ["is_staff", "is_superuser", "groups", "user_permissions"]
+        return fields
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        hidden = {"password", "password1", "password2", "email", "display_name"}
+        audit.record(
+            actor_id=request.user.id,
+            action="user.change" if change else "user.add",
+            subject=f"user:{obj.pk}",
+            before={name: str(form.initial.get(name)) for name in form.changed_data if name not in hidden},
+            after={
+                name: "changed" if name in hidden else str(form.cleaned_data.get(name)) for name in form.changed_data
+            },
+            origin=audit.origin_of(request),
+            now=timezone.now(),
+        )
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Groups are the house's offices: support, finance, compliance."""

@@ -1,0 +1,1 @@
+"""What changes people: customers (`customers`) and members of staff (`staff`)."""
