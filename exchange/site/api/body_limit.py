@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from exchange.core import errors as core
-from exchange.site.api.errors import BodyTooLarge
+from exchange.site.api.problems import BodyTooLarge
 
 API_BYTES_MAX = 64 * 1024
 PAGE_BYTES_MAX = 10 * 1024 * 1024

@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from exchange.accounts.api import authentication
 from exchange.accounts.api.serializers import FieldUnknown
-from exchange.site.api import errors, idempotency, limits
+from exchange.site.api import errors, idempotency, limits, problems
 from trading.api import placing
 from trading.api.views import OrderByClientIdView, OrdersView, OrderView
 
@@ -116,11 +116,11 @@ def _enter(request: HttpRequest, key: str | None) -> tuple[authentication.Identi
 
 def _json(request: HttpRequest) -> Any:
     if request.content_type != errors.JSON:
-        raise errors.of_status(415)
+        raise problems.of_status(415)
     try:
         return orjson.loads(request.body)
     except orjson.JSONDecodeError:
-        raise errors.MalformedJson("The body is not valid JSON.") from None
+        raise problems.MalformedJson("The body is not valid JSON.") from None
 
 
 def _no_parameters(request: HttpRequest) -> None:

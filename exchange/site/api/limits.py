@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from exchange.site.api.errors import RateLimited
+from exchange.site.api.problems import RateLimited
 from exchange.site.api.settings import API_LIMITS
 
 log = structlog.get_logger(__name__)

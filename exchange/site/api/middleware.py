@@ -13,7 +13,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from exchange.accounts.api import addresses
-from exchange.site.api import errors, limits
+from exchange.site.api import errors, limits, problems
 
 PREFIX = "/api/"
 
@@ -55,7 +55,7 @@ class ApiMiddleware:
 
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if response.status_code >= 400 and not response.get("Content-Type", "").startswith(errors.JSON):
-        response = errors.response(errors.of_status(response.status_code))
+        response = errors.response(problems.of_status(response.status_code))
     limits.tell(request, response)
     response.setdefault("Cache-Control", "no-store")
     return response
