@@ -1,0 +1,1 @@
+"""What changes and enforces a customer's standing: `levels` and `limits`."""
