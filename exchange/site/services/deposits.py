@@ -33,6 +33,10 @@ class DepositPage:
     health: wallets.NetworkHealthView
     codes: tuple[str, ...]
 
+    @property
+    def down(self) -> tuple[wallets.NetworkHealthView, ...]:
+        return () if self.health.ok else (self.health,)
+
 
 def open_page(*, user_id: int, asset: str, network: str | None, now: datetime) -> DepositPage:
     """Raises AssetNotFound, NetworkNotFound or NotDepositable."""

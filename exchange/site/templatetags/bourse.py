@@ -7,6 +7,8 @@ computes money, and nothing marks a user's words as safe.
 from datetime import datetime, timedelta
 
 from django import template
+from django.conf import settings
+from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -99,6 +101,19 @@ def age(seconds: float | int | timedelta | None) -> str:
         if whole >= size:
             return f"{whole // size}{_NARROW_NO_BREAK_SPACE}{unit}"
     return f"{whole}{_NARROW_NO_BREAK_SPACE}s"
+
+
+@register.filter
+def without_placeholder(field: BoundField) -> SafeString:
+    """A form field whose label already says what its placeholder would."""
+    return field.as_widget(attrs={"placeholder": ""})
+
+
+@register.simple_tag
+def password_rule() -> str:
+    """What a password must be, in one line, from the validators that judge it; their four sentences come when one objects."""
+    lengths = (each.get("OPTIONS", {}).get("min_length", 8) for each in settings.AUTH_PASSWORD_VALIDATORS)
+    return f"At least {max(lengths, default=8)} characters. A few unrelated words make a good one."
 
 
 @register.simple_tag
