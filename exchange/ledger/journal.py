@@ -154,14 +154,14 @@ def digest(transfer: Transfer) -> bytes:
 def chain(*, previous: bytes, writer_id: int, seq: int, posted_at_us: int, digests: Sequence[bytes]) -> bytes:
     """The hash of a batch: over the one before it, its place in its writer's chain, its time and all its transfers.
 
-    `posted_at_us`: microseconds since 1970 in UTC. Integers go in big-endian, signed: 2, 8, 8 and 4 bytes (ledger_post
+    `posted_at_us`: microseconds since 1970 in UTC. Integers go in big-endian, signed: 8, 8, 8 and 4 bytes (ledger_post
     computes the same in the database).
     """
     return sha256(
         b"".join(
             (
                 previous,
-                writer_id.to_bytes(2, "big", signed=True),
+                writer_id.to_bytes(8, "big", signed=True),
                 seq.to_bytes(8, "big", signed=True),
                 posted_at_us.to_bytes(8, "big", signed=True),
                 len(digests).to_bytes(4, "big", signed=True),

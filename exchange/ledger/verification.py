@@ -7,7 +7,7 @@ do the same. What must never happen here: a write, or a row taken on trust becau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,9 +72,9 @@ def verify(*, progress: Progress = lambda text: None) -> Result:
     finding = None
     with snapshot() as cursor:
         try:
-            batches = _chains(cursor, counts)
+            _chains(cursor, counts)
             progress(f"{counts['batches']} batches in unbroken chains")
-            _journal(cursor, batches, counts, progress)
+            _journal(cursor, counts, progress)
             _keys(cursor)
             progress("keys lead to their transfers")
             _accounts(cursor, counts)
@@ -97,31 +97,74 @@ def verify_and_stop(*, now: datetime) -> Result:
 # --- Chains -------------------------------------------------------------------------------------------------------
 
 
-def _chains(cursor: Any, counts: dict[str, int]) -> dict[int, _Batch]:
-    """Every chain runs without a gap from its first batch to its writer's head. The batches, still to be filled, by id."""
-    cursor.execute("SELECT id, seq, head FROM ledger_writer ORDER BY id")
-    writers = {writer_id: (seq, bytes(head)) for writer_id, seq, head in cursor.fetchall()}
-    heads = dict.fromkeys(writers, (0, journal.GENESIS))
-    batches: dict[int, _Batch] = {}
-    cursor.execute(
-        "SELECT id, writer_id, seq, transfers, posted_at, previous, hash FROM ledger_batch ORDER BY writer_id, seq"
-    )
-    for batch_id, writer_id, seq, transfers, posted_at, previous, digest in cursor.fetchall():
-        batch = _Batch(batch_id, writer_id, seq, transfers, posted_at, bytes(previous), bytes(digest), [])
-        last_seq, last_hash = heads[writer_id]
+_BROKEN = """
+SELECT id, writer_id, seq, last_seq FROM (
+  SELECT id, writer_id, seq, previous,
+      coalesce(lag(seq) OVER chain, 0) AS last_seq, coalesce(lag(hash) OVER chain, %s) AS last_hash
+    FROM ledger_batch WINDOW chain AS (PARTITION BY writer_id ORDER BY seq)
+) AS linked WHERE seq <> last_seq + 1 OR previous <> last_hash ORDER BY id LIMIT 1
+"""
+_HEADS = """
+SELECT w.id, w.seq, coalesce(b.seq, 0) FROM ledger_writer w
+  LEFT JOIN LATERAL (SELECT seq, hash FROM ledger_batch WHERE writer_id = w.id ORDER BY seq DESC LIMIT 1) b ON true
+  WHERE w.seq <> coalesce(b.seq, 0) OR w.head <> coalesce(b.hash, %s) ORDER BY w.id LIMIT 1
+"""
+
+
+def _chains(cursor: Any, counts: dict[str, int]) -> None:
+    """Every chain runs without a gap from its first batch to its writer's head."""
+    cursor.execute(_BROKEN, (journal.GENESIS,))
+    if found := cursor.fetchone():
+        batch_id, writer_id, seq, last_seq = found
         if seq != last_seq + 1:
             raise _Wrong(f"ledger_batch {batch_id}", f"is number {seq} of writer {writer_id}, after number {last_seq}")
-        if batch.previous != last_hash:
-            raise _Wrong(f"ledger_batch {batch_id}", "does not continue the batch before it")
-        heads[writer_id] = (seq, batch.hash)
-        batches[batch_id] = batch
-    for writer_id, head in heads.items():
-        if head != writers[writer_id]:
-            raise _Wrong(
-                f"ledger_writer {writer_id}", f"its head is number {writers[writer_id][0]}, its chain ends at {head[0]}"
+        raise _Wrong(f"ledger_batch {batch_id}", "does not continue the batch before it")
+    cursor.execute(_HEADS, (journal.GENESIS,))
+    if found := cursor.fetchone():
+        writer_id, head_seq, last_seq = found
+        raise _Wrong(f"ledger_writer {writer_id}", f"its head is batch number {head_seq}, its chain ends at {last_seq}")
+    cursor.execute("SELECT count(*) FROM ledger_batch")
+    counts["batches"] = cursor.fetchone()[0]
+
+
+class _Batches:
+    """The batches whose transfers are being read: few at a time, since a batch's transfers have ids close together."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._open: dict[int, _Batch] = {}
+        self.closed = 0
+
+    def load(self, ids: set[int]) -> None:
+        self._cursor.execute(
+            "SELECT id, writer_id, seq, transfers, posted_at, previous, hash FROM ledger_batch WHERE id = ANY(%s)",
+            (list(ids - self._open.keys()),),
+        )
+        for batch_id, writer_id, seq, transfers, posted_at, previous, digest in self._cursor.fetchall():
+            self._open[batch_id] = _Batch(
+                batch_id, writer_id, seq, transfers, posted_at, bytes(previous), bytes(digest), []
             )
-    counts["batches"] = len(batches)
-    return batches
+
+    def add(self, *, transfer: str, batch_id: int, posted_at: datetime, digest: bytes) -> None:
+        batch = self._open.get(batch_id)
+        if batch is None:
+            raise _Wrong(transfer, f"is of batch {batch_id}, which does not exist or has all its transfers already")
+        if posted_at != batch.posted_at:
+            raise _Wrong(transfer, f"was posted at {posted_at}, its batch at {batch.posted_at}")
+        batch.digests.append(digest)
+        if len(batch.digests) == batch.transfers:
+            _close(self._open.pop(batch_id))
+            self.closed += 1
+
+    def finish(self, total: int) -> None:
+        for batch in self._open.values():
+            raise _Wrong(f"ledger_batch {batch.id}", f"has {len(batch.digests)} of its {batch.transfers} transfers")
+        if self.closed != total:
+            self._cursor.execute(
+                "SELECT id FROM ledger_batch b WHERE NOT EXISTS (SELECT FROM ledger_transfer t "
+                "WHERE t.id BETWEEN b.first_transfer_id AND b.last_transfer_id AND t.batch_id = b.id) ORDER BY id LIMIT 1"
+            )
+            raise _Wrong(f"ledger_batch {self._cursor.fetchone()[0]}", "has none of its transfers")
 
 
 def _close(batch: _Batch) -> None:
@@ -147,11 +190,11 @@ SELECT e.id, e.transfer_id, e.account_id, a.asset_id, e.amount::text
 """
 
 
-def _journal(cursor: Any, batches: dict[int, _Batch], counts: dict[str, int], progress: Progress) -> None:
+def _journal(cursor: Any, counts: dict[str, int], progress: Progress) -> None:
     """Every transfer: its entries, its sum, its digest, its key, its batch."""
     cursor.execute("SELECT keys_expired_to FROM ledger_retention")
     expired_to = cursor.fetchone()[0]
-    last = 0
+    batches, last = _Batches(cursor), 0
     while True:
         cursor.execute(_TRANSFERS, (last, CHUNK))
         rows = cursor.fetchall()
@@ -160,6 +203,7 @@ def _journal(cursor: Any, batches: dict[int, _Batch], counts: dict[str, int], pr
         end = (rows[-1][0] + 1) * journal.ENTRIES_MAX if rows else 2**63 - 1
         cursor.execute(_ENTRIES, (start, end))
         entries = _by_transfer(cursor.fetchall())
+        batches.load({row[2] for row in rows})
         for row in rows:
             counts["entries"] += _transfer(row, entries.pop(row[0], []), batches, expired_to)
         if entries:
@@ -169,9 +213,7 @@ def _journal(cursor: Any, batches: dict[int, _Batch], counts: dict[str, int], pr
         last = rows[-1][0]
         counts["transfers"] += len(rows)
         progress(f"{counts['transfers']} transfers, {counts['entries']} entries")
-    for batch in batches.values():
-        if len(batch.digests) != batch.transfers:
-            raise _Wrong(f"ledger_batch {batch.id}", f"has {len(batch.digests)} of its {batch.transfers} transfers")
+    batches.finish(counts["batches"])
 
 
 def _by_transfer(rows: list[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
@@ -181,7 +223,7 @@ def _by_transfer(rows: list[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]
     return found
 
 
-def _transfer(row: tuple[Any, ...], entries: list[tuple[Any, ...]], batches: dict[int, _Batch], expired_to: int) -> int:
+def _transfer(row: tuple[Any, ...], entries: list[tuple[Any, ...]], batches: _Batches, expired_to: int) -> int:
     transfer_id, uuid, batch_id, kind, reference, posted_at, key_transfer_id, key_digest = row
     name = f"ledger_transfer {transfer_id}"
     assets = {}
@@ -200,14 +242,7 @@ def _transfer(row: tuple[Any, ...], entries: list[tuple[Any, ...]], batches: dic
         raise _Wrong(name, "has no key")
     if key_digest is not None and (bytes(key_digest) != digest or key_transfer_id != transfer_id):
         raise _Wrong(name, "is not what was posted: its digest differs from its key's")
-    batch = batches.get(batch_id)
-    if batch is None:
-        raise _Wrong(name, f"is of batch {batch_id}, which does not exist")
-    if posted_at != batch.posted_at:
-        raise _Wrong(name, f"was posted at {posted_at.isoformat()}, its batch at {batch.posted_at.isoformat()}")
-    batch.digests.append(digest)
-    if len(batch.digests) == batch.transfers:
-        _close(batch)
+    batches.add(transfer=name, batch_id=batch_id, posted_at=posted_at, digest=digest)
     return len(entries)
 
 
@@ -224,28 +259,36 @@ def _keys(cursor: Any) -> None:
 
 # --- Accounts -----------------------------------------------------------------------------------------------------
 
-_ACCOUNTS = """
-SELECT a.id, a.kind, a.balance::text, a.held::text, coalesce(e.total, 0)::text
+_UNBALANCED = """
+SELECT a.id, a.balance::text, coalesce(e.total, 0)::text
   FROM ledger_account a
   LEFT JOIN (SELECT account_id, sum(amount) AS total FROM ledger_entry GROUP BY account_id) e ON e.account_id = a.id
-  ORDER BY a.id
+  WHERE a.balance <> coalesce(e.total, 0) ORDER BY a.id LIMIT 1
 """
+_ACCOUNTS = "SELECT id, kind, balance::text, held::text FROM ledger_account WHERE id > %s ORDER BY id LIMIT %s"
 
 
 def _accounts(cursor: Any, counts: dict[str, int]) -> None:
     """Every balance is the sum of its entries and on its kind's side."""
-    cursor.execute(_ACCOUNTS)
-    for account_id, kind, balance, held, total in _rows(cursor):
-        if balance != total:
-            raise _Wrong(f"ledger_account {account_id}", f"its balance is {balance}, its entries sum to {total}")
-        if not Kind(kind).allows(balance=int(balance), held=int(held)):
-            raise _Wrong(f"ledger_account {account_id}", f"balance {balance} with {held} held cannot be for a {kind}")
-        counts["accounts"] += 1
-
-
-def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
-    while rows := cursor.fetchmany(CHUNK):
-        yield from rows
+    cursor.execute(_UNBALANCED)
+    if found := cursor.fetchone():
+        raise _Wrong(f"ledger_account {found[0]}", f"its balance is {found[1]}, its entries sum to {found[2]}")
+    last = 0
+    while True:
+        cursor.execute(_ACCOUNTS, (last, CHUNK))
+        rows = cursor.fetchall()
+        for (
+            account_id,
+            kind,
+            balance,
+            held,
+        ) in rows:
+            if not Kind(kind).allows(balance=int(balance), held=int(held)):
+                raise _Wrong(f"ledger_account {account_id}", f"balance {balance} with {held} held cannot be a {kind}'s")
+        if not rows:
+            return
+        last = rows[-1][0]
+        counts["accounts"] += len(rows)
 
 
 def _held(cursor: Any) -> None:
