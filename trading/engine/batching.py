@@ -1,0 +1,97 @@
+"""A batch: match everything on credit, lock the accounts of all it touched, then judge who can pay.
+
+Matching first is what lets all accounts, takers' and makers', be locked at once and in one order. Where somebody falls
+short, everything from that command on is undone and matched again without it, each command now judged as it comes.
+What must never happen here: an event given out that the locked balances do not cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from trading.engine.commands import Command
+from trading.engine.events import Event, Refused, Traded
+from trading.engine.funds import AccountNotLocked, Funds, Standing, accounts_of
+from trading.engine.matching import Engine
+
+TRADES_PER_BATCH_MAX = 3_000
+
+Lock = Callable[[Collection[int]], Mapping[int, Standing]]
+
+
+class Matched(NamedTuple):
+    """One list of events a command, for the commands that were taken; the rest waits for the next batch."""
+
+    events: list[list[Event]]
+    funds: Funds
+
+
+class MoreAccountsNeeded(Exception):
+    """After a refusal, others met makers whose accounts are not locked. Lock these as well, from the beginning."""
+
+    def __init__(self, accounts: set[int]) -> None:
+        super().__init__(f"{len(accounts)} accounts")
+        self.accounts = accounts
+
+
+def match(engine: Engine, commands: Sequence[Command], lock: Lock, *, also: Collection[int] = ()) -> Matched:
+    """Match the commands, or as many of them as one batch may fill. On any error the engine is as it was before.
+
+    `lock` is called once, with every account the batch touches and those in `also`. Raises MoreAccountsNeeded, which a
+    batch of a single command never does.
+    """
+    start = engine.mark()
+    try:
+        return _match(engine, commands, lock, also)
+    except BaseException:
+        engine.undo(start)
+        raise
+
+
+def _match(engine: Engine, commands: Sequence[Command], lock: Lock, also: Collection[int]) -> Matched:
+    marks: list[int] = []
+    events: list[list[Event]] = []
+    accounts: set[int] = set(also)
+    trades = 0
+    for command in commands:
+        if trades >= TRADES_PER_BATCH_MAX:
+            break
+        marks.append(engine.mark())
+        done = engine.apply(command)
+        events.append(done)
+        accounts |= accounts_of(done)
+        trades += _trades(done)
+    funds = Funds(lock(accounts))
+    for place, done in enumerate(events):
+        if code := funds.judge(done):
+            engine.undo(marks[place])
+            rest = commands[place + 1 : len(events)]
+            events[place:] = [[Refused(code)]]
+            _one_by_one(engine, rest, events, funds, accounts)
+            break
+    return Matched(events, funds)
+
+
+def _one_by_one(
+    engine: Engine, commands: Sequence[Command], events: list[list[Event]], funds: Funds, locked: set[int]
+) -> None:
+    trades = sum(_trades(done) for done in events)
+    for command in commands:
+        if trades >= TRADES_PER_BATCH_MAX:
+            break
+        mark = engine.mark()
+        done = engine.apply(command)
+        try:
+            code = funds.judge(done)
+        except AccountNotLocked as error:
+            raise MoreAccountsNeeded(locked | accounts_of(done)) from error
+        if code:
+            engine.undo(mark)
+            done = [Refused(code)]
+        events.append(done)
+        trades += _trades(done)
+
+
+def _trades(events: list[Event]) -> int:
+    return sum(1 for event in events if type(event) is Traded) if len(events) > 2 else 0

@@ -1,0 +1,29 @@
+"""Which ledger accounts a customer trades with: asked once of the ledger, then remembered, for an account never changes.
+
+What must never happen here: a balance, or an account remembered that was never found.
+"""
+
+from __future__ import annotations
+
+from exchange.ledger import selectors as ledger
+
+CUSTOMERS_MAX = 500_000
+
+
+class Directory:
+    """Account ids by customer and asset."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[int, int]] = {}
+
+    def pair(self, user_id: int, base_asset_id: int, quote_asset_id: int) -> tuple[int, int] | None:
+        """The customer's accounts in both assets; None where one is not open."""
+        known = self._known.get(user_id)
+        if known is None or base_asset_id not in known or quote_asset_id not in known:
+            known = ledger.account_ids(owner_id=user_id)
+            if base_asset_id not in known or quote_asset_id not in known:
+                return None
+            if len(self._known) >= CUSTOMERS_MAX:
+                self._known.clear()
+            self._known[user_id] = known
+        return known[base_asset_id], known[quote_asset_id]

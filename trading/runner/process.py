@@ -1,0 +1,320 @@
+"""The engine's process: lead a shard, take what has gathered, commit it, tell it; and again.
+
+Whatever is in doubt ends one way: the book is thrown away, the epoch is raised, the book is loaded from the database. A start
+is the same way. What must never happen here: a batch on a book that may not be the database's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+import psycopg2
+import redis
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.db import connection as django_connection
+from redis.exceptions import RedisError
+
+from exchange.ledger.services import accounts as ledger_accounts
+from trading import selectors, wire
+from trading.engine.batching import MoreAccountsNeeded
+from trading.presentation import microseconds
+from trading.runner import faults, leadership, loading, metrics, store
+from trading.runner.accounts import Directory
+from trading.runner.batch import Batcher, Committed, Progress, Shorter
+from trading.runner.leadership import Doubt, Fenced
+from trading.runner.release import Releaser, Told, snapshot
+from trading.runner.stream import Entry, Stream
+from trading.wire import Asked, Malformed
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX = 1_000
+IDLE_MS = 200
+SNAPSHOT_S = 0.1
+SNAPSHOT_LEVELS = 1_000
+ROUNDS_MAX = 5
+RETRY_S = 0.01
+RETRY_S_MAX = 1.0
+DOUBT_S = 0.2
+PARTITIONS_EACH = 1_000_000  # commands; a partition holds ten million
+ENGINE_ERROR = "engine_error"
+# PostgreSQL's classes of errors that go away by themselves: rollback, lock not had, no room, operator.
+_PASSING = ("40", "55", "53", "57")
+
+
+class ShardProcess:
+    """One shard's engine, from `run` to SIGTERM (`stop`)."""
+
+    def __init__(self, *, shard: int, client: redis.Redis) -> None:
+        if faults.armed() and getattr(settings, "PRODUCTION", False):
+            raise RuntimeError(f"{faults.VARIABLE} is for tests; production does not start with it")
+        self.shard = shard
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._client = client
+        self._stopping = Event()
+        self._alive_until = 0.0  # monotonic; the heartbeat goes on until then and no longer
+        self._label = str(shard)
+        self._heartbeat_ms = getattr(settings, "ENGINE_HEARTBEAT_MS", leadership.HEARTBEAT_MS)
+
+    @property
+    def leading(self) -> bool:
+        return self._alive_until > time.monotonic()
+
+    def stop(self) -> None:
+        """End after the batch under way."""
+        self._stopping.set()
+
+    def run(self, *, takeover: bool = False) -> None:
+        """Lead whenever nobody else does, until `stop`."""
+        Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        while not self._stopping.is_set():
+            try:
+                if not takeover and not leadership.wait_for_a_vacancy(
+                    self._client, self.shard, stopping=self._stopping.is_set
+                ):
+                    return
+                takeover = False
+                self._lead()
+            except Fenced as error:
+                log.warning("engine fenced", shard=self.shard, reason=str(error))
+                metrics.REBUILDS.labels(self._label, "fenced").inc()
+            except (Doubt, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                log.warning("engine in doubt, loading again", shard=self.shard, reason=str(error))
+                metrics.REBUILDS.labels(self._label, "doubt").inc()
+                takeover = True
+                self._stopping.wait(DOUBT_S)
+            except (RedisError, OSError) as error:
+                log.warning("engine waits for Valkey", shard=self.shard, reason=str(error))
+                metrics.REBUILDS.labels(self._label, "valkey").inc()
+                self._stopping.wait(DOUBT_S)
+            finally:
+                self._alive_until = 0.0
+                metrics.LEADING.labels(self._label).set(0)
+
+    def _lead(self) -> None:
+        self._alive_until = time.monotonic() + 60.0  # loading may take its time
+        close_old_connections()
+        connection = psycopg2.connect(**connections["default"].get_connection_params())
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(store.SESSION)
+            connection.commit()
+            Reigning(self, connection).until_stopped()
+        finally:
+            connection.close()
+
+    def alive(self) -> None:
+        """The loop came round: the heart may beat on for a while."""
+        self._alive_until = time.monotonic() + 5.0
+
+    def _beat(self) -> None:
+        client = redis.Redis(connection_pool=self._client.connection_pool)
+        while not self._stopping.wait(self._heartbeat_ms / 3_000):
+            if self.leading:
+                try:
+                    client.set(wire.leader(self.shard), self.name, px=self._heartbeat_ms)
+                except (RedisError, OSError) as error:
+                    log.warning("heartbeat not heard", shard=self.shard, error=str(error))
+
+
+class Reigning:
+    """One reign: from taking the lead to losing it, to doubt, or to the end."""
+
+    def __init__(self, process: ShardProcess, connection: psycopg2.extensions.connection) -> None:
+        self._process = process
+        self._connection = connection
+        self._client = process._client
+        shard = self._shard = process.shard
+        started = time.perf_counter()
+        reign = leadership.take(connection, shard=shard, name=process.name)
+        self._client.set(wire.leader(shard), process.name, px=process._heartbeat_ms)
+        self._views = {view.id: view for view in selectors.markets() if view.shard == shard}
+        fee_accounts = self._fee_accounts()
+        self._make_partitions()
+        self._partitions_at = reign.next_command + PARTITIONS_EACH
+        self._engine = loading.load(connection, shard=shard, reign=reign, views=list(self._views.values()))
+        self._batcher = Batcher(
+            connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
+        )
+        self._stream = Stream(self._client, shard)
+        position = self._stream.check(reign.position)
+        self._progress = Progress(reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences, 0)
+        self._waiting: list[Entry] = []
+        self._shown_at = 0.0
+        self._stale: set[int] = set(self._views)
+        untold = self._untold(reign)
+        self._releaser = Releaser(self._client, shard=shard, views=self._views, published_seq=reign.published_seq)
+        for record in untold:
+            self._releaser.tell(Told(record, None, {}))
+        metrics.LEADING.labels(process._label).set(1)
+        log.info(
+            "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),
+            seconds=round(time.perf_counter() - started, 3), backend=connection.info.backend_pid,
+        )  # fmt: skip
+
+    def until_stopped(self) -> None:
+        """The loop."""
+        batch_max = getattr(settings, "ENGINE_BATCH_MAX", BATCH_MAX)
+        try:
+            while not self._process._stopping.is_set():
+                self._process.alive()
+                self._show_books()
+                if not self._waiting:
+                    self._waiting = self._stream.read(self._progress.position, most=batch_max)
+                if not self._waiting:
+                    self._stream.wait(self._progress.position, milliseconds=self._idle_ms())
+                    continue
+                self._batch(self._waiting[:batch_max])
+                self._waiting = []
+        finally:
+            self._releaser.stop(seconds=2.0 if self._process._stopping.is_set() else 0.0)
+        self._leave()
+
+    # --- A batch ----------------------------------------------------------------------------------------------------
+
+    def _batch(self, entries: Sequence[Entry]) -> None:
+        """Commit these entries, in as many batches as it takes."""
+        started = time.perf_counter()
+        todo, also, rounds, wait_s = list(entries), set[int](), 0, RETRY_S
+        size = len(todo)
+        while todo:
+            part = todo[:size]
+            try:
+                committed = self._commit(part, also=also)
+            except MoreAccountsNeeded as error:
+                also |= error.accounts
+                rounds += 1
+                size = size if rounds < ROUNDS_MAX else 1
+                metrics.RETRIES.labels(self._process._label, "accounts").inc()
+                continue
+            except Shorter as error:
+                size = max(1, error.commands)
+                continue
+            except psycopg2.Error as error:
+                size, wait_s = self._after_abort(error, part, wait_s)
+                continue
+            self._told(committed, time.perf_counter() - started)
+            todo, size = todo[len(part) :], max(1, len(todo) - len(part))
+            started, rounds, also = time.perf_counter(), 0, set()
+
+    def _commit(self, part: Sequence[Entry], *, also: set[int], forced: dict[int, str] | None = None) -> Committed:
+        asked = self._decoded(part)
+        return self._batcher.commit(
+            asked, after=self._progress, position=part[-1].position, published_seq=self._releaser.published_seq,
+            now=datetime.now(UTC), also=also, forced=forced,
+        )  # fmt: skip
+
+    def _after_abort(self, error: psycopg2.Error, part: Sequence[Entry], wait_s: float) -> tuple[int, float]:
+        """The database refused and rolled back. What passes is tried again; what does not is found by trying one by one."""
+        code = error.pgcode or ""
+        if self._connection.closed or not code:
+            raise Doubt(str(error)) from error
+        metrics.RETRIES.labels(self._process._label, code).inc()
+        if code.startswith(_PASSING):
+            log.warning("batch undone, trying again", shard=self._shard, code=code, error=str(error).strip())
+            time.sleep(wait_s)
+            return len(part), min(wait_s * 2, RETRY_S_MAX)
+        if len(part) > 1:
+            log.error(
+                "batch refused by the database, going one by one",
+                shard=self._shard,
+                code=code,
+                error=str(error).strip(),
+            )
+            return 1, RETRY_S
+        log.error("command refused by the database", shard=self._shard, code=code, error=str(error).strip())
+        self._told(self._commit(part, also=set(), forced={0: ENGINE_ERROR}), 0.0)
+        raise Doubt("a command had to be refused by force") from error
+
+    def _decoded(self, entries: Sequence[Entry]) -> list[Asked]:
+        asked = []
+        for entry in entries:
+            try:
+                asked.append(wire.decode(entry.body))
+            except Malformed as error:
+                metrics.MALFORMED.labels(self._process._label).inc()
+                log.error("malformed command", shard=self._shard, position=entry.position.id, error=str(error))
+        return asked
+
+    def _told(self, committed: Committed, seconds: float) -> None:
+        self._progress = committed.progress
+        self._stale.update(committed.markets)
+        self._releaser.tell(Told(committed.record, committed.progress.position, {}))
+        label = self._process._label
+        metrics.BATCHES.labels(label).inc()
+        metrics.BATCH_SECONDS.labels(label).observe(seconds)
+        metrics.TRADES.labels(label).inc(committed.trades)
+        metrics.SEQ.labels(label).set(committed.progress.seq)
+        metrics.OPEN_ORDERS.labels(label).set(len(self._engine.orders))
+        for verdict in set(committed.verdicts):
+            metrics.COMMANDS.labels(label, verdict).inc(committed.verdicts.count(verdict))
+        if committed.progress.next_command >= self._partitions_at:
+            self._make_partitions()
+            self._partitions_at = committed.progress.next_command + PARTITIONS_EACH
+
+    # --- Around it --------------------------------------------------------------------------------------------------
+
+    def _untold(self, reign: leadership.Reign) -> list[bytes]:
+        """What was committed and perhaps never told; consumers drop what they have had."""
+        with self._connection.cursor() as cursor:
+            records = store.unpublished(cursor, shard=self._shard, after=reign.published_seq, up_to=reign.seq)
+        self._connection.commit()
+        return records
+
+    def _show_books(self) -> None:
+        """Write the snapshots of books that changed, at most each SNAPSHOT_S."""
+        now = time.monotonic()
+        if not self._stale or now - self._shown_at < SNAPSHOT_S:
+            return
+        at_us = microseconds(datetime.now(UTC))
+        snapshots = dict(
+            snapshot(
+                self._views[market_id],
+                u=self._progress.market_sequences.get(market_id, 0),
+                at_us=at_us,
+                bids=self._engine.books[market_id].bids.depth(SNAPSHOT_LEVELS),
+                asks=self._engine.books[market_id].asks.depth(SNAPSHOT_LEVELS),
+            )
+            for market_id in self._stale
+        )
+        self._releaser.tell(Told(None, None, snapshots))
+        self._stale, self._shown_at = set(), now
+
+    def _idle_ms(self) -> int:
+        """How long to wait for commands: until the next snapshot is due, if one is."""
+        if not self._stale:
+            return IDLE_MS
+        return max(1, int((self._shown_at + SNAPSHOT_S - time.monotonic()) * 1_000) + 1)
+
+    def _fee_accounts(self) -> dict[int, int]:
+        """The house's fee account of this shard in each asset it trades."""
+        now = datetime.now(UTC)
+        assets = {asset for view in self._views.values() for asset in (view.base_asset_id, view.quote_asset_id)}
+        return {
+            asset: ledger_accounts.open(kind="house_fees", asset_id=asset, label=f"shard-{self._shard}", now=now)
+            for asset in sorted(assets)
+        }
+
+    def _make_partitions(self) -> None:
+        with django_connection.cursor() as cursor:
+            cursor.execute("SELECT trading_make_partitions()")
+
+    def _leave(self) -> None:
+        """A clean end: note what was told, and let a standby know at once."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE trading_shard SET published_seq = %s, leader_pid = NULL, leader_backend_start = NULL "
+                "WHERE id = %s AND epoch = %s",
+                (self._releaser.published_seq, self._shard, self._progress.epoch),
+            )
+        self._connection.commit()
+        self._process._alive_until = 0.0
+        self._client.delete(wire.leader(self._shard))
+        log.info("engine ended", shard=self._shard, seq=self._progress.seq)

@@ -1,0 +1,134 @@
+"""What a batch has to tell, written down before anybody is told: the one source of replies and of market data.
+
+A record is plain lists and text, stored with its batch in the same transaction. The messages are made from the record and
+nothing else, so those sent after a crash are those that would have been sent before it.
+What must never happen here: a message that needs to ask the book, or the database, what it meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from trading import candles as grid
+from trading import wire
+from trading.engine.book import Order
+from trading.engine.events import Closed, Event, MarketStateSet, Rested, Traded
+from trading.engine.funds import Funds
+from trading.engine.matching import Engine
+from trading.engine.rules import Side
+from trading.presentation import MarketView, OrderRow
+from trading.runner.store import First, state_of
+from trading.wire import Asked
+
+# A reply in the record: [process, uuid, code, order id or None, whether the order is in this record, first result or None]
+Reply = tuple[str, str, str, int | None, bool, First | None]
+
+
+def order_row(order: Order) -> OrderRow:
+    return OrderRow(
+        order.id, order.user_id, order.market_id, int(order.side), int(order.kind), int(order.time_in_force), order.price,
+        order.lots, order.quote_units, order.filled_lots, order.filled_quote, order.fee, state_of(order), order.reason,
+        order.client_order_id, order.created_at, order.updated_at,
+    )  # fmt: skip
+
+
+def touched_levels(
+    engine: Engine, events: Iterable[Event], orders: Mapping[int, Order]
+) -> dict[int, set[tuple[int, int]]]:
+    """(side, price) of every level that changed, by market."""
+    levels: dict[int, set[tuple[int, int]]] = {market_id: set() for market_id in engine.books}
+    for event in events:
+        if type(event) is Traded:
+            levels[event.market_id].add((3 - event.taker_side, event.price))
+        elif type(event) is Rested or (type(event) is Closed and event.released):
+            order = orders[event.order_id]
+            levels[order.market_id].add((order.side, order.price))
+    return {market_id: found for market_id, found in levels.items() if found}
+
+
+def touched_candles(trades: Iterable[Traded], *, at_us: int) -> dict[int, list[int]]:
+    """What this batch adds to each bucket, by candle id; the form of `store.write_candles`."""
+    found: dict[int, list[int]] = {}
+    places = grid.buckets(at_us // 1_000_000)
+    for trade in trades:
+        for place, second in places:
+            id = grid.candle_id(open_second=second, market_id=trade.market_id, place=place)
+            bucket = found.get(id)
+            if bucket is None:
+                found[id] = [
+                    trade.market_id, place, second, trade.price, trade.price, trade.price, trade.price, trade.lots,
+                    trade.quote_units, 1,
+                ]  # fmt: skip
+                continue
+            bucket[4] = max(bucket[4], trade.price)
+            bucket[5] = min(bucket[5], trade.price)
+            bucket[6] = trade.price
+            bucket[7] += trade.lots
+            bucket[8] += trade.quote_units
+            bucket[9] += 1
+    return found
+
+
+def depth(engine: Engine, levels: Mapping[int, set[tuple[int, int]]], sequences: Mapping[int, int]) -> list[list[Any]]:
+    """[market, u, [[price, lots] of bids], [… of asks]] with the quantities that now stand there."""
+    told = []
+    for market_id, found in levels.items():
+        book = engine.books[market_id]
+        sides = ([], []) if not found else (
+            sorted(([price, book.bids.lots_at(price)] for side, price in found if side == Side.BUY), reverse=True),
+            sorted([price, book.asks.lots_at(price)] for side, price in found if side == Side.SELL),
+        )  # fmt: skip
+        told.append([market_id, sequences[market_id], *sides])
+    return told
+
+
+def balances(funds: Funds, orders: Iterable[Order], views: Mapping[int, MarketView]) -> list[list[Any]]:
+    """[user, asset, balance, held] of every account that the batch changed."""
+    changed = funds.balance_deltas.keys() | funds.held_deltas.keys()
+    found: dict[int, list[Any]] = {}
+    for order in orders:
+        view = views[order.market_id]
+        for account, asset in ((order.base_account, view.base_asset_id), (order.quote_account, view.quote_asset_id)):
+            if account in changed and account not in found:
+                standing = funds.standing(account)
+                found[account] = [order.user_id, asset, str(standing.balance), str(standing.held)]
+    return list(found.values())
+
+
+def encode(
+    *,
+    shard: int,
+    seq: int,
+    at_us: int,
+    replies: Sequence[Reply],
+    orders: Iterable[Order],
+    trades: Iterable[Traded],
+    depth: list[list[Any]],
+    candles: Sequence[Sequence[Any]],
+    balances: list[list[Any]],
+    states: Iterable[MarketStateSet],
+) -> bytes:
+    return orjson.dumps(
+        {
+            "shard": shard,
+            "seq": seq,
+            "at": at_us,
+            "replies": replies,
+            "orders": [wire.pack_order(order_row(order)) for order in orders],
+            "trades": [
+                [t.id, t.market_id, t.price, t.lots, int(t.taker_side), t.maker_order_id, t.taker_order_id, t.maker_id,
+                 t.taker_id, str(t.buyer_fee), str(t.seller_fee)] for t in trades
+            ],
+            "depth": depth,
+            "candles": candles,
+            "balances": balances,
+            "states": [[event.market_id, int(event.state)] for event in states],
+        }
+    )  # fmt: skip
+
+
+def reply(asked: Asked, code: str, order_id: int | None, *, here: bool, first: First | None = None) -> Reply:
+    return (asked.process, str(asked.uuid), code, order_id, here, first)

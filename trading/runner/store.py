@@ -1,0 +1,259 @@
+"""The SQL of one batch, inside the transaction that the caller opened. COPY and arrays; never the ORM, never a commit.
+
+What must never happen here: a row written outside the engine's transaction, or an update whose number of rows nobody checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import Any, NamedTuple
+
+import orjson
+
+from trading.engine.book import Order
+from trading.engine.events import Traded
+from trading.engine.matching import FILLED, SHARDS_MAX
+from trading.runner.leadership import Doubt, Fenced
+from trading.runner.stream import Position
+from trading.wire import Asked
+
+NULL = "\\N"
+BATCHES_SWEPT_AT_ONCE = 100
+BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
+
+# Statements on partitioned tables must go by index, whatever the planner thinks of tables that were empty a minute ago.
+# A lock that is not had in two seconds is a known abort: undo, and try again.
+SESSION = (
+    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET lock_timeout = '2s'; "
+    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; SET plan_cache_mode = 'auto'"
+)
+
+
+class Claims(NamedTuple):
+    """By place in the batch: commands done before (same UUID) and orders asked for before (same client order id), each
+    with the id of the first command."""
+
+    repeated: dict[int, int]
+    retried: dict[int, int]
+
+
+class First(NamedTuple):
+    """The first result of a command that came again."""
+
+    code: str
+    order_id: int | None
+
+
+def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, without_key: set[int]) -> Claims:
+    """Make the batch's UUIDs and client order ids ours; what was taken before comes back. `without_key`: places whose
+    client order id is not to be used up."""
+    named = [
+        (place, each.user_id, each.client_order_id)
+        for place, each in enumerate(asked)
+        if each.client_order_id is not None and place not in without_key
+    ]
+    cursor.execute(
+        "WITH c AS (INSERT INTO trading_command_key SELECT * FROM unnest(%s::uuid[], %s::bigint[]) "
+        "ON CONFLICT DO NOTHING RETURNING 1), "
+        "o AS (INSERT INTO trading_order_key SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) "
+        "ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM o)",
+        (
+            _array(each.uuid.hex for each in asked),
+            _array(command_ids),
+            _array(user_id for _, user_id, _ in named),
+            _texts(client for _, _, client in named),
+            _array(command_ids[place] for place, _, _ in named),
+        ),
+    )
+    if cursor.fetchone() == (len(asked), len(named)):
+        return Claims({}, {})
+    return Claims(_repeated(cursor, command_ids, asked), _retried(cursor, command_ids, named))
+
+
+def _repeated(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked]) -> dict[int, int]:
+    cursor.execute(
+        "SELECT command_uuid::text, command_id FROM trading_command_key WHERE command_uuid = ANY(%s::uuid[])",
+        (_array(each.uuid.hex for each in asked),),
+    )
+    first = dict(cursor.fetchall())
+    return {
+        place: first[str(each.uuid)] for place, each in enumerate(asked) if first[str(each.uuid)] != command_ids[place]
+    }
+
+
+def _retried(cursor: Any, command_ids: Sequence[int], named: Sequence[tuple[int, int, str]]) -> dict[int, int]:
+    cursor.execute(
+        "SELECT k.user_id, k.client_order_id, k.command_id FROM trading_order_key k "
+        "JOIN unnest(%s::bigint[], %s::text[]) AS n (user_id, client_order_id) USING (user_id, client_order_id)",
+        (_array(user_id for _, user_id, _ in named), _texts(client for _, _, client in named)),
+    )
+    first = {(user_id, client): command_id for user_id, client, command_id in cursor.fetchall()}
+    return {
+        place: first[user_id, client]
+        for place, user_id, client in named
+        if first[user_id, client] != command_ids[place]
+    }
+
+
+def first_results(cursor: Any, command_ids: Iterable[int]) -> dict[int, First]:
+    """What commands of earlier batches came to."""
+    cursor.execute(
+        "SELECT id, verdict, order_id FROM trading_command WHERE id = ANY(%s::bigint[])", (_array(command_ids),)
+    )
+    return {id: First(verdict, order_id) for id, verdict, order_id in cursor.fetchall()}
+
+
+def write_commands(cursor: Any, rows: Sequence[tuple[int, Asked, str, int | None]], *, seq: int, at: str) -> None:
+    """(command id, command, verdict, order id) of each."""
+    _copy(
+        cursor,
+        "trading_command (id, seq, user_id, body, verdict, order_id, at)",
+        [_command_line(row, seq, at) for row in rows],
+    )
+
+
+def _command_line(row: tuple[int, Asked, str, int | None], seq: int, at: str) -> str:
+    id, asked, verdict, order_id = row
+    order = NULL if order_id is None else order_id
+    return f"{id}\t{seq}\t{asked.user_id}\t{_escaped(asked.body)}\t{verdict}\t{order}\t{at}\n"
+
+
+def write_new_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
+    """Orders that this batch accepted, as they stand at its end."""
+    _copy(
+        cursor,
+        "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
+        "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at)",
+        [
+            f"{o.id}\t{o.user_id}\t{o.market_id}\t{o.side:d}\t{o.kind:d}\t{o.time_in_force:d}\t{o.price}\t{o.lots}\t"
+            f"{o.quote_units}\t{o.filled_lots}\t{o.filled_quote}\t{o.fee}\t{state_of(o)}\t{o.reason}\t"
+            f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\n"
+            for o in orders
+        ],
+    )
+
+
+def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
+    """Orders of earlier batches that this one filled or cancelled. Raises Doubt where the table knows them otherwise."""
+    if not orders:
+        return
+    cursor.execute(
+        "UPDATE trading_order o SET filled_lots = n.filled_lots, filled_quote = n.filled_quote, fee = n.fee, "
+        "state = n.state, reason = n.reason, updated_at = %s "
+        "FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::smallint[], %s::text[]) "
+        "AS n (id, filled_lots, filled_quote, fee, state, reason) WHERE o.id = n.id AND o.state = 1",
+        (
+            at,
+            _array(o.id for o in orders),
+            _array(o.filled_lots for o in orders),
+            _array(o.filled_quote for o in orders),
+            _array(o.fee for o in orders),
+            _array(state_of(o) for o in orders),
+            "{" + ",".join([o.reason or '""' for o in orders]) + "}",
+        ),
+    )
+    if cursor.rowcount != len(orders):
+        raise Doubt(f"{len(orders)} open orders were to change, {cursor.rowcount} did")
+
+
+def write_trades(cursor: Any, trades: Sequence[Traded], *, at: str) -> None:
+    _copy(
+        cursor,
+        "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
+        "buyer_fee, seller_fee, at)",
+        [
+            f"{t.id}\t{t.market_id}\t{t.price}\t{t.lots}\t{t.taker_side:d}\t{t.maker_order_id}\t{t.taker_order_id}\t"
+            f"{t.maker_id}\t{t.taker_id}\t{t.buyer_fee}\t{t.seller_fee}\t{at}\n"
+            for t in trades
+        ],
+    )
+
+
+def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any, ...]]:
+    """Add to the buckets; back comes each touched bucket as it now stands.
+
+    By id: [market, interval, open second, open, high, low, close, lots, quote units, trades].
+    """
+    if not candles:
+        return []
+    columns = zip(*candles.values(), strict=True)
+    cursor.execute(
+        "INSERT INTO trading_candle AS c (id, market_id, interval, open_time, open, high, low, close, lots, quote_units, trades) "
+        "SELECT id, market_id, interval, to_timestamp(second), open, high, low, close, lots, quote_units, trades FROM "
+        "unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], "
+        "%s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[]) "
+        "AS n (id, market_id, interval, second, open, high, low, close, lots, quote_units, trades) "
+        "ON CONFLICT (id) DO UPDATE SET high = greatest(c.high, excluded.high), low = least(c.low, excluded.low), "
+        "close = excluded.close, lots = c.lots + excluded.lots, quote_units = c.quote_units + excluded.quote_units, "
+        "trades = c.trades + excluded.trades "
+        "RETURNING market_id, interval, extract(epoch FROM open_time)::bigint, open, high, low, close, lots::text, "
+        "quote_units::text",
+        (_array(candles), *(_array(column) for column in columns)),
+    )
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def write_market_states(cursor: Any, states: dict[int, int]) -> None:
+    for market_id, state in states.items():
+        cursor.execute("UPDATE trading_market SET state = %s WHERE id = %s", (state, market_id))
+
+
+def finish(
+    cursor: Any, *, shard: int, epoch: int, seq: int, published_seq: int, counters: tuple[int, int, int],
+    position: Position, market_sequences: dict[int, int], record: bytes, at: str,
+) -> None:  # fmt: skip
+    """Keep the batch's record and move the shard on by one. Raises Fenced where epoch or sequence is not ours any more."""
+    if seq % BATCHES_SWEPT_AT_ONCE == 0:
+        cursor.execute(
+            "DELETE FROM trading_batch WHERE id < %s AND id %% %s = %s",
+            ((published_seq - BATCHES_KEPT) * SHARDS_MAX, SHARDS_MAX, shard),
+        )
+    sequences = orjson.dumps(market_sequences, option=orjson.OPT_NON_STR_KEYS).decode()
+    cursor.execute(
+        "INSERT INTO trading_batch (id, record, committed_at) VALUES (%s, %s, %s); "
+        "UPDATE trading_shard SET seq = %s, published_seq = %s, next_command = %s, next_order = %s, next_trade = %s, "
+        "stream_generation = %s, stream_id = %s, market_sequences = %s WHERE id = %s AND epoch = %s AND seq = %s",
+        (
+            seq * SHARDS_MAX + shard, record.decode(), at, seq, published_seq, *counters,
+            position.generation, position.id, sequences, shard, epoch, seq - 1,
+        ),
+    )  # fmt: skip
+    if cursor.rowcount != 1:
+        raise Fenced(f"shard {shard} is not at epoch {epoch}, sequence {seq - 1}")
+
+
+def unpublished(cursor: Any, *, shard: int, after: int, up_to: int) -> list[bytes]:
+    """Records of committed batches that perhaps were never told."""
+    ids = [seq * SHARDS_MAX + shard for seq in range(after + 1, up_to + 1)]
+    cursor.execute("SELECT record FROM trading_batch WHERE id = ANY(%s::bigint[]) ORDER BY id", (_array(ids),))
+    return [record.encode() for (record,) in cursor.fetchall()]
+
+
+def state_of(order: Order) -> int:
+    """1 open, 2 filled, 3 cancelled."""
+    return 1 if order.resting else 2 if order.reason == FILLED else 3
+
+
+def _copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
+    if lines:
+        cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)))
+
+
+def _escaped(body: bytes) -> str:
+    """Text for COPY. What `wire.decode` took is UTF-8; a NUL cannot be in it, for JSON has none unescaped."""
+    text = body.decode()
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _array(values: Iterable[object]) -> str:
+    """A PostgreSQL array as text: the cheapest way through psycopg2 for values that need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str]) -> str:
+    """The same for text without quotes and backslashes in it; quoted, because a bare NULL would be none."""
+    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
