@@ -64,6 +64,7 @@ class Me(serializers.Serializer):
 
     id = serializers.IntegerField()
     email = serializers.EmailField()
+    email_verified = serializers.BooleanField()
     display_name = serializers.CharField(allow_blank=True)
     language = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
@@ -79,6 +80,7 @@ class MeView(CustomerView):
             {
                 "id": person.id,
                 "email": person.email,
+                "email_verified": person.email_verified,
                 "display_name": person.display_name,
                 "language": person.language,
                 "created_at": times.iso(person.created_at),
