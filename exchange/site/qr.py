@@ -10,5 +10,5 @@ def svg(text: str) -> SafeString:
     """The code of `text` (an address's URI), drawn in paths; colours come from the sheet (`.qr`)."""
     code = segno.make(text, error="m", micro=False)
     return mark_safe(  # noqa: S308 - segno draws modules only; the text itself is not in the markup
-        code.svg_inline(border=2, omitsize=True, svgclass="qr", lineclass="qr-line", dark="#000", xmldecl=False)
+        code.svg_inline(border=2, omitsize=True, svgclass="qr", lineclass="qr-line", dark="#000")
     )

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from exchange.site import progress
+from wallets import lifecycle
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -53,7 +54,5 @@ def test_confirmations_never_count_past_what_is_needed() -> None:
 
 
 def test_every_state_and_every_reason_of_the_wallets_has_its_words() -> None:
-    from wallets.models import Withdrawal
-
     known = set(progress._UNDER_WAY) | set(progress._ENDED)
-    assert known == {state.value for state in Withdrawal.State}
+    assert known == set(lifecycle.STATES)

@@ -12,6 +12,7 @@ from datetime import datetime
 from exchange.assets import prices
 from exchange.assets import selectors as assets
 from exchange.ledger import selectors as ledger
+from wallets import lifecycle
 from wallets import selectors as wallets
 
 STALE_PRICE_S = 300
@@ -90,10 +91,6 @@ def of(*, user_id: int, now: datetime) -> Portfolio:
         price_age_s=max((each.worth.age_s for each in valued if each.worth), default=None),
         unpriced=tuple(each.asset.code for each in holdings if each.balance and each.worth is None),
         pending=tuple(wallets.pending(user_id)),
-        leaving=tuple(each for each in wallets.withdrawals(user_id, limit=20) if each.state not in DONE),
+        leaving=tuple(each for each in wallets.withdrawals(user_id, limit=20) if each.state not in lifecycle.CLOSED),
         down=tuple(each for each in wallets.networks() if not each.ok),
     )
-
-
-DONE = frozenset({"final", "cancelled", "rejected", "failed"})
-"""States in which a withdrawal goes nowhere any more."""

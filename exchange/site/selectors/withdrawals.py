@@ -13,7 +13,10 @@ from exchange.assets import selectors as assets
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest, Unavailable
 from exchange.ledger import selectors as ledger
+from wallets import nodes
 from wallets import selectors as wallets
+from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
+from wallets.chains.protocol import AddressWrongNetwork as ChainAddressWrongNetwork
 
 
 class NotWithdrawable(Unavailable):
@@ -28,6 +31,10 @@ class AmountTooSmall(InvalidRequest):
 
 class InsufficientFunds(InvalidRequest):
     code = "insufficient_funds"
+
+
+class AddressInvalid(InvalidRequest):
+    code = "address_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Terms:
 class Quote:
     """What a withdrawal would do: `amount` arrives, `fee` is ours, `total` leaves the balance, `left` stays."""
 
+    address: str
     amount: int
     fee: int
     total: int
@@ -78,9 +86,10 @@ def terms(*, user_id: int, asset: str) -> Terms:
     )
 
 
-def quote(*, terms: Terms, network: str, amount: str, now: datetime) -> Quote:
-    """Raises AmountInvalid and its kin, AmountTooSmall, InsufficientFunds, each naming `amount`."""
+def quote(*, terms: Terms, network: str, address: str, amount: str, now: datetime) -> Quote:
+    """Raises AddressInvalid, AmountInvalid and its kin, AmountTooSmall, InsufficientFunds, each naming its parameter."""
     link = terms.link(network)
+    destination = _destination(link.network, address)
     decimals = link.decimals
     arrives = amounts.parse(amount.strip().replace(",", ""), decimals=decimals, param="amount")
     if arrives < link.min_withdrawal:
@@ -94,6 +103,7 @@ def quote(*, terms: Terms, network: str, amount: str, now: datetime) -> Quote:
             param="amount",
         )
     return Quote(
+        address=destination,
         amount=arrives,
         fee=link.withdrawal_fee,
         total=total,
@@ -101,3 +111,13 @@ def quote(*, terms: Terms, network: str, amount: str, now: datetime) -> Quote:
         decimals=decimals,
         worth=prices.worth(asset_id=terms.asset.id, amount=arrives, now=now),
     )
+
+
+def _destination(network: str, address: str) -> str:
+    """The address in its canonical form, so that what is looked over is what will be paid."""
+    try:
+        return str(nodes.rules(network).parse(address.strip()).text)
+    except ChainAddressWrongNetwork:
+        raise AddressInvalid("This address belongs to another network.", param="address") from None
+    except ChainAddressInvalid:
+        raise AddressInvalid(f"This is not an address of the {network.title()} network.", param="address") from None

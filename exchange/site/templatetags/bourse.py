@@ -120,7 +120,7 @@ def password_rule() -> str:
 def when(moment: datetime | None, css: str = "") -> SafeString:
     """A moment: printed in UTC, and turned into the reader's own zone by the page's script."""
     if moment is None:
-        return format_html("<span>—</span>")
+        return mark_safe("<span>—</span>")
     return format_html(
         '<time class="nowrap {}" datetime="{}">{}</time>', css, moment.isoformat(), f"{moment:%d %b %Y, %H:%M} UTC"
     )
