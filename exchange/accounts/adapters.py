@@ -12,6 +12,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -28,7 +29,11 @@ class AccountAdapter(DefaultAccountAdapter):
     """E-mail and password."""
 
     def clean_email(self, email: str) -> str:
-        return User.objects.normalize_email(super().clean_email(email))
+        """The one form an address is kept in. allauth would cut a long one short, and so write to somebody else."""
+        email = User.objects.normalize_email(super().clean_email(email))
+        if len(email) > User._meta.get_field("email").max_length:
+            raise ValidationError("This address is too long.")
+        return email
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """The user row and everything that makes it a customer, or neither."""
