@@ -1,0 +1,106 @@
+# What one can do with this checkout. `make` alone lists it. Everything that runs is written below .venv/, node_modules/,
+# static/dist/ and var/; the system is never changed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+TEST_STATE ?= $(CURDIR)/var/test
+BENCH_STATE ?= $(CURDIR)/var/bench
+TEST_WORKERS ?= 2
+PYTEST ?=
+PURE := exchange/core exchange/ledger/journal.py trading/engine custody/policy.py custody/signers wallets/chains
+
+# Embedded services that a target started end with it, also when it is interrupted.
+define ending_services
+trap 'BOURSE_STATE=$(1) $(BIN)/python -m config.embedded stop' EXIT
+endef
+
+export PORT
+export BOURSE_STATE
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## the whole exchange on this machine, with real nodes on private chains; Ctrl-C ends it (PORT=8000)
+	@exec $(BIN)/python -m deploy.demo
+
+.PHONY: stop
+stop: ## end a demo that runs in another terminal
+	@$(BIN)/python -m deploy.demo stop
+
+.PHONY: pay
+pay: ## send coins from outside while the demo runs: make pay TO=<deposit address> AMOUNT=0.1 [ASSET=USDT]
+	@$(BIN)/python -m deploy.demo pay "$(TO)" "$(AMOUNT)" $(if $(ASSET),--asset $(ASSET))
+
+.PHONY: journey
+journey: setup ## one customer's way on real nodes, from sign-up to withdrawal, without a browser
+	@$(BIN)/python -m deploy.journey
+
+.PHONY: setup
+setup: ## fetch and build what running needs
+	@$(PYTHON) -m deploy.setup run
+
+.PHONY: setup-test
+setup-test: ## what tests need beyond that
+	@$(PYTHON) -m deploy.setup test
+
+.PHONY: setup-browser
+setup-browser: ## a Chromium for tests, where the machine has none
+	@$(PYTHON) -m deploy.setup browser
+
+.PHONY: test
+test: setup-test ## lint, then every test
+	@$(call ending_services,$(TEST_STATE)); \
+	set -e; \
+	$(MAKE) --no-print-directory lint-only; \
+	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST)
+
+.PHONY: lint
+lint: setup-test ## ruff, mypy on the pure rooms, the contracts between rooms, migrations
+	@$(call ending_services,$(TEST_STATE)); \
+	$(MAKE) --no-print-directory lint-only
+
+.PHONY: lint-only
+lint-only:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PURE)
+	$(BIN)/mypy --strict deploy/setup deploy/demo config/regtest
+	$(BIN)/lint-imports
+	BOURSE_STATE=$(TEST_STATE) $(BIN)/python manage.py makemigrations --check --dry-run
+
+.PHONY: format
+format: ## lay out the Python code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: check-deploy
+check-deploy: setup ## Django's deployment check on the production settings, with dummy secrets
+	@deploy/check-deploy
+
+bench-%: setup ## one benchmark: make bench-ledger, make bench-engine
+	@$(call ending_services,$(BENCH_STATE)); \
+	BOURSE_STATE=$(BENCH_STATE) $(BIN)/python -m benchmarks.$*
+
+.PHONY: requirements
+requirements: ## pin the packages of requirements*.in anew, with hashes
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements.txt requirements.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements-dev.txt requirements-dev.in
+
+PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: clean
+clean: ## forget what ran (databases, chains, keystore) and what was built; downloads stay
+	@for state in var/dev var/test var/bench var/journey; do \
+	  if [ -d $$state ] && [ -x $(BIN)/python ]; then BOURSE_STATE=$(CURDIR)/$$state $(BIN)/python -m config.embedded stop; fi; \
+	  rm -rf $$state; \
+	done
+	rm -rf static/dist var/contracts var/staticfiles var/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: distclean
+distclean: clean ## back to a fresh clone
+	rm -rf .venv node_modules var
