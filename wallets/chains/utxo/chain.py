@@ -45,7 +45,7 @@ class UtxoChain:
         self.parameters = parameters
         self.rules = UtxoRules(parameters)
         self._rpc = Rpc(url, timeout_s=timeout_s)
-        self._mempool = MempoolReader(self._rpc)
+        self._mempool = MempoolReader(self._rpc, replacement=parameters.replacement)
         self._checked = False
 
     def check(self) -> None:

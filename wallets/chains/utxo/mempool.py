@@ -62,8 +62,9 @@ class UtxoMempool:
 class MempoolReader:
     """Keeps what it has fetched, so that a reading costs by what is new. Safe to share between threads."""
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: Rpc, *, replacement: bool) -> None:
         self._rpc = rpc
+        self._replacement = replacement
         self._kept: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
@@ -78,18 +79,19 @@ class MempoolReader:
             new = [txid for txid in waiting if txid not in kept][:FETCH_MAX]
             if new:
                 answers = self._rpc.batch([("getrawtransaction", txid) for txid in new])
-                kept.update({txid: _entry(raw) for txid, raw in zip(new, answers, strict=True) if isinstance(raw, str)})
+                kept.update(
+                    {txid: self._entry(raw) for txid, raw in zip(new, answers, strict=True) if isinstance(raw, str)}
+                )
             self._kept = kept
             return UtxoMempool(dict(kept))
 
-
-def _entry(raw: str) -> _Entry:
-    try:
-        decoded = transaction.decode(bytes.fromhex(raw))
-    except ValueError:
-        raise MalformedData("a raw transaction is not hexadecimal") from None
-    return _Entry(
-        outputs=tuple((output.script, output.amount) for output in decoded.outputs),
-        spends=tuple(coin.outpoint for coin in decoded.inputs),
-        replaceable=decoded.replaceable,
-    )
+    def _entry(self, raw: str) -> _Entry:
+        try:
+            decoded = transaction.decode(bytes.fromhex(raw))
+        except ValueError:
+            raise MalformedData("a raw transaction is not hexadecimal") from None
+        return _Entry(
+            outputs=tuple((output.script, output.amount) for output in decoded.outputs),
+            spends=tuple(coin.outpoint for coin in decoded.inputs),
+            replaceable=self._replacement and decoded.replaceable,
+        )

@@ -7,6 +7,7 @@ What must never happen here: two networks of one coin that accept each other's a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from wallets.chains.protocol import ChainError
 
@@ -21,6 +22,7 @@ class NetworkUnknown(ChainError):
 class Parameters:
     """One network. Version bytes are those of Base58Check; `node_chain` is what getblockchaininfo calls it.
 
+    `replacement` tells whether nodes let a waiting transaction be replaced (BIP125); Litecoin's refuse it by default.
     `fallback_fee_rate` (base units per 1,000 vbytes) is for networks without a fee market; None where an estimate is needed.
     Litecoin's nodes also understand the P2SH version it once shared with Bitcoin ("3…"); it is not in the table, because it is
     just as well what a customer pastes who mistook the coin.
@@ -39,6 +41,7 @@ class Parameters:
     dust_relay_fee: int = 3_000
     coinbase_maturity: int = 100
     peg_maturity: int = 0
+    replacement: bool = True
 
     @property
     def money_max(self) -> int:
@@ -53,19 +56,16 @@ _LTC_MAIN = "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2"
 _LTC_TEST = "4966625a4b2851d9fdee139e56211a0d88575f59ed816ff5e6a63deb4e3e29a0"
 _LTC_REGTEST = "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9"
 
+_litecoin = partial(Parameters, "litecoin", dust_relay_fee=30_000, peg_maturity=6, replacement=False)
 _TABLE = {
     (row.name, row.network): row
     for row in (
         Parameters("bitcoin", "mainnet", "main", "bc", 0, 5, "xpub", 0, _BTC_MAIN),
         Parameters("bitcoin", "testnet4", "testnet4", "tb", 111, 196, "tpub", 1, _BTC_TEST4, 2_000),
         Parameters("bitcoin", "regtest", "regtest", "bcrt", 111, 196, "tpub", 1, _BTC_REGTEST, 20_000),
-        Parameters("litecoin", "mainnet", "main", "ltc", 48, 50, "xpub", 2, _LTC_MAIN, None, 30_000, peg_maturity=6),
-        Parameters(
-            "litecoin", "testnet", "test", "tltc", 111, 58, "tpub", 1, _LTC_TEST, 10_000, 30_000, peg_maturity=6
-        ),
-        Parameters(
-            "litecoin", "regtest", "regtest", "rltc", 111, 58, "tpub", 1, _LTC_REGTEST, 20_000, 30_000, peg_maturity=6
-        ),
+        _litecoin("mainnet", "main", "ltc", 48, 50, "xpub", 2, _LTC_MAIN),
+        _litecoin("testnet", "test", "tltc", 111, 58, "tpub", 1, _LTC_TEST, 10_000),
+        _litecoin("regtest", "regtest", "rltc", 111, 58, "tpub", 1, _LTC_REGTEST, 20_000),
     )
 }
 
