@@ -1,0 +1,170 @@
+"""What people are told: the right person, the right words, once in the inbox whatever the mail server does."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from smtplib import SMTPServerDisconnected
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.urls import Resolver404, resolve
+
+from exchange.accounts.models import User
+from exchange.accounts.services import customers, staff
+from exchange.notifications import messages, selectors, services
+from exchange.outbox import services as outbox
+from exchange.outbox.models import Delivery
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+TXID = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b"
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+WITHDRAWAL_ID = "01900000-0000-7000-8000-000000000001"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice():
+    return customers.open(email="alice@example.org", password="x" * 12, email_verified=True, now=NOW)
+
+
+@pytest.fixture
+def boss():
+    return staff.open(email="boss@example.org", password="x" * 12, now=NOW)
+
+
+def happened(topic, user_id=None, **fields):
+    payload = {
+        "user_id": user_id,
+        "asset": "BTC",
+        "network": "bitcoin",
+        "amount": "0.5",
+        "fee": "0.0001",
+        "address": ADDRESS,
+        "txid": TXID,
+        "withdrawal_id": WITHDRAWAL_ID,
+        "reason": "",
+        "reference": "BOURSE-7",
+        "error": "timeout",
+        "scope": "withdrawals",
+        **fields,
+    }
+    with transaction.atomic():
+        outbox.append(topic=topic, key="k", payload=payload, now=NOW)
+    outbox.deliver(now=NOW)
+
+
+def test_a_credited_deposit_is_told_in_the_inbox_and_by_mail(alice):
+    happened("wallets.deposit_credited", alice)
+    (line,) = selectors.recent(alice)
+    assert (line.kind, line.title) == ("deposit_credited", "Deposit of 0.5 BTC credited")
+    (message,) = mail.outbox
+    assert (message.to, message.subject) == (["alice@example.org"], "Deposit of 0.5 BTC credited")
+    html = message.alternatives[0].content
+    for text in ("0.5 BTC", "bitcoin", ADDRESS, TXID):
+        assert text in message.body and text in html
+    assert "http://127.0.0.1:8000/wallet/history/" in message.body
+
+
+def test_a_sent_withdrawal_names_where_to_and_the_transaction(alice):
+    happened("wallets.withdrawal_sent", alice)
+    assert selectors.recent(alice)[0].link == f"/wallet/withdrawals/{WITHDRAWAL_ID}/"
+    for text in (ADDRESS, TXID, "0.0001 BTC"):
+        assert text in mail.outbox[0].body
+
+
+def test_a_refused_withdrawal_gives_the_reason(alice):
+    happened("wallets.withdrawal_refused", alice, reason="Address on a list")
+    assert "Address on a list" in mail.outbox[0].body
+
+
+def test_an_orphaned_deposit_is_news_only_where_a_credit_was_taken_back(alice):
+    happened("wallets.deposit_orphaned", alice, reversed=False)
+    assert selectors.recent(alice) == [] and not mail.outbox
+    happened("wallets.deposit_orphaned", alice, reversed=True)
+    assert selectors.recent(alice)[0].kind == "deposit_reversed"
+
+
+@pytest.mark.parametrize(
+    "topic", ["ledger.mismatch", "ledger.stopped", "wallets.network_down", "wallets.network_halted"]
+)
+def test_trouble_is_told_to_all_staff_and_no_customer(alice, boss, topic):
+    happened(topic)
+    assert [m.to for m in mail.outbox] == [["boss@example.org"]]
+    assert len(selectors.recent(boss)) == 1 and selectors.recent(alice) == []
+
+
+def test_every_topic_has_words_and_a_page_that_exists(alice, boss):
+    for topic in messages.BY_TOPIC:
+        happened(topic, alice, reversed=True)
+    lines = selectors.recent(alice, limit=50) + selectors.recent(boss, limit=50)
+    assert len(lines) == len(messages.BY_TOPIC)
+    for line in lines:
+        try:
+            resolve(line.link)
+        except Resolver404:
+            pytest.fail(f"{line.kind} links to {line.link}, which is no page")
+    assert len(mail.outbox) == len(messages.BY_TOPIC)
+
+
+def test_what_others_wrote_is_escaped_in_the_html_mail(alice):
+    happened("wallets.withdrawal_refused", alice, reason="<script>alert(1)</script>")
+    assert "<script>" not in mail.outbox[0].alternatives[0].content
+    assert "<script>" in mail.outbox[0].body
+
+
+def test_a_mail_server_that_is_down_delays_the_mail_and_not_the_inbox(alice, monkeypatch):
+    from django.core.mail.backends import locmem
+
+    def down(self, batch):
+        raise SMTPServerDisconnected("Connection unexpectedly closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locmem.EmailBackend, "send_messages", down)
+        happened("wallets.deposit_credited", alice)
+    assert len(selectors.recent(alice)) == 1 and not mail.outbox
+    waiting = Delivery.objects.get(state="pending")
+    assert waiting.reader.startswith("notifications.mail:") and "SMTPServerDisconnected" in waiting.error
+    outbox.deliver(now=NOW + timedelta(seconds=2))
+    assert len(mail.outbox) == 1 and len(selectors.recent(alice)) == 1
+
+
+def test_a_mail_sent_twice_carries_one_message_id(alice):
+    happened("wallets.deposit_credited", alice)
+    Delivery.objects.filter(reader__startswith="notifications.").update(state="pending", delivered_at=None)
+    outbox.deliver(now=NOW)
+    assert len({m.extra_headers["Message-ID"] for m in mail.outbox}) == 1 and len(mail.outbox) == 2
+    assert len(selectors.recent(alice)) == 1
+
+
+def test_nobody_who_was_switched_off_or_is_unknown_is_written_to(alice):
+    User.objects.filter(id=alice).update(is_active=False)
+    happened("wallets.deposit_credited", alice)
+    happened("wallets.deposit_credited", 10**9)
+    assert not mail.outbox
+    assert not Delivery.objects.exclude(state="delivered").exists()
+
+
+def test_reading_marks_only_ones_own(alice, boss):
+    happened("wallets.deposit_credited", alice)
+    happened("wallets.deposit_credited", alice)
+    ids = [line.id for line in selectors.recent(alice)]
+    assert selectors.unread_count(alice) == 2
+    assert services.mark_read(user_id=boss, ids=ids, now=NOW) == 0
+    assert services.mark_read(user_id=alice, ids=ids[:1], now=NOW) == 1
+    assert selectors.unread_count(alice) == 1
+    assert services.mark_read(user_id=alice, now=NOW) == 1
+    assert [line.id for line in selectors.recent(alice, before=ids[0])] == ids[1:]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_open_pages_hear_of_it(alice, valkey):
+    listener = valkey.pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(f"user:{alice}")
+    listener.get_message(timeout=5)
+    happened("wallets.deposit_credited", alice)
+    message = None
+    while message is None:
+        message = listener.get_message(timeout=5)
+    told = json.loads(message["data"])
+    assert (told["type"], told["kind"]) == ("notification", "deposit_credited")
