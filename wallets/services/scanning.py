@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from django.conf import settings
@@ -71,10 +72,13 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
         if cursor.halted:
             return ScanReport(network=network, height=cursor.height, halted=cursor.halted)
         for _ in range(limit):
-            if not _follow(chain, the_routes, tip, now=now):
+            move = _follow(chain, the_routes, tip, now=now)
+            if move is Move.STAY:
                 break
-            scanned += 1
-        reversed_count += crediting.reverse_due(routes=the_routes, now=now)
+            if move is Move.BACK:
+                reversed_count += crediting.reverse_due(routes=the_routes, now=now)
+            else:
+                scanned += 1
         mempools.look(chain=chain, routes=the_routes, now=now)
     except ChainError as failure:
         error = str(failure)
@@ -104,23 +108,30 @@ def _repeat(due: Any, the_routes: Routes, *, now: datetime) -> int:
     return total
 
 
-def _follow(chain: Any, the_routes: Routes, tip: BlockRef, *, now: datetime) -> bool:
-    """One step towards the node's tip: a block forward, or a walk back to the fork. False when there is nothing to do."""
+class Move(Enum):
+    """What one step towards the node's tip was."""
+
+    FORWARD = "forward"
+    BACK = "back"
+    STAY = "stay"
+
+
+def _follow(chain: Any, the_routes: Routes, tip: BlockRef, *, now: datetime) -> Move:
+    """One step towards the node's tip: a block forward, or a walk back to the fork."""
     network_id = the_routes.network.id
     cursor = Cursor.objects.get(network_id=network_id)
     limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
     shared = reorganisations.fork(chain=chain, network_id=network_id, cursor=cursor, tip=tip, limit=limit)
     if shared is not None:
-        if reorganisations.walk_back(routes=the_routes, cursor=cursor, to=shared, now=now):
-            crediting.reverse_due(routes=the_routes, now=now)
-        return True
+        reorganisations.walk_back(routes=the_routes, cursor=cursor, to=shared, now=now)
+        return Move.BACK
     if cursor.height >= tip.height:
-        return False
+        return Move.STAY
     try:
         found = matching.look(chain=chain, routes=the_routes, height=cursor.height + 1)
     except BlockNotFound:
-        return False  # the tip moved back while we asked; the next run sees where to
-    return _commit(found, the_routes, now=now)
+        return Move.STAY  # the tip moved back while we asked; the next run sees where to
+    return Move.FORWARD if _commit(found, the_routes, now=now) else Move.STAY
 
 
 def _commit(found: matching.Found, the_routes: Routes, *, now: datetime) -> bool:

@@ -124,7 +124,7 @@ def _destination(address: str, link: AssetNetworkView) -> str:
         raise AddressInvalid(f"This is not an address of the {link.network} network.", param="address") from None
     traps = {other.contract.lower() for other in assets.asset_networks(network=link.network, enabled_only=False)}
     ours = Address.objects.filter(network_id=link.network_id, script=parsed.key, purpose=Address.Purpose.HOT)
-    if parsed.text.lower() in traps - {""} or not any(parsed.key) or ours.exists():
+    if parsed.text.lower() in traps - {""} or ours.exists():
         raise AddressNotAllowed("Coins cannot be sent to this address.", param="address")
     return str(parsed.text)
 

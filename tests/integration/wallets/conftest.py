@@ -1,0 +1,165 @@
+"""A house with public keys of its own and real nodes; money and coins are counted the way an auditor would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from embit import bip32
+
+from exchange.assets.models import Rate
+from exchange.assets.services import networks
+from exchange.core.ids import uuid7
+from exchange.ledger import selectors as ledger
+from exchange.ledger.journal import Entry, Transfer
+from exchange.ledger.services import accounts, transfers
+from wallets import selectors
+from wallets.models import Address
+from wallets.services import addresses, scanning, xpubs
+
+SEED = bytes(range(64))
+ACCOUNTS = (
+    ("bitcoin", "deposit", "m/84'/1'/0'"),
+    ("bitcoin", "hot", "m/84'/1'/1'"),
+    ("litecoin", "deposit", "m/84'/1'/0'"),
+    ("litecoin", "hot", "m/84'/1'/1'"),
+    ("ethereum", "deposit", "m/44'/60'/0'"),
+    ("ethereum", "hot", "m/44'/60'/1'"),
+)
+CHAIN_IDS = {"bitcoin": "regtest", "litecoin": "regtest", "ethereum": 31337}
+ALICE, BOB = 101, 102
+
+
+def public_keys(seed: bytes = SEED) -> dict[str, Any]:
+    """What `custody show` would print for this seed."""
+    root = bip32.HDKey.from_seed(seed)
+    accounts = []
+    for network, role, path in ACCOUNTS:
+        version = b"\x04\x88\xb2\x1e" if network == "ethereum" else b"\x04\x35\x87\xcf"
+        xpub = root.derive(path).to_public().to_base58(version)
+        accounts.append({"network": network, "role": role, "path": path, "xpub": xpub})
+    return {"version": 1, "fingerprint": root.my_fingerprint.hex(), "chains": CHAIN_IDS, "accounts": accounts}
+
+
+@dataclass
+class House:
+    """The wallets room of one test, driven by hand."""
+
+    nodes: dict[str, Any] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        return timezone.now()
+
+    def address(self, user_id: int, asset: str, network: str) -> str:
+        return addresses.deposit_address(user_id=user_id, asset=asset, network=network, now=self.now()).address
+
+    def hot(self, network: str) -> str:
+        return next(view.address for view in selectors.hot_addresses() if view.network == network)
+
+    def scan(self, network: str, *, limit: int = 2000) -> scanning.ScanReport:
+        report = scanning.scan(network=network, now=self.now(), limit=limit)
+        assert not report.busy
+        return report
+
+    def balance(self, user_id: int, asset_id: int) -> int:
+        return next((b.balance for b in ledger.balances(owner_id=user_id) if b.asset_id == asset_id), 0)
+
+    def total(self, kind: str, asset_id: int) -> int:
+        """The raw signed balance of all accounts of a kind in an asset."""
+        return sum(t.balance for t in ledger.totals() if t.kind == kind and t.asset_id == asset_id)
+
+    def sums_to_zero(self) -> bool:
+        sums: dict[int, int] = {}
+        for total in ledger.totals():
+            sums[total.asset_id] = sums.get(total.asset_id, 0) + total.balance
+        return not any(sums.values())
+
+
+@pytest.fixture
+def chains(settings) -> Callable[..., None]:
+    """Points the settings at these nodes; a network without one has none."""
+    settings.CHAINS = {
+        "bitcoin": {"url": "", "network": "regtest"},
+        "litecoin": {"url": "", "network": "regtest"},
+        "ethereum": {"url": "", "chain_id": 31337},
+    }
+    settings.WALLETS_REBROADCAST_SECONDS = 0
+
+    def point(**nodes: Any) -> None:
+        for network, node in nodes.items():
+            settings.CHAINS = {**settings.CHAINS, network: {**settings.CHAINS[network], "url": node.url}}
+
+    return point
+
+
+@pytest.fixture
+def house(chains, valkey) -> House:
+    """Public keys registered, nothing scanned yet. `valkey` keeps one test's messages from the next."""
+    xpubs.import_file(document=public_keys(), now=timezone.now())
+    assert Address.objects.count() == 5  # the hot wallets' own: receive and change on two chains, one on the third
+    return House()
+
+
+@pytest.fixture
+def keys() -> dict[str, Any]:
+    return public_keys()
+
+
+@pytest.fixture
+def other_keys() -> dict[str, Any]:
+    """The house's next keystore."""
+    return public_keys(bytes(reversed(range(64))))
+
+
+@pytest.fixture
+def private_key() -> str:
+    return bip32.HDKey.from_seed(SEED).derive("m/84'/1'/0'").to_base58(b"\x04\x35\x83\x94")
+
+
+@pytest.fixture
+def usdt() -> str:
+    """A token contract that is registered but need not exist: for tests that ask no node."""
+    contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    networks.set_contract(asset="USDT", network="ethereum", contract=contract, now=timezone.now())
+    return contract
+
+
+@pytest.fixture
+def spend() -> Callable[[int, int, int], None]:
+    """Takes money from a customer, as a lost trade would."""
+
+    def take(user_id: int, asset_id: int, amount: int) -> None:
+        now = timezone.now()
+        fees = accounts.open(kind="house_fees", asset_id=asset_id, label="shard-0", now=now)
+        entries = (Entry(ledger.account_ids(owner_id=user_id)[asset_id], -amount), Entry(fees, amount))
+        transfers.post(transfers=[Transfer(id=uuid7(), kind="trade", entries=entries)], now=now)
+
+    return take
+
+
+@pytest.fixture
+def fund() -> Callable[[int, int, int], None]:
+    """Gives a customer money in the books alone; for tests that ask no node."""
+
+    def give(user_id: int, asset_id: int, amount: int) -> None:
+        now = timezone.now()
+        wallet = accounts.open(kind="chain_wallet", asset_id=asset_id, label="test", now=now)
+        customer = accounts.open_customer(owner_id=user_id, asset_ids=[asset_id], now=now)[asset_id]
+        entries = (Entry(wallet, -amount), Entry(customer, amount))
+        transfers.post(transfers=[Transfer(id=uuid7(), kind="deposit", entries=entries)], now=now)
+
+    return give
+
+
+@pytest.fixture
+def prices(db) -> None:
+    """Rates of today, which limits are reckoned with."""
+    for asset_id, usd in ((1, "10000"), (2, "80"), (3, "2500"), (4, "1"), (5, "1")):
+        now = timezone.now()
+        Rate.objects.update_or_create(
+            asset_id=asset_id, defaults={"price": usd, "as_of": now, "fetched_at": now, "source": "test"}
+        )
