@@ -12,8 +12,8 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="assets.refresh_prices")
 def refresh_prices(**kwargs: object) -> None:
-    """Asks the source once. A failure is logged and counted; the timetable asks again."""
+    """Asks the source where that is due. A failure is logged and counted; the timetable asks again."""
     try:
-        rates.refresh(now=timezone.now())
+        rates.refresh_when_due(now=timezone.now())
     except SourceFailed as error:
         log.warning("assets.source_failed", reason=str(error))

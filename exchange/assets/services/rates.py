@@ -26,7 +26,9 @@ CHANNEL = "prices"
 LEAP_FACTOR = 2
 LEAP_WAIT = timedelta(minutes=10)
 HISTORY_EVERY = timedelta(minutes=1)
+SIMULATED_EVERY_S = 2  # costs nobody anything, and the demo should live
 _WAIT_KEY = "assets:source-asked-us-to-wait:{}"
+_ASKED_KEY = "assets:source-was-asked:{}"
 
 Source = Callable[..., list[Quote]]
 SOURCES: dict[str, Source] = {coinmarketcap.NAME: coinmarketcap.quotes, simulated.NAME: simulated.quotes}
@@ -41,6 +43,15 @@ def source_name() -> str:
     if settings.CMC_API_KEY:
         return coinmarketcap.NAME
     return simulated.NAME if settings.DEMO else ""
+
+
+def refresh_when_due(*, now: datetime) -> list[prices.Price]:
+    """`refresh`, unless any worker did within the interval that the source is worth (settings.PRICE_REFRESH_S)."""
+    name = source_name()
+    every_s = SIMULATED_EVERY_S if name == simulated.NAME else settings.PRICE_REFRESH_S
+    if name and not cache.add(_ASKED_KEY.format(name), True, timeout=every_s):
+        return []
+    return refresh(now=now)
 
 
 def refresh(*, now: datetime) -> list[prices.Price]:

@@ -11,7 +11,7 @@ from django.db.utils import IntegrityError, ProgrammingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.assets import checks, prices, selectors
+from exchange.assets import checks, prices, selectors, tasks
 from exchange.assets.models import Asset, Rate, RateHistory
 from exchange.assets.services import networks, rates
 from exchange.assets.sources import Quote, RateLimited, SourceFailed
@@ -210,6 +210,20 @@ def test_the_simulated_source_serves_the_demo_and_no_other(settings):
     assert [e.id for e in checks.price_source_is_real(None)] == ["assets.E001"]
     settings.PRICE_SOURCE = "crystal ball"
     assert [e.id for e in checks.price_source_is_real(None)] == ["assets.E002"]
+
+
+def test_the_source_is_asked_once_in_an_interval_however_many_workers(source, settings):
+    settings.PRICE_REFRESH_S = 60
+    source.answer = {"BTC": ("67000", NOW)}
+    assert len(rates.refresh_when_due(now=NOW)) == 1
+    assert rates.refresh_when_due(now=NOW + timedelta(seconds=1)) == []
+    assert len(source.asked) == 1
+
+
+def test_the_task_outlives_a_source_that_fails(source):
+    source.answer = SourceFailed("down")
+    tasks.refresh_prices()
+    assert len(source.asked) == 1
 
 
 def test_without_a_source_a_refresh_says_what_to_set(settings):
