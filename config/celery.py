@@ -25,6 +25,19 @@ app.conf.task_routes = {
     "wallets.*": {"queue": "chain"},
     "assets.*": {"queue": "prices"},
 }
+
+
+def _every(seconds: float, task: str) -> dict[str, object]:
+    """A line of the timetable. What no worker took before the next one is due is dropped, so that nothing piles up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
+
+
 app.conf.beat_schedule = {
+    "assets.refresh_prices": _every(2.0, "assets.refresh_prices"),
+    "outbox.deliver": _every(5.0, "outbox.deliver"),
+    "outbox.prune": _every(24 * 3600.0, "outbox.prune"),
+    "audit.anchor": _every(3600.0, "audit.anchor"),
+    "flows.advance": _every(10.0, "flows.advance"),
+    "invoices.expire": _every(15.0, "invoices.expire"),
     "site.forget_idempotency_keys": {"task": "site.forget_idempotency_keys", "schedule": 3600.0},
 }
