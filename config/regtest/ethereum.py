@@ -67,7 +67,9 @@ class Anvil(NodeProcess):
     @property
     def accounts(self) -> list[str]:
         """Ten accounts with 10,000 ETH each, unlocked in the node."""
-        return list(self.rpc("eth_accounts"))
+        from web3 import Web3
+
+        return [Web3.to_checksum_address(address) for address in self.rpc("eth_accounts")]
 
     @property
     def outside(self) -> str:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from config.regtest import Anvil, Bitcoind, Litecoind
 from deploy.journey.person import JourneyError, Person, Refused, patiently
@@ -39,7 +39,9 @@ class Story:
     people: dict[str, Person] = field(default_factory=dict)
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
     expected: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    paid_out: list[dict[str, Any]] = field(default_factory=list)
+    sent: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    LOSE_VALKEY_AFTER: ClassVar[str] = "Two orders match, to the satoshi"
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
         return [
