@@ -37,6 +37,8 @@ def _fetch(url: str, part: Path, *, opener: urllib.request.OpenerDirector, tally
                 file.write(chunk)
                 if tally is not None:
                     tally.add(len(chunk))
+        if response.length:  # Python 3.11 takes a connection that broke off for the end of the file
+            raise http.client.IncompleteRead(b"", response.length)
 
 
 def get(
