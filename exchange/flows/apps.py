@@ -8,3 +8,10 @@ class FlowsConfig(AppConfig):
     label = "flows"
     verbose_name = "Flows"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from exchange.flows.services import freezes
+        from exchange.outbox import registry
+
+        registry.reader("ledger.frozen", name="flows.follow_freeze")(freezes.follow)
+        registry.reader("wallets.deposit_credited", name="flows.pay_debts")(freezes.pay_debts_after_deposit)

@@ -1,0 +1,1 @@
+"""Jobs across rooms: `freezes`."""
