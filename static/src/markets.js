@@ -12,10 +12,10 @@ function places(symbol, field) {
 
 const SHOWN = {
   last: (ticker, place) => decimal.column(ticker.last, Number(place.dataset.places ?? 0)),
-  high: (ticker) => decimal.grouped(ticker.high),
-  low: (ticker) => decimal.grouped(ticker.low),
+  high: (ticker, place) => decimal.column(ticker.high, Number(place.dataset.places ?? 0)),
+  low: (ticker, place) => decimal.column(ticker.low, Number(place.dataset.places ?? 0)),
   change: (ticker) => decimal.percent(ticker.change),
-  quote_volume: (ticker) => decimal.grouped(ticker.quote_volume?.split(".")[0]),
+  quote_volume: (ticker) => decimal.grouped(decimal.rough(ticker.quote_volume)),
 };
 
 function show(ticker) {

@@ -6,7 +6,7 @@ Prices stay the decimal strings that the trading room made; only the sparkline t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from exchange.assets import selectors as assets
@@ -14,7 +14,9 @@ from exchange.core.errors import NotFound
 from exchange.ledger import selectors as ledger
 from trading import selectors as trading
 
-SPARK_HOURS = 24
+SPARK_INTERVALS = ("15m", "1m")
+SPARK_POINTS = 96
+SPARK_ENOUGH = 16
 _SPARK_WIDTH = 104
 _SPARK_HEIGHT = 30
 
@@ -64,11 +66,12 @@ class TradeScreen:
 
 
 def board(*, now: datetime) -> list[MarketRow]:
-    """Every market with its day. Two queries, and one a market for its line."""
+    """Every market with its day. Some queries for each market: its ticker, and one or two for its line."""
     names = {asset.code: asset.name for asset in assets.assets(enabled_only=False)}
     tickers = {ticker.market: ticker for ticker in trading.tickers(now=now)}
     return [
-        _row(market, tickers.get(market.symbol), names, spark=_spark(market.symbol)) for market in trading.markets()
+        _row(market, tickers.get(market.symbol), names, spark=_spark(market.symbol, now))
+        for market in trading.markets()
     ]
 
 
@@ -128,9 +131,15 @@ def percent(fraction: str | None) -> str | None:
     return f"{'-' if hundredths < 0 else '+'}{abs(hundredths) // 100}.{abs(hundredths) % 100:02}%"
 
 
-def _spark(symbol: str) -> str:
-    """Closing prices of the last day as the points of an SVG line; empty where there are fewer than two."""
-    closes = [Decimal(candle.close) for candle in trading.candles(symbol, "1h", limit=SPARK_HOURS)]
+def _spark(symbol: str, now: datetime) -> str:
+    """Closing prices of the last day as the points of an SVG line; a young market is drawn minute by minute."""
+    day_ago = now - timedelta(days=1)
+    closes: list[Decimal] = []
+    for interval in SPARK_INTERVALS:
+        candles = trading.candles(symbol, interval, limit=SPARK_POINTS)
+        closes = [Decimal(candle.close) for candle in candles if candle.time >= day_ago]
+        if len(closes) >= SPARK_ENOUGH:
+            break
     if len(closes) < 2:
         return ""
     low, high = min(closes), max(closes)

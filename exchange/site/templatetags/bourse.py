@@ -68,9 +68,22 @@ def grouped(text: str | int | None) -> str:
 
 
 @register.filter
-def whole(text: str | None) -> str | None:
-    """A decimal string without its fraction, for volumes."""
-    return text.partition(".")[0] if text else text
+def rough(text: str | None) -> str | None:
+    """A decimal string to about four digits, for volumes; the exact figure stands in the API."""
+    if not text:
+        return text
+    digits, _, fraction = text.partition(".")
+    kept = fraction[: max(0, 4 - len(digits))].rstrip("0")
+    return f"{digits}.{kept}" if kept else digits
+
+
+@register.filter
+def column(text: str | None, places: int) -> str:
+    """A decimal string padded (never cut) to so many places, grouped: what lines up below each other."""
+    if not text or not places:
+        return grouped(text)
+    digits, _, fraction = text.partition(".")
+    return grouped(f"{digits}.{fraction:0<{places}}")
 
 
 @register.simple_tag

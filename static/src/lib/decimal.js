@@ -47,6 +47,14 @@ export function column(text, places) {
   return grouped(places ? `${whole}.${fraction.padEnd(places, "0")}` : whole);
 }
 
+/** A decimal text to about four digits, for volumes. */
+export function rough(text) {
+  if (!text) return text;
+  const [whole, fraction = ""] = String(text).split(".");
+  const kept = fraction.slice(0, Math.max(0, 4 - whole.length)).replace(/0+$/, "");
+  return kept ? `${whole}.${kept}` : whole;
+}
+
 /** A fraction such as "0.0123" as "+1.23%". */
 export function percent(fraction) {
   if (fraction === null || fraction === undefined) return "—";

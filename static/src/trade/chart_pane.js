@@ -8,6 +8,8 @@ const PAGE = 300;
 /** Older candles are fetched when fewer than this many are left of the visible part. */
 const LOOK_AHEAD = 30;
 const REMEMBERED = "chart-interval";
+/** A young market says more in shorter candles: below this many, the next shorter interval is opened, unless one was chosen. */
+const FEW = 12;
 
 const seconds = (iso) => Math.floor(Date.parse(iso) / 1000);
 
@@ -30,7 +32,9 @@ function local(time, options) {
   return new Date(time * 1000).toLocaleString([], options);
 }
 
-const TICK_FORMATS = [{ year: "numeric" }, { month: "short" }, { day: "numeric", month: "short" }, { hour: "2-digit", minute: "2-digit" }, { timeStyle: "medium" }];
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+/** By the library's kinds of marks: year, month, day, time, time with seconds (our shortest candle is a minute). */
+const TICK_FORMATS = [{ year: "numeric" }, { month: "short" }, { day: "numeric", month: "short" }, HOUR, HOUR];
 
 export function chartPane(root, facts, feed) {
   const box = $("[data-chart]", root);
@@ -40,7 +44,10 @@ export function chartPane(root, facts, feed) {
   const chart = createChart(box, {
     autoSize: true,
     ...look(),
-    localization: { timeFormatter: (time) => local(time, { dateStyle: "medium", timeStyle: "short" }) },
+    localization: {
+      timeFormatter: (time) => local(time, { day: "numeric", month: "short", ...HOUR }),
+      priceFormatter: (price) => decimal.column(price.toFixed(facts.priceDecimals), facts.priceDecimals),
+    },
   });
   chart.timeScale().applyOptions({ timeVisible: true, rightOffset: 4, tickMarkFormatter: (time, kind) => local(time, TICK_FORMATS[kind]) });
   const candles = chart.addSeries(CandlestickSeries, {
@@ -56,6 +63,7 @@ export function chartPane(root, facts, feed) {
   let oldest = null;
   let fetching = false;
   let volumeColours = [];
+  let chosen = false;
 
   function shapes(row) {
     const time = seconds(row.time);
@@ -82,6 +90,7 @@ export function chartPane(root, facts, feed) {
 
   function receive(type, data) {
     if (type === "gap" || data.interval !== interval) return;
+    if (type === "snapshot" && !chosen && data.candles.length < FEW && shorter()) return choose(shorter());
     const last = [...rows.keys()].at(-1) ?? 0;
     for (const row of data.candles) rows.set(seconds(row.time), row);
     if (type === "snapshot" || !last || data.candles.some((row) => seconds(row.time) < last)) {
@@ -96,6 +105,7 @@ export function chartPane(root, facts, feed) {
     }
     oldest ??= data.candles[0]?.time ?? null;
     if (data.candles.length) legend(data.candles.at(-1));
+    return undefined;
   }
 
   async function older() {
@@ -116,6 +126,11 @@ export function chartPane(root, facts, feed) {
     }
   }
 
+  function shorter() {
+    const index = buttons.findIndex((button) => button.dataset.interval === interval);
+    return buttons[index - 1]?.dataset.interval;
+  }
+
   function choose(wanted) {
     if (interval) feed.unsubscribe(`candles:${facts.symbol}:${interval}`);
     interval = wanted;
@@ -133,6 +148,7 @@ export function chartPane(root, facts, feed) {
 
   for (const button of buttons) {
     button.addEventListener("click", () => {
+      chosen = true;
       choose(button.dataset.interval);
       try {
         localStorage.setItem(REMEMBERED, button.dataset.interval);
@@ -150,6 +166,7 @@ export function chartPane(root, facts, feed) {
 
   let first = "15m";
   try {
+    chosen = localStorage.getItem(REMEMBERED) !== null;
     first = localStorage.getItem(REMEMBERED) ?? first;
   } catch {
     // as above

@@ -43,6 +43,7 @@ export function ordersPane(root, facts, onMine) {
   $("[data-all-tool]", pane).hidden = false;
   everywhere.addEventListener("change", () => draw());
 
+  const priced = (each, price) => (each.market === facts.symbol ? decimal.column(price, facts.priceDecimals) : decimal.grouped(price));
   const here = (each) => everywhere.checked || each.market === facts.symbol;
 
   function orderRow(order) {
@@ -57,7 +58,7 @@ export function ordersPane(root, facts, onMine) {
     row.append(
       cell(order.market),
       cell(order.side === "buy" ? "Buy" : "Sell", order.side === "buy" ? "up" : "down"),
-      cell(order.price ? decimal.grouped(order.price) : "Market", "right num"),
+      cell(order.price ? priced(order, order.price) : "Market", "right num"),
       cell(decimal.grouped(amount), "right num"),
       cell(decimal.grouped(order.filled_quantity), "right num"),
       cell(clock(order.created_at), "mid-only faint"),
@@ -71,7 +72,7 @@ export function ordersPane(root, facts, onMine) {
     row.append(
       cell(fill.market),
       cell(fill.side === "buy" ? "Buy" : "Sell", fill.side === "buy" ? "up" : "down"),
-      cell(decimal.grouped(fill.price), "right num"),
+      cell(priced(fill, fill.price), "right num"),
       cell(decimal.grouped(fill.quantity), "right num"),
       cell(`${decimal.grouped(fill.fee)} ${fill.fee_asset}`, "right num"),
       cell(clock(fill.time), "mid-only faint"),

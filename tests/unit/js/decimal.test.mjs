@@ -44,6 +44,13 @@ test("columns and groups", () => {
   assert.equal(decimal.column("67012.345", 2), "67,012.345");
 });
 
+test("a volume keeps about four digits", () => {
+  assert.equal(decimal.rough("172551.43"), "172551");
+  assert.equal(decimal.rough("0.53219"), "0.532");
+  assert.equal(decimal.rough("12.3000"), "12.3");
+  assert.equal(decimal.rough(null), null);
+});
+
 test("a fraction as a percentage, never through a float", () => {
   assert.equal(decimal.percent("0.0123"), "+1.23%");
   assert.equal(decimal.percent("-0.1"), "-10.00%");
