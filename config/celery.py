@@ -9,6 +9,8 @@ import os
 from celery import Celery
 from celery.signals import setup_logging
 
+from wallets.schedule import beat_schedule as wallets_schedule
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 app = Celery("bourse")
@@ -39,5 +41,13 @@ app.conf.beat_schedule = {
     "audit.anchor": _every(3600.0, "audit.anchor"),
     "flows.advance": _every(10.0, "flows.advance"),
     "invoices.expire": _every(15.0, "invoices.expire"),
-    "site.forget_idempotency_keys": {"task": "site.forget_idempotency_keys", "schedule": 3600.0},
+    "site.forget_idempotency_keys": _every(3600.0, "site.forget_idempotency_keys"),
+    "ledger.reconcile": _every(60.0, "ledger.reconcile"),
+    "ledger.expire_holds": _every(30.0, "ledger.expire_holds"),
+    "ledger.make_partitions": _every(3600.0, "ledger.make_partitions"),
+    "ledger.expire_keys": _every(24 * 3600.0, "ledger.expire_keys"),
+    "ledger.verify": _every(24 * 3600.0, "ledger.verify"),
+    "trading.make_partitions": _every(3600.0, "trading.make_partitions"),
+    "trading.expire_keys": _every(24 * 3600.0, "trading.expire_keys"),
+    **wallets_schedule(networks=("bitcoin", "litecoin", "ethereum")),
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-from wallets.routes import OWN_COIN
 
 # A message nobody took within this many periods is dropped: the next one does its work.
 EXPIRES_PERIODS = 3
 
 
-def beat_schedule(*, seconds: float = 1.0) -> dict[str, dict[str, Any]]:
+def beat_schedule(*, networks: Iterable[str], seconds: float = 1.0) -> dict[str, dict[str, Any]]:
     """Scan and advance every `seconds`, look after each node every five of them."""
 
     def entry(task: str, every: float, *args: str) -> dict[str, Any]:
@@ -18,7 +17,7 @@ def beat_schedule(*, seconds: float = 1.0) -> dict[str, dict[str, Any]]:
         return {"task": task, "schedule": every, "args": args, "options": options}
 
     entries = {"wallets-advance": entry("wallets.advance_withdrawals", seconds)}
-    for network in OWN_COIN:
+    for network in networks:
         entries[f"wallets-scan-{network}"] = entry("wallets.scan", seconds, network)
         entries[f"wallets-check-{network}"] = entry("wallets.check_network", 5 * seconds, network)
     return entries
