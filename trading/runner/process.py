@@ -197,7 +197,9 @@ class Reigning:
             except Shorter as error:
                 size = max(1, error.commands)
                 continue
-            except psycopg2.Error as error:
+            except (Fenced, Doubt):
+                raise
+            except Exception as error:
                 size, wait_s = self._after_abort(error, part, wait_s)
                 continue
             self._told(committed, time.perf_counter() - started)
@@ -211,9 +213,10 @@ class Reigning:
             now=datetime.now(UTC), also=also, forced=forced,
         )  # fmt: skip
 
-    def _after_abort(self, error: psycopg2.Error, part: Sequence[Entry], wait_s: float) -> tuple[int, float]:
-        """The database refused and rolled back. What passes is tried again; what does not is found by trying one by one."""
-        code = error.pgcode or ""
+    def _after_abort(self, error: Exception, part: Sequence[Entry], wait_s: float) -> tuple[int, float]:
+        """Rolled back and undone. What passes is tried again; what does not is found by trying one by one, and refused:
+        one command that nobody foresaw must not stop the market."""
+        code = (error.pgcode or "") if isinstance(error, psycopg2.Error) else type(error).__name__
         if self._connection.closed or not code:
             raise Doubt(str(error)) from error
         metrics.RETRIES.labels(self._process._label, code).inc()
@@ -222,14 +225,9 @@ class Reigning:
             time.sleep(wait_s)
             return len(part), min(wait_s * 2, RETRY_S_MAX)
         if len(part) > 1:
-            log.error(
-                "batch refused by the database, going one by one",
-                shard=self._shard,
-                code=code,
-                error=str(error).strip(),
-            )
+            log.error("batch failed, going one by one", shard=self._shard, code=code, exc_info=error)
             return 1, RETRY_S
-        log.error("command refused by the database", shard=self._shard, code=code, error=str(error).strip())
+        log.error("command refused by force", shard=self._shard, code=code, body=part[0].body, exc_info=error)
         self._told(self._commit(part, also=set(), forced={0: ENGINE_ERROR}), 0.0)
         raise Doubt("a command had to be refused by force") from error
 

@@ -24,7 +24,7 @@ from trading.runner.store import First, state_of
 from trading.wire import Asked
 
 # A reply in the record: [process, uuid, code, order id or None, whether the order is in this record, first result or None]
-Reply = tuple[str, str, str, int | None, bool, First | None]
+Reply = tuple[str, str, str, int | None, bool, tuple[str, int | None] | None]
 
 
 def order_row(order: Order) -> OrderRow:
@@ -131,4 +131,4 @@ def encode(
 
 
 def reply(asked: Asked, code: str, order_id: int | None, *, here: bool, first: First | None = None) -> Reply:
-    return (asked.process, str(asked.uuid), code, order_id, here, first)
+    return (asked.process, str(asked.uuid), code, order_id, here, tuple(first) if first is not None else None)

@@ -1,0 +1,193 @@
+"""Two customers trade through the real engine process, PostgreSQL and Valkey."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from exchange.core.errors import DomainError
+from exchange.ledger import reconciliation
+from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
+from trading import selectors
+from trading.services import orders
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def place(
+    user_id: int, side: str, quantity: str | None = None, price: str | None = None, **more: str
+) -> orders.OrderOutcome:
+    kind = "limit" if price else "market"
+    market = more.pop("market", "BTC-USDT")
+    return orders.place_sync(
+        user_id=user_id, market=market, side=side, type=kind, quantity=quantity, price=price, now=now(), **more
+    )
+
+
+def refused(code: str, param: str | None, **order: object) -> None:
+    with pytest.raises(DomainError) as caught:
+        orders.place_sync(**{"user_id": BOB, "market": "BTC-USDT", "now": now(), **order})
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def test_two_customers_trade_and_every_unit_is_accounted_for(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+
+    resting = place(ALICE, "sell", "0.5", "20000").order
+    assert (resting.state, resting.filled_quantity) == ("open", "0")
+    assert money.of(ALICE) == {"BTC": ("1", "0.5")}
+
+    taken = place(BOB, "buy", "0.2", "20100").order
+    assert (taken.state, taken.filled_quantity, taken.average_price) == ("filled", "0.2", "20000")
+    assert (taken.fee, taken.fee_asset) == ("0.0004", "BTC")
+    assert money.of(BOB) == {"USDT": ("6000", "0"), "BTC": ("0.1996", "0")}
+    assert money.of(ALICE) == {"BTC": ("0.8", "0.3"), "USDT": ("3996", "0")}
+    assert (money.fees("BTC"), money.fees("USDT")) == ("0.0004", "4")
+
+    cancelled = orders.cancel_sync(user_id=ALICE, order_id=resting.id, now=now()).order
+    assert (cancelled.state, cancelled.reason, cancelled.filled_quantity) == ("cancelled", "user", "0.2")
+    assert money.of(ALICE)["BTC"] == ("0.8", "0")
+    assert [fill.role for fill in selectors.fills(ALICE)] == ["maker"]
+    assert [fill.fee for fill in selectors.fills(BOB)] == ["0.0004"]
+    assert [trade.price for trade in selectors.trades("BTC-USDT")] == ["20000"]
+    assert [candle.volume for candle in selectors.candles("BTC-USDT", "1m")] == ["0.2"]
+    assert selectors.ticker("BTC-USDT", now=now()).last == "20000"
+    assert reconciliation.run(now=now()).ok
+
+
+def test_market_orders_by_quantity_and_by_quote_amount(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="2")
+    money.fund(BOB, USDT="50000")
+    place(ALICE, "sell", "1", "20000")
+    place(ALICE, "sell", "1", "21000")
+    spent = place(BOB, "buy", quote_amount="30500").order
+    assert (spent.state, spent.filled_quantity, spent.filled_quote) == ("filled", "1.5", "30500")
+    rest = place(BOB, "buy", "0.9").order
+    assert (rest.state, rest.reason, rest.filled_quantity) == ("cancelled", "no_liquidity", "0.5")
+    nothing = place(BOB, "buy", "0.9").order
+    assert (nothing.state, nothing.reason, nothing.filled_quantity) == ("cancelled", "no_liquidity", "0")
+
+
+def test_insufficient_funds_moves_nothing(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="100")
+    place(ALICE, "sell", "1", "20000")
+    before = (money.of(ALICE), money.of(BOB))
+    refused("insufficient_funds", "quantity", side="buy", type="limit", quantity="1", price="20000")
+    refused("insufficient_funds", "quantity", side="buy", type="market", quantity="0.01")
+    refused("insufficient_funds", "quote_amount", side="buy", type="market", quote_amount="102")
+    refused("insufficient_funds", "quantity", side="sell", type="limit", quantity="0.0001", price="1")
+    assert (money.of(ALICE), money.of(BOB)) == before
+    assert selectors.orders(BOB) == [] and selectors.trades("BTC-USDT") == []
+
+
+def test_a_client_order_id_names_one_order(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1")
+    first = place(ALICE, "sell", "0.1", "20000", client_order_id="mine-1")
+    again = place(ALICE, "sell", "0.4", "10000", client_order_id="mine-1")
+    assert not first.duplicate and again.duplicate
+    assert again.order == first.order
+    assert money.of(ALICE) == {"BTC": ("1", "0.1")}
+    money.fund(BOB, BTC="1")
+    assert not place(BOB, "sell", "0.1", "20000", client_order_id="mine-1").duplicate
+    done = orders.cancel_sync(user_id=ALICE, client_order_id="mine-1", now=now()).order
+    assert done.id == first.order.id
+    assert place(ALICE, "sell", "0.1", "20000", client_order_id="mine-1").order.state == "cancelled"
+    with pytest.raises(orders.OrderClosed):
+        orders.cancel_sync(user_id=ALICE, order_id=done.id, now=now())
+
+
+def test_nobody_cancels_somebody_elses_order(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1")
+    resting = place(ALICE, "sell", "0.1", "20000").order
+    with pytest.raises(selectors.OrderNotFound):
+        orders.cancel_sync(user_id=BOB, order_id=resting.id, now=now())
+    assert [order.id for order in selectors.open_orders(ALICE)] == [resting.id]
+
+
+def test_self_trade_cancels_the_newest(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1", USDT="50000")
+    resting = place(ALICE, "sell", "0.1", "20000").order
+    own = place(ALICE, "buy", "0.2", "20000").order
+    assert (own.state, own.reason, own.filled_quantity) == ("cancelled", "self_trade", "0")
+    assert [order.id for order in selectors.open_orders(ALICE)] == [resting.id]
+    assert money.of(ALICE)["USDT"] == ("50000", "0")
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "param"),
+    [
+        ({"side": "hold", "type": "limit", "quantity": "1", "price": "1"}, "side_invalid", "side"),
+        ({"side": "buy", "type": "stop", "quantity": "1", "price": "1"}, "type_invalid", "type"),
+        ({"side": "buy", "type": "limit", "quantity": "1"}, "price_required", "price"),
+        ({"side": "buy", "type": "limit", "price": "1"}, "quantity_required", "quantity"),
+        ({"side": "buy", "type": "limit", "price": "0", "quantity": "1"}, "price_tick", "price"),
+        ({"side": "buy", "type": "limit", "price": "1.001", "quantity": "1"}, "amount_precision", "price"),
+        ({"side": "buy", "type": "limit", "price": "1", "quantity": "0.00001"}, "amount_precision", "quantity"),
+        ({"side": "buy", "type": "limit", "price": "1", "quantity": "-1"}, "amount_invalid", "quantity"),
+        ({"side": "buy", "type": "limit", "price": "1e5", "quantity": "1"}, "amount_invalid", "price"),
+        ({"side": "buy", "type": "limit", "price": "9" * 30, "quantity": "1"}, "amount_range", "price"),
+        ({"side": "buy", "type": "market", "price": "1", "quantity": "1"}, "price_not_allowed", "price"),
+        ({"side": "buy", "type": "market", "quantity": "1", "quote_amount": "1"}, "quantity_ambiguous", "quote_amount"),
+        ({"side": "buy", "type": "market", "quote_amount": "0"}, "notional_too_small", "quote_amount"),
+        ({"side": "buy", "type": "market"}, "quantity_required", "quantity"),
+        ({"side": "buy", "type": "market", "quantity": "1", "market": "BTC-EUR"}, "market_not_found", "market"),
+        (
+            {"side": "buy", "type": "market", "quantity": "1", "client_order_id": "a b"},
+            "client_order_id_invalid",
+            "client_order_id",
+        ),
+    ],
+)
+def test_bad_input_names_its_parameter(order: dict[str, str], code: str, param: str) -> None:
+    refused(code, param, **order)
+
+
+def test_market_data_follows_the_commit(engine: Engine, money: Money) -> None:
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    feed = engine.valkey.pubsub(ignore_subscribe_messages=True)
+    feed.subscribe("md:BTC-USDT", f"user:{ALICE}")
+    engine.start()
+    empty = selectors.book("BTC-USDT")
+    assert (empty.u, empty.bids, empty.asks) == (0, (), ())
+    place(ALICE, "sell", "0.5", "20000")
+    place(BOB, "buy", "0.2", "20000")
+    public, private = _messages(feed, seconds=1.0)
+    assert [(m["U"], m["u"], m["asks"]) for m in public] == [(1, 1, [["20000", "0.5"]]), (2, 2, [["20000", "0.3"]])]
+    assert [t["quantity"] for m in public for t in m["trades"]] == ["0.2"]
+    assert {c["interval"] for c in public[1]["candles"]} == {"1m", "5m", "15m", "1h", "4h", "1d"}
+    assert [m["type"] for m in private] == ["order", "balance", "order", "fill", "balance", "balance"]
+    assert {m["balance"]["asset"]: m["balance"]["held"] for m in private[-2:]} == {"BTC": "0.3", "USDT": "0"}
+    book = selectors.book("BTC-USDT")
+    assert (book.u, book.asks) == (2, (("20000", "0.3"),))
+
+
+def _messages(feed: object, seconds: float) -> tuple[list[dict], list[dict]]:
+    public, private, until = [], [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        message = feed.get_message(timeout=0.1)
+        if message:
+            (public if message["channel"].startswith(b"md:") else private).append(json.loads(message["data"]))
+    return public, private
+
+
+def test_a_frozen_customer_may_cancel_and_not_place(engine: Engine, money: Money) -> None:
+    from exchange.ledger.services import freezes
+
+    engine.start()
+    money.fund(CAROL, BTC="1")
+    resting = place(CAROL, "sell", "0.1", "20000").order
+    freezes.freeze(owner_id=CAROL, reason="test", actor=None, now=now())
+    with pytest.raises(orders.AccountFrozen):
+        place(CAROL, "sell", "0.1", "20000")
+    assert orders.cancel_sync(user_id=CAROL, order_id=resting.id, now=now()).order.state == "cancelled"
