@@ -115,7 +115,7 @@ class Socket(AsyncWebsocketConsumer):
             if given is not None:
                 await self._log_in(given)
         except errors.DomainError as error:
-            await self._end(error)
+            await self._end(error, CLOSE_TOO_MANY if isinstance(error, TooManyConnections) else CLOSE_LOG_IN_ENDED)
             return
         self._reply({"type": "hello", "time": iso(timezone.now()), "authenticated": self.identity is not None})
 
@@ -141,10 +141,10 @@ class Socket(AsyncWebsocketConsumer):
             self._spend()
             message = _understood(raw)
             await self._obey(message)
+        except MessageTooLarge as error:
+            await self._end(error, CLOSE_TOO_LARGE)
         except errors.DomainError as error:
             self._reply({**errors.body(error), **_id(message)})
-            if isinstance(error, MessageTooLarge):
-                await self._end(None, CLOSE_TOO_LARGE)
         except Exception:
             log.exception("websocket message failed", op=message.get("op"))
             self._reply({**errors.body(Internal("Something went wrong on our side.")), **_id(message)})
@@ -271,12 +271,9 @@ class Socket(AsyncWebsocketConsumer):
             self.closing = True
             self.tasks.append(asyncio.create_task(self.close(CLOSE_NOT_READING)))
 
-    async def _end(self, error: errors.DomainError | None, code: int | None = None) -> None:
+    async def _end(self, error: errors.DomainError, code: int) -> None:
         """Say why, then close."""
-        if error is not None:
-            await self.send(text_data=orjson.dumps(errors.body(error)).decode())
-        if code is None:
-            code = CLOSE_TOO_MANY if isinstance(error, TooManyConnections) else CLOSE_LOG_IN_ENDED
+        await self.send(text_data=orjson.dumps(errors.body(error)).decode())
         await self.close(code)
 
     def _count(self, key: str, most: int) -> None:

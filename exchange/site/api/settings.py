@@ -1,5 +1,7 @@
 """Settings of the API, for config.settings to take in. Plain values: nothing here imports Django."""
 
+import os
+
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -46,5 +48,5 @@ WEBSOCKET_LIMITS = {
     "channels": 64,
     "per_user": 20,
     "per_address": 100,
-    "log_in_check_s": 30.0,
+    "log_in_check_s": float(os.environ.get("WEBSOCKET_LOG_IN_CHECK_S", "30")),
 }

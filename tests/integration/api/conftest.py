@@ -19,6 +19,7 @@ import pytest
 import redis
 import requests
 from django.conf import settings
+from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
@@ -68,6 +69,7 @@ class Exchange:
             **os.environ,
             "BOURSE_DEMO": "0",
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "WEBSOCKET_LOG_IN_CHECK_S": "1",
             **(environment or {}),
         }
         with self.log.open("ab") as log:
@@ -117,8 +119,19 @@ class Exchange:
         for process in self.processes:
             if process.poll() is None:
                 self.end(process)
+        # PostgreSQL notices a moment later; until then the database cannot be made anew.
+        self.wait(lambda: self._others() == 0)
         self.owner.close()
         self.valkey.close()
+
+    def _others(self) -> int:
+        with self.owner.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user"
+            )
+            row = cursor.fetchone()
+        connections.close_all()
+        return int(row[0]) if row else 0
 
     def customer(self, name: str) -> Customer:
         """Opens one and logs in through allauth's headless API."""
@@ -175,8 +188,6 @@ def exchange(django_db_setup: Any, django_db_blocker: Any) -> Iterator[Exchange]
             yield running
         finally:
             running.close()
-            from django.db import connections
-
             connections.close_all()
 
 
