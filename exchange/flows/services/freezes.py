@@ -41,10 +41,9 @@ def start(*, user_id: int, reason: str, actor_id: int | None, now: datetime) -> 
     if not reason.strip():
         raise ReasonMissing("A reason is needed.", param="reason")
     with transaction.atomic():
-        job_id = _begin(
+        return _begin(
             user_id=user_id, source=SOURCE, reason=reason.strip()[:500], actor_id=actor_id, state="requested", now=now
         )
-    return job_id
 
 
 def lift(*, user_id: int, reason: str, actor_id: int | None, now: datetime) -> bool:
