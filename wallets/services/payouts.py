@@ -13,11 +13,11 @@ from uuid import UUID
 
 import structlog
 from celery import current_app
-from custody.selectors import Refusal, Signature
 from django.conf import settings
 from django.db import transaction
 
 from custody import selectors as custody
+from custody.selectors import Refusal, Signature
 from custody.services import signing
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import stops as ledger_stops

@@ -118,20 +118,22 @@ class Move(Enum):
 
 def _follow(chain: Any, the_routes: Routes, tip: BlockRef, *, now: datetime) -> Move:
     """One step towards the node's tip: a block forward, or a walk back to the fork."""
-    network_id = the_routes.network.id
-    cursor = Cursor.objects.get(network_id=network_id)
-    limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
-    shared = reorganisations.fork(chain=chain, network_id=network_id, cursor=cursor, tip=tip, limit=limit)
-    if shared is not None:
-        reorganisations.walk_back(routes=the_routes, cursor=cursor, to=shared, now=now)
-        return Move.BACK
-    if cursor.height >= tip.height:
+    cursor = Cursor.objects.get(network_id=the_routes.network.id)
+    if cursor.hash == tip.hash:
         return Move.STAY
-    try:
-        found = matching.look(chain=chain, routes=the_routes, height=cursor.height + 1)
-    except BlockNotFound:
-        return Move.STAY  # the tip moved back while we asked; the next run sees where to
-    return Move.FORWARD if _commit(found, the_routes, now=now) else Move.STAY
+    if cursor.height < tip.height:
+        try:
+            found = matching.look(chain=chain, routes=the_routes, height=cursor.height + 1)
+        except BlockNotFound:
+            return Move.STAY  # the tip moved back while we asked; the next run sees where to
+        if found.ref.parent == cursor.hash:
+            return Move.FORWARD if _commit(found, the_routes, now=now) else Move.STAY
+    limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
+    shared = reorganisations.fork(chain=chain, network_id=the_routes.network.id, cursor=cursor, tip=tip, limit=limit)
+    if shared is None:
+        return Move.STAY
+    reorganisations.walk_back(routes=the_routes, cursor=cursor, to=shared, now=now)
+    return Move.BACK
 
 
 def _commit(found: matching.Found, the_routes: Routes, *, now: datetime) -> bool:

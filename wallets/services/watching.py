@@ -1,6 +1,6 @@
 """The set of every script we watch, in memory, so that matching a block costs by the block and not by our addresses.
 
-It is filled once and then only grows by the rows that are new. New rows are found by (xpub, branch, index): an index is
+It is filled once and then only grows by the rows that are new. New rows are found by (xpub, index): an index is
 taken under the xpub's row lock, so indexes become visible in order, which ids do not. What must never happen here: an
 address left out that somebody may already pay to (so: refresh after the block was fetched, before it is matched).
 """
@@ -19,29 +19,24 @@ class WatchSet:
 
     network_id: int
     keys: set[bytes] = field(default_factory=set)
-    # How many indexes of each (xpub, branch) are in `keys`. By the xpub's text: it alone decides what is derived from it.
-    _loaded: dict[tuple[str, int], int] = field(default_factory=dict)
+    # How many indexes of each xpub are in `keys`. By the xpub's text: it alone decides what is derived from it.
+    _loaded: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def refresh(self) -> set[bytes]:
-        """Adds the addresses made since the last call. One query an xpub and branch."""
+        """Adds the addresses made since the last call. One query when there are none."""
         with self._lock:
             for xpub in Xpub.objects.filter(network_id=self.network_id):
-                for branch in (0, 1):
-                    self._load(xpub, branch)
+                if self._loaded.get(xpub.xpub, 0) < xpub.next_index:
+                    self._load(xpub)
         return self.keys
 
-    def _load(self, xpub: Xpub, branch: int) -> None:
-        loaded = self._loaded.get((xpub.xpub, branch), 0)
-        rows = (
-            Address.objects.filter(xpub_id=xpub.pk, branch=branch, index__gte=loaded)
-            .order_by("index")
-            .values_list("index", "script")
-        )
-        for index, script in rows.iterator(chunk_size=10_000):
+    def _load(self, xpub: Xpub) -> None:
+        loaded = self._loaded.get(xpub.xpub, 0)
+        rows = Address.objects.filter(xpub_id=xpub.pk, index__gte=loaded, index__lt=xpub.next_index)
+        for script in rows.values_list("script", flat=True).iterator(chunk_size=10_000):
             self.keys.add(bytes(script))
-            loaded = index + 1
-        self._loaded[(xpub.xpub, branch)] = loaded
+        self._loaded[xpub.xpub] = xpub.next_index
 
 
 class Senders:

@@ -14,7 +14,6 @@ from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
-from kyc.services import limits
 
 from exchange.assets import selectors as assets
 from exchange.assets.selectors import AssetNetworkView
@@ -24,6 +23,7 @@ from exchange.core.errors import Conflict, InvalidRequest, NotFound, PermissionD
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import stops as ledger_stops
 from exchange.ledger.services import holds
+from kyc.services import limits
 from wallets import books, lifecycle, nodes, routes, selectors
 from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
 from wallets.chains.protocol import AddressWrongNetwork as ChainAddressWrongNetwork

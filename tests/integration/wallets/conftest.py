@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.utils import timezone
 from embit import bip32
 
@@ -17,11 +20,11 @@ from exchange.core.ids import uuid7
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
+from tests.integration.wallets.signer import SignerProcess
 from wallets import selectors
 from wallets.models import Address
-from wallets.services import addresses, scanning, xpubs
+from wallets.services import addresses, payouts, scanning, xpubs
 
-SEED = bytes(range(64))
 ACCOUNTS = (
     ("bitcoin", "deposit", "m/84'/1'/0'"),
     ("bitcoin", "hot", "m/84'/1'/1'"),
@@ -34,7 +37,7 @@ CHAIN_IDS = {"bitcoin": "regtest", "litecoin": "regtest", "ethereum": 31337}
 ALICE, BOB = 101, 102
 
 
-def public_keys(seed: bytes = SEED) -> dict[str, Any]:
+def public_keys(seed: bytes) -> dict[str, Any]:
     """What `custody show` would print for this seed."""
     root = bip32.HDKey.from_seed(seed)
     accounts = []
@@ -64,6 +67,17 @@ class House:
         report = scanning.scan(network=network, now=self.now(), limit=limit)
         assert not report.busy
         return report
+
+    def advance(self, user_id: int, withdrawal_id: Any, state: str, *, seconds: float = 30) -> selectors.WithdrawalView:
+        """Runs the workers' job until the withdrawal is in this state; the signer answers in its own time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            payouts.advance_all(now=self.now())
+            view = selectors.withdrawal(user_id, withdrawal_id)
+            if view.state == state:
+                return view
+            assert time.monotonic() < deadline, view
+            time.sleep(0.05)
 
     def balance(self, user_id: int, asset_id: int) -> int:
         return next((b.balance for b in ledger.balances(owner_id=user_id) if b.asset_id == asset_id), 0)
@@ -97,27 +111,33 @@ def chains(settings) -> Callable[..., None]:
 
 
 @pytest.fixture
-def house(chains, valkey) -> House:
+def seed() -> bytes:
+    """Another keystore for each test: nodes are shared, and what one test paid must not show up in the next."""
+    return os.urandom(64)
+
+
+@pytest.fixture
+def keys(seed) -> dict[str, Any]:
+    return public_keys(seed)
+
+
+@pytest.fixture
+def house(chains, valkey, keys) -> House:
     """Public keys registered, nothing scanned yet. `valkey` keeps one test's messages from the next."""
-    xpubs.import_file(document=public_keys(), now=timezone.now())
+    xpubs.import_file(document=keys, now=timezone.now())
     assert Address.objects.count() == 5  # the hot wallets' own: receive and change on two chains, one on the third
     return House()
 
 
 @pytest.fixture
-def keys() -> dict[str, Any]:
-    return public_keys()
-
-
-@pytest.fixture
 def other_keys() -> dict[str, Any]:
     """The house's next keystore."""
-    return public_keys(bytes(reversed(range(64))))
+    return public_keys(os.urandom(64))
 
 
 @pytest.fixture
-def private_key() -> str:
-    return bip32.HDKey.from_seed(SEED).derive("m/84'/1'/0'").to_base58(b"\x04\x35\x83\x94")
+def private_key(seed) -> str:
+    return bip32.HDKey.from_seed(seed).derive("m/84'/1'/0'").to_base58(b"\x04\x35\x83\x94")
 
 
 @pytest.fixture
@@ -163,3 +183,22 @@ def prices(db) -> None:
         Rate.objects.update_or_create(
             asset_id=asset_id, defaults={"price": usd, "as_of": now, "fetched_at": now, "source": "test"}
         )
+
+
+@pytest.fixture(scope="module")
+def signer(django_db_setup, tmp_path_factory) -> Iterator[SignerProcess]:
+    """The real signer, one a module: its keys are new, so each test needs a chain on which they have no past."""
+    signer = SignerProcess(
+        tmp_path_factory.mktemp("signer"), database_url=django_db_setup.url, redis_url=django_settings.REDIS_URL
+    )
+    signer.public_keys()
+    yield signer
+    signer.stop()
+
+
+@pytest.fixture
+def signing_house(chains, valkey, prices, signer) -> House:
+    """A house whose keys the running signer holds."""
+    xpubs.import_file(document=signer.public_keys(), now=timezone.now())
+    signer.start()
+    return House()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from config.regtest import Bitcoind, Litecoind
 from exchange.ledger import selectors as ledger
 from exchange.outbox.models import Event
 from wallets import selectors
@@ -27,10 +26,12 @@ both = pytest.mark.parametrize("network", ["bitcoin", "litecoin"], indirect=True
 
 
 @pytest.fixture
-def node(network, chains, tmp_path):
-    with {"bitcoin": Bitcoind, "litecoin": Litecoind}[network](folder=tmp_path / "node") as node:
-        chains(**{network: node})
-        yield node
+def node(network, chains, request):
+    node = request.getfixturevalue({"bitcoin": "bitcoind", "litecoin": "litecoind"}[network])
+    chains(**{network: node})
+    yield node
+    node.start()
+    node.mine(1)  # an empty mempool for the next test
 
 
 @pytest.fixture
