@@ -89,6 +89,19 @@ def register_outside(name: str, fn: OutsideSource) -> None:
     _outside_sources[name] = fn
 
 
+def seen(*, now: datetime) -> tuple[list[Outside], list[str]]:
+    """What every registered source sees outside right now, and the names of those that cannot see. Sounds no alarm."""
+    found: list[Outside] = []
+    unreachable: list[str] = []
+    for name, source in _outside_sources.items():
+        try:
+            found.extend(source(now))
+        except Exception as error:
+            log.warning("ledger.outside_unreachable", source=name, error=str(error)[:500])
+            unreachable.append(name)
+    return found, unreachable
+
+
 def run(*, now: datetime, full: bool = False) -> Report:
     """Check everything once, sound the alarm if it must be, and say what was found."""
     with snapshot() as cursor:
