@@ -47,6 +47,16 @@ class Outside:
     pending: int = 0
 
 
+@dataclass(frozen=True)
+class Seen:
+    """An account of the outside world: base units the books say are there, and the look at it, None without one."""
+
+    account_id: int
+    asset_id: int
+    booked: int
+    look: Outside | None
+
+
 OutsideSource = Callable[[datetime], Iterable[Outside]]
 
 
@@ -89,17 +99,20 @@ def register_outside(name: str, fn: OutsideSource) -> None:
     _outside_sources[name] = fn
 
 
-def seen(*, now: datetime) -> tuple[list[Outside], list[str]]:
-    """What every registered source sees outside right now, and the names of those that cannot see. Sounds no alarm."""
-    found: list[Outside] = []
+def seen(*, now: datetime) -> tuple[list[Seen], list[str]]:
+    """Each account of the outside world, what the books say and what is seen there; and who cannot see. No alarm."""
+    looks: dict[int, Outside] = {}
     unreachable: list[str] = []
     for name, source in _outside_sources.items():
         try:
-            found.extend(source(now))
+            looks |= {outside.account_id: outside for outside in source(now)}
         except Exception as error:
             log.warning("ledger.outside_unreachable", source=name, error=str(error)[:500])
             unreachable.append(name)
-    return found, unreachable
+    books = sorted(_books(None).items())
+    return [
+        Seen(account_id, asset_id, booked, looks.get(account_id)) for account_id, (asset_id, booked) in books
+    ], unreachable
 
 
 def run(*, now: datetime, full: bool = False) -> Report:
