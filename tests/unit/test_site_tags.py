@@ -24,6 +24,18 @@ def test_an_amount_is_padded_to_its_column_but_never_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"), [("172551.43", "172551"), ("0.53219", "0.532"), ("12.3000", "12.3"), (None, None)]
+)
+def test_a_volume_keeps_about_four_digits(text: str | None, shown: str | None) -> None:
+    assert bourse.rough(text) == shown
+
+
+def test_prices_of_a_column_have_the_same_places() -> None:
+    shown = [bourse.column(text, 2) for text in ("66183", "3521.5", "0.052345", None)]
+    assert shown == ["66,183.00", "3,521.50", "0.052345", "—"]
+
+
+@pytest.mark.parametrize(
     ("seconds", "shown"), [(0, "0"), (59, "59"), (60, "1"), (7_300, "2"), (90_000, "1"), (-5, "0")]
 )
 def test_an_age_is_one_number_and_one_unit(seconds: int, shown: str) -> None:

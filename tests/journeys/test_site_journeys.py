@@ -1,0 +1,180 @@
+"""What a customer does in the pages: sign up, get an address, place and cancel orders, watch the market, withdraw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import expect
+
+from wallets import selectors as wallets
+
+pytestmark = [pytest.mark.browser]
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+THEIRS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
+
+def order(window: Any, *, side: str, price: str, amount: str) -> None:
+    page = window.page
+    page.get_by_role("button", name=side, exact=True).click()
+    page.get_by_label("Price", exact=True).fill(price)
+    page.get_by_label("Amount", exact=True).fill(amount)
+    page.get_by_role("button", name=f"{side} BTC").click()
+
+
+def live(window: Any, symbol: str = "BTC-USDT") -> None:
+    window.goto(f"/trade/{symbol}/")
+    expect(window.page.locator("[data-live-state]")).to_have_text("Live")
+
+
+def test_somebody_signs_up_confirms_the_mail_and_is_told_what_to_do_next(
+    exchange: Any, visitor: Callable[..., Any]
+) -> None:
+    window = visitor()
+    page = window.page
+    window.goto("/")
+    page.get_by_role("link", name="Create an account").first.click()
+    email = f"new-{uuid4().hex[:12]}@example.com"
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill("a few unrelated words")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("heading", name="Look in your inbox")).to_be_visible()
+    page.goto(exchange.link_in_mail(email))
+    page.get_by_role("button", name="Yes, confirm").click()
+    if "/accounts/login/" in page.url:
+        page.get_by_label("Email").fill(email)
+        page.get_by_label("Password", exact=True).fill("a few unrelated words")
+        page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Wallet")).to_be_visible()
+    expect(page.get_by_text("Three steps to your first trade")).to_be_visible()
+
+
+def test_a_password_that_is_too_simple_is_refused_beside_its_field(visitor: Callable[..., Any]) -> None:
+    window = visitor()
+    window.goto("/accounts/signup/")
+    window.page.get_by_label("Email").fill("simple@example.com")
+    window.page.get_by_label("Password", exact=True).fill("1234567890")
+    window.page.get_by_role("button", name="Create account").click()
+    expect(window.page.locator(".errorlist")).to_contain_text("too common")
+    window.complaints.clear()  # the browser reports the 4xx of the form itself, where it is one
+
+
+def test_a_deposit_address_is_shown_with_its_code_on_a_phone(exchange: Any, visitor: Callable[..., Any]) -> None:
+    exchange.import_public_keys()
+    exchange.customer("dora")
+    window = visitor(**PHONE)
+    window.log_in("dora")
+    page = window.page
+    page.get_by_role("link", name="Deposit BTC").first.click()
+    address = page.locator("#deposit-address")
+    expect(address).to_have_text(re.compile(r"^bcrt1q[0-9a-z]{38}$"))
+    expect(page.locator(".qr-tile svg")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_two_people_trade_and_each_sees_it_happen_without_reloading(exchange: Any, visitor: Callable[..., Any]) -> None:
+    exchange.customer("alice", usdt=10_000 * 10**6)
+    exchange.customer("bob", btc=10**8)
+    alice, bob = visitor(), visitor()
+    alice.log_in("alice")
+    bob.log_in("bob")
+    live(alice)
+    live(bob)
+    order(alice, side="Buy", price="60000", amount="0.1")
+    expect(alice.page.locator(".toast")).to_contain_text("on the book")
+    expect(alice.page.locator("[data-open] tr")).to_have_count(1)
+    expect(alice.page.locator("[data-available]")).to_have_text("4,000 USDT")
+    expect(bob.page.locator("[data-bids] .level").first).to_contain_text("60,000.00")
+    expect(alice.page.locator("[data-bids] .level[data-mine]")).to_have_count(1)
+
+    bob.page.get_by_role("button", name="Sell", exact=True).click()
+    bob.page.locator("[data-bids] .level").first.click()
+    bob.page.get_by_label("Amount", exact=True).fill("0.04")
+    expect(bob.page.locator("[data-get]")).to_have_text("2,395.2 USDT")  # 2,400 less the taker's 0.2%
+    bob.page.get_by_role("button", name="Sell BTC").click()
+    expect(bob.page.locator(".toast").first).to_contain_text("filled")
+    for window in (alice, bob):
+        expect(window.page.locator("[data-tape] li").first).to_contain_text("60,000.00")
+        expect(window.page.locator("[data-last-figure]")).to_have_text("60,000.00")
+    expect(bob.page.locator("[data-available]")).to_have_text("0.96 BTC")
+    expect(alice.page.locator("[data-open] tr").first).to_contain_text("0.04")
+
+    alice.page.get_by_role("button", name=re.compile("^Cancel order")).click()
+    expect(alice.page.locator("[data-open] tr")).to_have_count(0)
+    expect(alice.page.locator("[data-available]")).to_have_text("7,600 USDT")
+    alice.page.get_by_role("tab", name="Your trades").click()
+    expect(alice.page.locator("[data-fills] tr")).to_contain_text(["0.00004 BTC"])  # the maker's 0.1% of 0.04
+
+
+def test_a_wrong_order_is_explained_beside_the_field_and_holds_nothing(
+    exchange: Any, visitor: Callable[..., Any]
+) -> None:
+    exchange.customer("carl", usdt=100 * 10**6)
+    window = visitor()
+    window.log_in("carl")
+    live(window)
+    order(window, side="Buy", price="50000", amount="1")
+    expect(window.page.locator(".field-error:visible")).to_have_count(1)
+    order(window, side="Buy", price="50000.001", amount="0.001")
+    expect(window.page.locator('[data-error="price"]')).to_be_visible()
+    expect(window.page.locator("[data-available]")).to_have_text("100 USDT")
+    window.complaints[:] = [each for each in window.complaints if "400" not in each]
+
+
+def test_a_lost_connection_is_shown_and_heals_by_itself(exchange: Any, visitor: Callable[..., Any]) -> None:
+    exchange.customer("erin", usdt=1_000 * 10**6)
+    window = visitor()
+    window.log_in("erin")
+    live(window)
+    exchange.stop("web")
+    expect(window.page.locator("[data-live-state]")).to_have_text("Reconnecting…")
+    exchange.start_web()
+    expect(window.page.locator("[data-live-state]")).to_have_text("Live", timeout=30_000)
+    order(window, side="Buy", price="1000", amount="0.01")
+    expect(window.page.locator("[data-open] tr")).to_have_count(1)
+    window.complaints[:] = [each for each in window.complaints if "ERR_CONNECTION" not in each]
+
+
+def test_a_withdrawal_needs_no_script(exchange: Any, visitor: Callable[..., Any]) -> None:
+    user_id = exchange.customer("frida", btc=10**8)
+    exchange.price("BTC", 1_000)
+    window = visitor(java_script_enabled=False)
+    window.log_in("frida")
+    page = window.page
+    page.get_by_role("link", name="Withdraw BTC").first.click()
+    page.get_by_label("Send to").fill(THEIRS)
+    page.get_by_label("Amount that should arrive").fill("0.25")
+    page.get_by_role("button", name="Look it over").click()
+    expect(page.get_by_role("heading", name="Is this right?")).to_be_visible()
+    expect(page.locator(".facts .total")).to_contain_text("0.2501 BTC")
+    assert wallets.withdrawals(user_id) == []
+    page.get_by_role("button", name="Withdraw 0.25 BTC").click()
+    expect(page.get_by_text("Requested")).to_be_visible()
+    assert [each.amount for each in wallets.withdrawals(user_id)] == [25_000_000]
+
+
+def test_the_theme_is_switched_and_remembered(visitor: Callable[..., Any]) -> None:
+    window = visitor(color_scheme="light")
+    window.goto("/markets/")
+    window.page.get_by_role("button", name="Switch between light and dark").click()
+    assert window.page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+    window.goto("/")
+    assert window.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_markets_are_sorted_and_searched(visitor: Callable[..., Any]) -> None:
+    window = visitor()
+    window.goto("/markets/")
+    page = window.page
+    page.get_by_role("button", name="Market", exact=True).click()
+    rows = page.locator("tbody tr:visible")
+    expect(rows.first).to_contain_text("BTC")
+    page.get_by_role("button", name="Market", exact=True).click()
+    expect(rows.first).to_contain_text("LTC")
+    page.get_by_label("Find a market").fill("lite")
+    expect(rows).to_have_count(1)
+    page.get_by_label("Find a market").fill("nothing like it")
+    expect(page.get_by_text("No market has that name.")).to_be_visible()
