@@ -69,7 +69,7 @@ lint-only:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PURE)
-	$(BIN)/mypy --strict deploy/setup deploy/demo config/regtest
+	$(BIN)/mypy --strict --follow-imports=silent deploy/setup deploy/demo config/regtest
 	$(BIN)/lint-imports
 	BOURSE_STATE=$(TEST_STATE) $(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -18,7 +18,7 @@ from typing import Any
 from config.regtest import Anvil, keeper
 from config.regtest.process import NodeProcess
 from deploy.demo.record import CUSTOMER, STAFF, Record
-from deploy.setup import places
+from deploy.setup import places, stamp
 from deploy.setup.failures import SetupError
 from deploy.setup.progress import say
 
@@ -86,7 +86,7 @@ def _token(record: Record, node: NodeProcess) -> None:
     assert isinstance(node, Anvil)
     if record.token and node.rpc("eth_getCode", record.token, "latest") != "0x":
         return
-    record.token = node.deploy(TOKEN)
+    record.token, record.seeded = node.deploy(TOKEN), ""
     record.save()
     say(STEP, f"test token deployed at {record.token}")
 
@@ -141,21 +141,34 @@ def _richest(node: Anvil) -> str:
     return max(node.accounts, key=node.balance)
 
 
+def _inputs(environment: Mapping[str, str]) -> str:
+    """Changes when tables or people would: with a migration, the cast, or another database."""
+    files = [
+        *places.ROOT.glob("*/migrations/*.py"),
+        *places.ROOT.glob("exchange/*/migrations/*.py"),
+        *places.ROOT.glob("exchange/site/demo/*.py"),
+    ]
+    return stamp.of(files, more=environment["DATABASE_URL"])
+
+
 def prepare(
     *, record: Record, signer: Signer, environment: Mapping[str, str], nodes: Mapping[str, str], state: Path
 ) -> None:
     """All of it. `environment` has every URL, the nodes' too; what a child may know is cut out of it."""
     attached = keeper.attach(state)
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        waits = [
-            pool.submit(_keystore, signer, environment),
-            pool.submit(_tables, environment),
-            pool.submit(_token, record, attached["ethereum"]),
-        ]
+    _token(record, attached["ethereum"])
+    inputs = _inputs(environment)
+    if record.seeded == inputs:
+        say(STEP, "tables, keystore and people stand from before")
+        return
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        waits = [pool.submit(_keystore, signer, environment), pool.submit(_tables, environment)]
         for wait in waits:
             wait.result()
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=1) as pool:
         allowed = pool.submit(_allow_token, record, signer, environment)
-        payments = pool.submit(_seed, record, signer, {**environment, **nodes}).result()
+        payments = _seed(record, signer, {**environment, **nodes})
         allowed.result()
     _pay(record, payments, attached)
+    record.seeded = inputs
+    record.save()

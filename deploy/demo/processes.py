@@ -6,10 +6,10 @@ The signer gets the keystore and its own database URL and nothing of the web's; 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ from honcho.process import Process
 RESTART_AFTER_S = 1.0
 SHORT_LIFE_S = 10.0
 SHORT_LIVES_MAX = 5
+LOG_BYTES_MAX = 20_000_000
 # What a person wants to see while the demo runs; everything is in the log files.
 WORTH_SHOWING = ("[error", "[critical", "[warning", "Traceback", "ERROR", "CRITICAL", "Error:")
 SIGNER_ALONE = (
@@ -71,11 +72,12 @@ class KeptProcess(Process):  # type: ignore[misc]
         if ignore_signals:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        manager = os.getppid()
         short_lives = 0
         while True:
             started_at = time.monotonic()
             code = self._live()
-            if self.ending.is_set() or code in (0, -signal.SIGTERM, -signal.SIGINT):
+            if self.ending.is_set() or os.getppid() != manager or code in (0, -signal.SIGTERM, -signal.SIGINT):
                 break
             short_lives = short_lives + 1 if time.monotonic() - started_at < SHORT_LIFE_S else 0
             if short_lives >= SHORT_LIVES_MAX:
@@ -139,13 +141,20 @@ class LoggingPrinter(Printer):  # type: ignore[misc]
 
     def write(self, message: Message) -> None:
         data = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
-        if message.name not in self._files:
-            self._files[message.name] = (self.folder / f"{message.name}.log").open("a", buffering=1)
-        file = self._files[message.name]
+        file = self._file(message.name)
         for line in data.splitlines():
             file.write(f"{message.time:%Y-%m-%d %H:%M:%S} {line}\n")
         if self.verbose or (message.name != SYSTEM_PRINTER_NAME and any(word in data for word in WORTH_SHOWING)):
             super().write(message._replace(data=data))
 
-    def say(self, text: str) -> None:
-        super().write(Message(type="line", data=text, time=datetime.now(), name="demo", colour=None))
+    def _file(self, name: str) -> TextIO:
+        """The process's log; one full file is kept beside the current one."""
+        path = self.folder / f"{name}.log"
+        if name in self._files and self._files[name].tell() < LOG_BYTES_MAX:
+            return self._files[name]
+        if name in self._files:
+            self._files[name].close()
+        if path.exists() and path.stat().st_size >= LOG_BYTES_MAX:
+            path.replace(path.with_suffix(".log.1"))
+        self._files[name] = path.open("a", buffering=1)
+        return self._files[name]

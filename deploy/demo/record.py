@@ -16,12 +16,16 @@ STAFF = "staff@bourse.example"
 
 @dataclass
 class Record:
-    """`paid` names the payments from outside that were sent: a start that was broken off sends only the others."""
+    """`paid` names the payments from outside that were sent: a start that was broken off sends only the others.
+
+    `seeded` tells from which migrations and which cast the database was prepared.
+    """
 
     path: Path
     customer_password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     staff_password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     token: str = ""
+    seeded: str = ""
     paid: list[str] = field(default_factory=list)
 
     def save(self) -> None:

@@ -40,6 +40,7 @@ class Interrupted(Exception):
 
 def run(*, port: int, verbose: bool) -> int:
     """Prepares, runs until told to end, and cleans up. Returns the exit code."""
+    _marked_from_the_start()
     state = places.state()
     state.mkdir(parents=True, exist_ok=True)
     with _only_one(state, port), _guarded() as mark:
@@ -61,6 +62,17 @@ def run(*, port: int, verbose: bool) -> int:
             return 130
         finally:
             _end(mark, keeper)
+
+
+def _marked_from_the_start() -> None:
+    """Begins this program anew with the run's mark in its environment, where the kernel shows it to others.
+
+    A mark that was set later would not be seen on processes that are forked without starting another program.
+    """
+    if os.environ.get(marked.VARIABLE, "").startswith(f"{os.getpid()}-"):
+        return
+    os.environ[marked.VARIABLE] = f"{os.getpid()}-{secrets.token_hex(8)}"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 class _only_one:  # noqa: N801 - a context manager that reads like a function
@@ -96,8 +108,7 @@ class _guarded:  # noqa: N801 - see above
     """Starts the guard and gives the run its mark."""
 
     def __enter__(self) -> str:
-        mark = secrets.token_hex(8)
-        os.environ[marked.VARIABLE] = mark
+        mark = os.environ[marked.VARIABLE]
         environment = {name: value for name, value in os.environ.items() if name != marked.VARIABLE}
         self.child = subprocess.Popen(
             [sys.executable, "-m", guard.__name__, mark, str(os.getpid())],
