@@ -92,6 +92,12 @@ def unfreeze_locked(*, owner_id: int, reason: str, actor: int | None, now: datet
     return True
 
 
+def free_of_debt_locked(*, owner_id: int, now: datetime) -> None:
+    """Lift the freeze that a debt caused, if there is one, under the caller's locks."""
+    if Freeze.objects.filter(owner_id=owner_id, source=RECEIVABLE, lifted_at=None).exists():
+        unfreeze_locked(owner_id=owner_id, reason="The debt is paid.", actor=None, now=now, source=RECEIVABLE)
+
+
 def _tell(what: str, *, owner_id: int, source: str, reason: str, actor: int | None, now: datetime) -> None:
     details = {"owner_id": owner_id, "source": source, "reason": reason}
     audit.record(actor_id=actor, action=f"ledger.{what}", subject=f"user:{owner_id}", after=details, now=now)

@@ -102,7 +102,7 @@ def settle(*, id: UUID, transfer: Transfer, now: datetime) -> Receipt:
         row = models.Hold.objects.select_for_update().get(id=id)
         if row.state == HoldState.POSTED and row.transfer_uuid == transfer.id:
             return transfers.post_locked(cursor, locked=locked, transfers=[transfer], now=now)[0]
-        _require_pending(row)
+        _require(row, becoming=HoldState.POSTED)
         if not 0 < -changes.get(account_id, 0) <= row.amount:
             raise HoldExceeded("The transfer takes nothing of what is held, or more.", param="transfer")
         receipt = transfers.post_locked(
@@ -123,7 +123,7 @@ def void(*, id: UUID, now: datetime) -> Hold:
         row = models.Hold.objects.select_for_update().get(id=id)
         if row.state in (HoldState.VOIDED, HoldState.EXPIRED):
             return view(row)
-        _require_pending(row)
+        _require(row, becoming=HoldState.VOIDED)
         bulk.post(cursor, writer=transfers.WRITER, transfers=(), held_deltas={account_id: -row.amount}, now=now)
         _resolve(row, HoldState.VOIDED, now=now)
         return view(row)
@@ -158,8 +158,8 @@ def _account_of(id: UUID) -> int:
     return account_id
 
 
-def _require_pending(row: models.Hold) -> None:
-    if row.state != HoldState.PENDING:
+def _require(row: models.Hold, *, becoming: HoldState) -> None:
+    if not HoldState(row.state).may_become(becoming):
         raise HoldResolved(f"The hold is {row.state} already.", param="id")
 
 

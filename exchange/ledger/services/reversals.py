@@ -58,7 +58,7 @@ def take_back(
         entries = (Entry(customer, -taken), Entry(receivable, taken - amount), Entry(against_account_id, amount))
         transfer = Transfer(id, kind, tuple(entry for entry in entries if entry.amount), reference)
         transfers.check_forms([transfer])
-        transfers.post_locked(cursor, locked=locked, transfers=[transfer], unfrozen={customer}, now=now)
+        transfers.post_locked(cursor, locked=locked, transfers=[transfer], unfrozen={customer}, indebted={receivable}, now=now)
         if taken < amount:
             freezes.freeze_locked(
                 owner_id=owner_id, reason=f"A reversal could not be met in full ({kind} {reference}).".strip(),
@@ -84,10 +84,8 @@ def repay(*, id: UUID, owner_id: int, asset_id: int, now: datetime) -> Repayment
         if paid:
             transfer = Transfer(id, "repayment", (Entry(customer, -paid), Entry(receivable, paid)))
             transfers.post_locked(cursor, locked=locked, transfers=[transfer], now=now)
-            if not freezes.owes(owner_id=owner_id):
-                freezes.unfreeze_locked(
-                    owner_id=owner_id, reason="The debt is paid.", actor=None, now=now, source=freezes.RECEIVABLE
-                )
+        if not freezes.owes(owner_id=owner_id):  # paid now, or by somebody else before
+            freezes.free_of_debt_locked(owner_id=owner_id, now=now)
         return Repayment(repaid=paid, outstanding=owed - paid)
 
 

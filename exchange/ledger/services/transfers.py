@@ -90,9 +90,13 @@ def post_locked(
     transfers: Sequence[Transfer],
     held_deltas: Mapping[int, int] | None = None,
     unfrozen: Collection[int] = (),
+    indebted: Collection[int] = (),
     now: datetime,
 ) -> list[Receipt]:
-    """For this room's services: post to accounts that the caller has locked. `unfrozen`: debited although frozen."""
+    """For this room's services: post to accounts that the caller has locked.
+
+    `unfrozen`: debited although frozen; `indebted`: receivable accounts that the caller makes a debt on, and freezes for.
+    """
     known = _known(cursor, transfers)
     fresh = [transfer for transfer in transfers if transfer.id not in known]
     assets = {account_id: account.asset_id for account_id, account in locked.items()}
@@ -102,6 +106,7 @@ def post_locked(
         except JournalError as error:
             raise InvalidTransfer(str(error), param=error.code) from error
     _refuse_frozen(locked, fresh, unfrozen)
+    _refuse_debts(locked, fresh, indebted)
     judge(locked, changes=journal.net(fresh), held_deltas=held_deltas or {})
     ids: dict[UUID, int] = dict(known)
     if fresh or held_deltas:
@@ -154,6 +159,13 @@ def _refuse_frozen(locked: Mapping[int, Locked], transfers: Sequence[Transfer], 
             account = locked[account_id]
             if change < 0 and account.frozen and account.kind == Kind.CUSTOMER and account_id not in unfrozen:
                 raise AccountFrozen("This account is frozen: nothing can be spent from it at present.")
+
+
+def _refuse_debts(locked: Mapping[int, Locked], transfers: Sequence[Transfer], indebted: Collection[int]) -> None:
+    """A debt always freezes: only reversals.take_back makes one."""
+    for account_id, change in journal.net(transfers).items():
+        if change < 0 and locked[account_id].kind == Kind.RECEIVABLE and account_id not in indebted:
+            raise InvalidTransfer("A customer's debt is made by a reversal alone.", param="entries")
 
 
 def _translated(error: IntegrityError) -> Exception:

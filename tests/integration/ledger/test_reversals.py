@@ -98,3 +98,20 @@ def test_nothing_owed_is_nothing_paid(book):
     book.deposit(book.alice, 100)
     assert reversals.repay(id=uuid4(), owner_id=ALICE, asset_id=BTC, now=book.now) == reversals.Repayment(0, 0)
     assert book.row(book.alice) == (100, 0)
+
+
+def test_a_debt_is_made_by_a_reversal_alone(book):
+    book.deposit(book.bob, 100)
+    receivable = accounts.open(kind="receivable", asset_id=BTC, owner_id=ALICE, now=book.now)
+    with pytest.raises(transfers.InvalidTransfer, match="reversal"):
+        book.post(book.transfer(receivable, book.alice, 5))
+
+
+def test_a_debt_paid_by_somebody_else_frees_the_customer_at_the_next_repayment(book):
+    book.deposit(book.alice, 100)
+    book.post(book.transfer(book.alice, book.bob, 100))
+    take_back(book, 100)
+    receivable = accounts.open(kind="receivable", asset_id=BTC, owner_id=ALICE, now=book.now)
+    book.post(book.transfer(book.bob, receivable, 100))
+    reversals.repay(id=uuid4(), owner_id=ALICE, asset_id=BTC, now=book.now)
+    assert not selectors.is_frozen(owner_id=ALICE)
