@@ -1,4 +1,4 @@
-"""Registers the room with Django: bank and card money."""
+"""Registers the room with Django: bank money, later cards; each provider a folder of its own."""
 
 from django.apps import AppConfig
 
@@ -6,5 +6,11 @@ from django.apps import AppConfig
 class FiatConfig(AppConfig):
     name = "exchange.fiat"
     label = "fiat"
-    verbose_name = "Fiat"
+    verbose_name = "Bank money"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self):
+        from exchange.fiat.services import statements
+        from exchange.ledger import reconciliation
+
+        reconciliation.register_outside("fiat:bank", statements.outside)

@@ -14,4 +14,5 @@ class FlowsConfig(AppConfig):
         from exchange.outbox import registry
 
         registry.reader("ledger.frozen", name="flows.follow_freeze")(freezes.follow)
-        registry.reader("wallets.deposit_credited", name="flows.pay_debts")(freezes.pay_debts_after_deposit)
+        for topic in ("wallets.deposit_credited", "fiat.deposit_credited"):
+            registry.reader(topic, name=f"flows.pay_debts:{topic}")(freezes.pay_debts_after_deposit)

@@ -1,0 +1,68 @@
+"""Bank money that customers announce and staff match, and what the bank's statements say.
+
+What must never happen here: one bank transaction credited twice (its reference is unique), or a settled deposit that changes.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from exchange.assets.fields import BaseUnits
+
+
+class BankDeposit(models.Model):
+    """A transfer that a customer said would come, under a reference code that tells us whose it is."""
+
+    class State(models.TextChoices):
+        ANNOUNCED = "announced", "Announced"
+        SETTLED = "settled", "Settled"
+        CANCELLED = "cancelled", "Cancelled"
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.BigIntegerField()
+    asset_id = models.SmallIntegerField()
+    reference = models.CharField(max_length=20, unique=True)
+    announced = BaseUnits(help_text="Base units the customer means to send.")
+    state = models.CharField(max_length=10, choices=State, default=State.ANNOUNCED)
+    settled = BaseUnits(null=True, blank=True, help_text="Base units that arrived.")
+    bank_reference = models.CharField(
+        max_length=64, null=True, blank=True, unique=True, help_text="The bank's own id of the transaction."
+    )
+    settled_by = models.BigIntegerField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    transfer_id = models.UUIDField(unique=True, editable=False, help_text="Its transfer in the ledger.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "fiat_bank_deposit"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(announced__gt=0), name="fiat_announced_positive"),
+            models.CheckConstraint(
+                condition=Q(state="settled", settled__gt=0, bank_reference__isnull=False, settled_at__isnull=False)
+                | (~Q(state="settled") & Q(settled=None, bank_reference=None, settled_at=None)),
+                name="fiat_settled_whole_or_not",
+            ),
+        ]
+        indexes = [models.Index(fields=["user_id", "-id"], name="fiat_deposits_of")]
+
+    def __str__(self):
+        return self.reference
+
+
+class BankStatement(models.Model):
+    """The balance of our account as the bank stated it: what reconciliation holds the books against."""
+
+    id = models.BigAutoField(primary_key=True)
+    asset_id = models.SmallIntegerField()
+    balance = BaseUnits(help_text="Base units.")
+    as_of = models.DateTimeField(help_text="The moment the bank states it for.")
+    recorded_by = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "fiat_bank_statement"
+        ordering = ["-as_of"]
+        constraints = [models.CheckConstraint(condition=Q(balance__gte=0), name="fiat_statement_not_negative")]
+
+    def __str__(self):
+        return f"statement of {self.as_of:%Y-%m-%d %H:%M}"
