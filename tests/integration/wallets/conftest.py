@@ -197,8 +197,9 @@ def signer(django_db_setup, tmp_path_factory) -> Iterator[SignerProcess]:
 
 
 @pytest.fixture
-def signing_house(chains, valkey, prices, signer) -> House:
+def signing_house(chains, valkey, prices, signer) -> Iterator[House]:
     """A house whose keys the running signer holds."""
     xpubs.import_file(document=signer.public_keys(), now=timezone.now())
     signer.start()
-    return House()
+    yield House()
+    signer.pause()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 60
@@ -67,6 +70,7 @@ class SignerProcess:
 
     def start(self) -> None:
         if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
             return
         before = self.log.read_text().count("signer ready") if self.log.exists() else 0
         command = [sys.executable, "-m", "celery", "-A", "custody.signer_app", "worker", "-Q", "signing", "-P", "solo",
@@ -78,8 +82,20 @@ class SignerProcess:
             assert self._process.poll() is None and time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
 
+    def pause(self) -> None:
+        """Stands still without a connection: the database of a test is dropped, which needs nobody in it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        connection = psycopg2.connect(self._database_url("signer"))
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
+            )
+        connection.close()
+
     def stop(self) -> None:
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             self._process.wait(20)
             self._process = None
