@@ -152,6 +152,8 @@ class Person:
     def _api(self, method: str, path: str, **options: Any) -> Any:
         """An API call, again and again while a part is down (503, 504, no connection); Refused for any other no."""
 
+        said = ["nothing"]
+
         def once() -> dict[str, Any] | None:
             headers = {**options.get("headers", {}), "X-CSRFToken": self.session.cookies.get("csrftoken", "")}
             try:
@@ -162,7 +164,12 @@ class Person:
                 return None
             if response.status_code < 400:
                 return {"answer": response.json()}
-            if response.status_code >= 500 or response.status_code == 429:
+            said[0] = response.text[:300]
+            if response.status_code == 429:
+                time.sleep(float(response.headers.get("Retry-After", PAUSE_S)))
+                return None
+            if response.status_code >= 500:
+                time.sleep(PAUSE_S)
                 return None
             error = response.json()["error"]
             if error["code"] in {"idempotency_in_progress"}:
@@ -172,7 +179,12 @@ class Person:
                 return None
             raise Refused(response.status_code, error)
 
-        return patiently(f"{method} {path} to be answered", once)["answer"]
+        try:
+            return patiently(f"{method} {path} to be answered", once)["answer"]
+        except Refused:
+            raise
+        except JourneyError as error:
+            raise JourneyError(f"{error}; last it said {said[0]}") from None
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         def once() -> requests.Response | None:

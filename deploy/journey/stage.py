@@ -102,7 +102,7 @@ class Stage:
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
             "BOURSE_STATE": str(self.state),
-            "BOURSE_DEMO": "0",
+            "BOURSE_DEMO": "1",
             "PORT": str(self.port),
             "SITE_URL": self.site,
             "BITCOIN_NETWORK": "regtest",
