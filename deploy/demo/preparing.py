@@ -25,8 +25,8 @@ from deploy.setup.progress import say
 STEP = "demo"
 TOKEN = "TestToken"  # noqa: S105 - a contract's name
 USDT_ASSET_ID = 4
-# Deep enough for every asset's confirmations, and for anvil's `finalized` tag.
-CONFIRMING_BLOCKS = {"bitcoin": 8, "litecoin": 16, "ethereum": 32}
+# Deep enough to credit the largest of these payments.
+CONFIRMING_BLOCKS = {"bitcoin": 7, "litecoin": 13, "ethereum": 66}
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def cut(value: Decimal, decimals: int, *, rounding: str = ROUND_DOWN) -> Decimal
 def ladder(*, middle: Decimal, quote_usd: Decimal, precision: Precision, chance: random.Random) -> list[Quote]:
     """Both sides around the middle, best first, each level larger than the one before. `quote_usd`: a quote unit's worth."""
     quotes = []
-    for side, sign in (("buy", -1), ("sell", 1)):
-        for level in range(LEVELS):
+    for level in range(LEVELS):
+        for side, sign in (("buy", -1), ("sell", 1)):
             distance_ppm = HALF_SPREAD_PPM + level * STEP_PPM + chance.randrange(STEP_PPM // 3)
             price = cut(middle * (MILLION + sign * distance_ppm) / MILLION, precision.price, rounding=ROUND_HALF_EVEN)
             notional_usd = NOTIONAL_MIN_USD + (NOTIONAL_MAX_USD - NOTIONAL_MIN_USD) * level // LEVELS

@@ -104,7 +104,10 @@ async def _quote(seat: Seat, now: datetime) -> None:
             continue  # filled while we thought about it
     room = max(0, 2 * quoting.LEVELS + CHANGES_MAX - len(standing) + len(surplus[:CHANGES_MAX]))
     for quote in missing[: min(CHANGES_MAX, room)]:
-        await _place(seat, quote, time_in_force="GTC")
+        try:
+            await _place(seat, quote, time_in_force="GTC")
+        except orders.InsufficientFunds:
+            continue  # the other side of the book needs the other asset
 
 
 async def _take(seat: Seat, now: datetime) -> None:
