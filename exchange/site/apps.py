@@ -8,3 +8,8 @@ class SiteConfig(AppConfig):
     label = "site_pages"
     verbose_name = "Site"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from exchange.site.api import news
+
+        news.register()

@@ -12,9 +12,12 @@ from typing import Any
 import orjson
 import pytest
 import requests
+from django.db import transaction
+from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from exchange.outbox import services as outbox
 from tests.integration.api.conftest import PASSWORD, Customer, Exchange
 
 BTC, ETH, LTC, CROSS = "BTC-USDT", "ETH-USDT", "LTC-USDT", "ETH-BTC"
@@ -376,7 +379,17 @@ def test_money_from_outside_the_engine_shows_at_once(exchange: Exchange, ann: Cu
         before = {row["asset"]: row["balance"] for row in reader.of("balances", "snapshot")["balances"]}
         assert before.get("BTC", "0") == "0"
         exchange.fund(ann, 1, 150_000_000)
-        exchange.valkey.publish(f"user:{ann.user_id}", orjson.dumps({"type": "balances_changed"}))
+        what = {
+            "user_id": ann.user_id,
+            "asset": "BTC",
+            "asset_id": 1,
+            "network": "bitcoin",
+            "amount": "1.5",
+            "txid": "00",
+        }
+        with transaction.atomic():
+            outbox.append(topic="wallets.deposit_credited", key="address:x", payload=what, now=timezone.now())
+        outbox.deliver(now=timezone.now())
         after = {row["asset"]: row["available"] for row in reader.of("balances", "snapshot")["balances"]}
         assert after["BTC"] == "1.5"
 
