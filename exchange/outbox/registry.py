@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a reader is given; `attempt` counts from 1."""
+    """What a reader is given; `attempt` counts from 1, `now` is the clock as the delivery read it."""
 
     id: int
     topic: str
@@ -23,6 +23,7 @@ class Event:
     payload: dict[str, Any]
     created_at: datetime
     attempt: int
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def _attempt(delivery: Delivery, now: datetime) -> None:
                     payload=event.payload,
                     created_at=event.created_at,
                     attempt=delivery.attempts,
+                    now=now,
                 )
             )
     except Exception as error:  # whatever a reader raises is its own affair; the delivery is tried again

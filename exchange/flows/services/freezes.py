@@ -60,13 +60,13 @@ def follow(event: Event) -> None:
             reason=event.payload["reason"],
             actor_id=None,
             state="frozen",
-            now=event.created_at,
+            now=event.now,
         )
 
 
 def pay_debts_after_deposit(event: Event) -> None:
     """Money that comes in for somebody who owes us goes to the debt first."""
-    _pay_debts(event.payload["user_id"], f"event:{event.id}", event.created_at)
+    _pay_debts(event.payload["user_id"], f"event:{event.id}", event.now)
 
 
 def _begin(*, user_id: int, source: str, reason: str, actor_id: int | None, state: str, now: datetime) -> int:

@@ -1,0 +1,1 @@
+"""Creates invoices (`invoices`) and follows what is paid on them (`payments`)."""
