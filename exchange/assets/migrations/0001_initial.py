@@ -50,7 +50,7 @@ def seed(apps, schema_editor):
 
 # What is listed is no secret: the engine reads an asset's digits, the signer its contract.
 GRANTS = """
-GRANT SELECT ON assets_asset, assets_network, assets_asset_network TO bourse_engine, bourse_signer;
+GRANT SELECT ON assets_asset, assets_network, assets_asset_network TO bourse_engine;
 REVOKE DELETE, TRUNCATE ON assets_asset, assets_network, assets_asset_network FROM bourse_app;
 REVOKE UPDATE, DELETE, TRUNCATE ON assets_rate_history FROM bourse_app;
 """
