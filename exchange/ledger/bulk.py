@@ -67,7 +67,7 @@ def lock(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
     wanted = set(account_ids)
     if len(wanted) > ACCOUNTS_MAX:
         raise ValueError(f"at most {ACCOUNTS_MAX} accounts are locked at once, not {len(wanted)}")
-    cursor.execute(LOCK, (_literal(wanted),))
+    cursor.execute(LOCK, (array(wanted),))
     locked = {
         account_id: Locked(int(balance), int(held), frozen, asset_id, kind)
         for account_id, balance, held, frozen, asset_id, kind in cursor.fetchall()
@@ -117,15 +117,15 @@ def parameters(
         "{" + ",".join([transfer.kind for transfer in transfers]) + "}",
         "{" + ",".join([_quoted(transfer.reference) for transfer in transfers]) + "}",
         "\\x" + b"".join([journal.digest(transfer) for transfer in transfers]).hex(),
-        _literal(places),
-        _literal([line[0] for line in lines]),
-        _literal([line[1] for line in lines]),
-        _literal(moved),
-        _literal(moved.values()),
+        array(places),
+        array([line[0] for line in lines]),
+        array([line[1] for line in lines]),
+        array(moved),
+        array(moved.values()),
     )
 
 
-def _literal(numbers: Iterable[int]) -> str:
+def array(numbers: Iterable[int]) -> str:
     """A PostgreSQL array of whole numbers, as text."""
     return "{" + ",".join(map(str, numbers)) + "}"
 

@@ -58,7 +58,9 @@ def take_back(
         entries = (Entry(customer, -taken), Entry(receivable, taken - amount), Entry(against_account_id, amount))
         transfer = Transfer(id, kind, tuple(entry for entry in entries if entry.amount), reference)
         transfers.check_forms([transfer])
-        transfers.post_locked(cursor, locked=locked, transfers=[transfer], unfrozen={customer}, indebted={receivable}, now=now)
+        transfers.post_locked(
+            cursor, locked=locked, transfers=[transfer], unfrozen={customer}, indebted={receivable}, now=now
+        )
         if taken < amount:
             freezes.freeze_locked(
                 owner_id=owner_id, reason=f"A reversal could not be met in full ({kind} {reference}).".strip(),
