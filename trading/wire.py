@@ -8,8 +8,7 @@ Pure, and the only place that knows the form of either. What must never happen h
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -23,6 +22,11 @@ DUPLICATE = "duplicate"
 BODY_BYTES_MAX = 1_024
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
 _PROCESS = re.compile(r"[A-Za-z0-9-]{0,64}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_SIDES = {int(side): side for side in Side}
+_KINDS = {int(kind): kind for kind in Kind}
+_TIMES_IN_FORCE = {int(time_in_force): time_in_force for time_in_force in TimeInForce}
+_MARKET_STATES = {int(state): state for state in MarketState}
 _WHOLE = re.compile(r"[0-9]{1,77}", re.ASCII)
 _INT64_MAX = 2**63 - 1
 
@@ -55,14 +59,13 @@ class Malformed(ValueError):
     """Bytes in the stream that are no command of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A command as it came: who waits for the answer, when it was asked, and the bytes to keep.
 
     `command` still lacks the owner's ledger accounts (0) and the engine's time (0), which the engine process fills in.
     """
 
-    uuid: UUID
+    uuid: str  # canonical
     process: str
     asked_at_ms: int
     user_id: int
@@ -135,14 +138,14 @@ def _asked(given: dict[str, Any], body: bytes) -> Asked:
     elif op == "cancel":
         command = Cancel(user_id=user_id, order_id=_whole(given["order"], _INT64_MAX), client_order_id=client, at=0)
     elif op == "market_state":
-        command = SetMarketState(market_id=_whole(given["market"], 2**15), state=MarketState(given["state"]), at=0)
+        command = SetMarketState(market_id=_whole(given["market"], 2**15), state=_MARKET_STATES[given["state"]], at=0)
     else:
         raise ValueError("op")
-    process = given["process"]
-    if not _PROCESS.fullmatch(process):
-        raise ValueError("process")
+    process, uuid = given["process"], given["id"]
+    if not _PROCESS.fullmatch(process) or not _UUID.fullmatch(uuid):
+        raise ValueError("process or id")
     return Asked(
-        uuid=UUID(given["id"]),
+        uuid=uuid,
         process=process,
         asked_at_ms=_whole(given["at"], _INT64_MAX),
         user_id=user_id,
@@ -153,7 +156,7 @@ def _asked(given: dict[str, Any], body: bytes) -> Asked:
 
 
 def _place(given: dict[str, Any], user_id: int, client: str | None) -> Place:
-    kind = Kind(given["kind"])
+    kind = _KINDS[given["kind"]]
     price, lots = _whole(given["price"], TICKS_MAX), _whole(given["lots"], LOTS_MAX)
     if not _WHOLE.fullmatch(given["quote"]):
         raise ValueError("quote")
@@ -162,13 +165,13 @@ def _place(given: dict[str, Any], user_id: int, client: str | None) -> Place:
         raise ValueError("an order is by quantity or by quote amount")
     if kind == Kind.LIMIT and not (price and lots):
         raise ValueError("a limit order has a price and a quantity")
-    time_in_force = TimeInForce(given["tif"])
+    time_in_force = _TIMES_IN_FORCE[given["tif"]]
     if kind == Kind.MARKET and (price or time_in_force != TimeInForce.IOC):
         raise ValueError("a market order has no price and never rests")
     return Place(
         market_id=_whole(given["market"], 2**15),
         user_id=user_id,
-        side=Side(given["side"]),
+        side=_SIDES[given["side"]],
         kind=kind,
         time_in_force=time_in_force,
         price=price,
@@ -187,15 +190,8 @@ def _whole(value: object, most: int) -> int:
     return value
 
 
-def pack_order(row: OrderRow) -> list[Any]:
-    """An order for JSON. Amounts of base units go as text: they may pass 64 bits."""
-    packed: list[Any] = list(row)
-    for place in _WIDE:
-        packed[place] = str(packed[place])
-    return packed
-
-
 def unpack_order(packed: list[Any]) -> OrderRow:
+    """An order out of a record or a reply, where amounts of base units are text."""
     values = list(packed)
     for place in _WIDE:
         values[place] = int(values[place])

@@ -7,11 +7,12 @@ outcome is unknown: `Doubt` leaves this module, and the book is thrown away.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg2
 
 from exchange.ledger import bulk
@@ -63,7 +64,7 @@ class Committed:
     """A batch that is in the database."""
 
     progress: Progress
-    record: bytes
+    record: dict[str, Any]
     verdicts: Sequence[str]
     trades: int
     markets: Collection[int]  # whose books changed
@@ -124,16 +125,11 @@ class Batcher:
         also: Collection[int], forced: Mapping[int, str],
     ) -> Committed:  # fmt: skip
         at_us = max(presentation.microseconds(now), after.at_us + 1)
-        verdicts = self._verdicts_before_matching(asked, at_us // 1_000, forced)
+        verdicts, commands = self._prepared(asked, at_us, forced)
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
         claims = store.claim(cursor, ids, asked, without_key=set(verdicts)) if asked else Claims({}, {})
-        places = [
-            place for place in range(len(asked))
-            if place not in verdicts and place not in claims.repeated and place not in claims.retried
-        ]  # fmt: skip
-        matched = batching.match(
-            self._engine, [self._command(asked[place], at_us) for place in places], self._lock(cursor), also=also
-        )
+        places = [place for place in commands if place not in claims.repeated and place not in claims.retried]
+        matched = batching.match(self._engine, [commands[place] for place in places], self._lock(cursor), also=also)
         if len(matched.events) < len(places):
             raise Shorter(places[len(matched.events)])
         batch = _Batch(asked, ids, verdicts, claims, places, matched)
@@ -142,29 +138,28 @@ class Batcher:
         faults.point(faults.INSIDE_TRANSACTION)
         return self._finish(cursor, batch, after, position, published_seq, at_us)
 
-    def _verdicts_before_matching(
-        self, asked: Sequence[Asked], at_ms: int, forced: Mapping[int, str]
-    ) -> dict[int, str]:
-        verdicts = dict(forced)
+    def _prepared(
+        self, asked: Sequence[Asked], at_us: int, forced: Mapping[int, str]
+    ) -> tuple[dict[int, str], dict[int, Command]]:
+        """By place: verdicts that need no matching, and for all the others the command, complete for the core."""
+        verdicts, commands = dict(forced), dict[int, Command]()
         for place, each in enumerate(asked):
-            if type(each.command) is Place and place not in verdicts:
-                if at_ms - each.asked_at_ms > COMMAND_AGE_MAX_MS:
-                    verdicts[place] = COMMAND_EXPIRED
-                elif each.command.market_id in self._views and self._accounts(each.command) is None:
-                    verdicts[place] = ACCOUNT_MISSING
-        return verdicts
-
-    def _accounts(self, command: Place) -> tuple[int, int] | None:
-        view = self._views[command.market_id]
-        return self._directory.pair(command.user_id, view.base_asset_id, view.quote_asset_id)
-
-    def _command(self, asked: Asked, at_us: int) -> Command:
-        command = asked.command
-        if type(command) is Place and command.market_id in self._views:
-            pair = self._accounts(command)
-            assert pair is not None, "judged before matching"
-            return replace(command, base_account=pair[0], quote_account=pair[1], at=at_us)
-        return replace(command, at=at_us)
+            if place in verdicts:
+                continue
+            command = each.command
+            if type(command) is not Place:
+                commands[place] = command._replace(at=at_us)
+                continue
+            if at_us // 1_000 - each.asked_at_ms > COMMAND_AGE_MAX_MS:
+                verdicts[place] = COMMAND_EXPIRED
+                continue
+            view = self._views.get(command.market_id)
+            pair = self._directory.pair(command.user_id, view.base_asset_id, view.quote_asset_id) if view else (0, 0)
+            if pair is None:
+                verdicts[place] = ACCOUNT_MISSING
+                continue
+            commands[place] = command._replace(base_account=pair[0], quote_account=pair[1], at=at_us)
+        return verdicts, commands
 
     def _lock(self, cursor: Any) -> batching.Lock:
         def lock(accounts: Collection[int]) -> dict[int, Standing]:
@@ -213,7 +208,7 @@ class Batcher:
         levels = record.touched_levels(engine, batch.events, batch.orders)
         sequences = {**after.market_sequences, **{id: after.market_sequences.get(id, 0) + 1 for id in levels}}
         candles = store.write_candles(cursor, record.touched_candles(batch.trades, at_us=at_us))
-        told = record.encode(
+        told = record.compose(
             shard=engine.shard,
             seq=seq,
             at_us=at_us,
@@ -229,7 +224,7 @@ class Batcher:
         store.finish(
             cursor, shard=engine.shard, epoch=after.epoch, seq=seq, published_seq=published_seq,
             counters=(next_command, engine.next_order, engine.next_trade), position=position,
-            market_sequences=sequences, record=told, at=_timestamp(at_us),
+            market_sequences=sequences, record=orjson.dumps(told), at=_timestamp(at_us),
         )  # fmt: skip
         progress = Progress(after.epoch, seq, next_command, position, sequences, at_us)
         return Committed(progress, told, batch.codes(), len(batch.trades), levels.keys())

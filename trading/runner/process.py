@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Event, Thread
 
+import orjson
 import psycopg2
 import redis
 import structlog
@@ -152,7 +153,7 @@ class Reigning:
         untold = self._untold(reign)
         self._releaser = Releaser(self._client, shard=shard, views=self._views, published_seq=reign.published_seq)
         for record in untold:
-            self._releaser.tell(Told(record, None, {}))
+            self._releaser.tell(Told(orjson.loads(record), None, {}))
         metrics.LEADING.labels(process._label).set(1)
         log.info(
             "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from trading import candles as grid
-from trading import wire
 from trading.engine.book import Order
 from trading.engine.events import Closed, Event, MarketStateSet, Rested, Traded
 from trading.engine.funds import Funds
 from trading.engine.matching import Engine
 from trading.engine.rules import Side
-from trading.presentation import MarketView, OrderRow
+from trading.presentation import MarketView
 from trading.runner.store import First, state_of
 from trading.wire import Asked
 
@@ -27,12 +24,13 @@ from trading.wire import Asked
 Reply = tuple[str, str, str, int | None, bool, tuple[str, int | None] | None]
 
 
-def order_row(order: Order) -> OrderRow:
-    return OrderRow(
+def packed(order: Order) -> list[Any]:
+    """An order in the form of `wire.unpack_order`: amounts of base units as text, for they may pass 64 bits."""
+    return [
         order.id, order.user_id, order.market_id, int(order.side), int(order.kind), int(order.time_in_force), order.price,
-        order.lots, order.quote_units, order.filled_lots, order.filled_quote, order.fee, state_of(order), order.reason,
-        order.client_order_id, order.created_at, order.updated_at,
-    )  # fmt: skip
+        order.lots, str(order.quote_units), order.filled_lots, str(order.filled_quote), str(order.fee), state_of(order),
+        order.reason, order.client_order_id, order.created_at, order.updated_at,
+    ]  # fmt: skip
 
 
 def touched_levels(
@@ -98,7 +96,7 @@ def balances(funds: Funds, orders: Iterable[Order], views: Mapping[int, MarketVi
     return list(found.values())
 
 
-def encode(
+def compose(
     *,
     shard: int,
     seq: int,
@@ -110,25 +108,24 @@ def encode(
     candles: Sequence[Sequence[Any]],
     balances: list[list[Any]],
     states: Iterable[MarketStateSet],
-) -> bytes:
-    return orjson.dumps(
-        {
-            "shard": shard,
-            "seq": seq,
-            "at": at_us,
-            "replies": replies,
-            "orders": [wire.pack_order(order_row(order)) for order in orders],
-            "trades": [
-                [t.id, t.market_id, t.price, t.lots, int(t.taker_side), t.maker_order_id, t.taker_order_id, t.maker_id,
-                 t.taker_id, str(t.buyer_fee), str(t.seller_fee)] for t in trades
-            ],
-            "depth": depth,
-            "candles": candles,
-            "balances": balances,
-            "states": [[event.market_id, int(event.state)] for event in states],
-        }
-    )  # fmt: skip
+) -> dict[str, Any]:
+    """The record: numbers, text and lists of them, so that what comes back from the database is the same."""
+    return {
+        "shard": shard,
+        "seq": seq,
+        "at": at_us,
+        "replies": replies,
+        "orders": [packed(order) for order in orders],
+        "trades": [
+            (t.id, t.market_id, t.price, t.lots, int(t.taker_side), t.maker_order_id, t.taker_order_id, t.maker_id,
+             t.taker_id, str(t.buyer_fee), str(t.seller_fee)) for t in trades
+        ],
+        "depth": depth,
+        "candles": candles,
+        "balances": balances,
+        "states": [[event.market_id, int(event.state)] for event in states],
+    }  # fmt: skip
 
 
 def reply(asked: Asked, code: str, order_id: int | None, *, here: bool, first: First | None = None) -> Reply:
-    return (asked.process, str(asked.uuid), code, order_id, here, tuple(first) if first is not None else None)
+    return (asked.process, asked.uuid, code, order_id, here, tuple(first) if first is not None else None)

@@ -22,6 +22,7 @@ from exchange.core.times import iso
 from trading import candles as grid
 from trading import presentation, wire
 from trading.presentation import MARKET_STATES, MarketView, TradeRow
+from trading.runner import faults
 from trading.runner.stream import Position
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 WAITING_MAX = 64  # batches; beyond it matching waits for Valkey
 RETRY_S = 0.2
 PAIRS_PER_CALL = 2_000
+USERS_PER_CALL = 2_000
 
 # KEYS: stream, generation. ARGV: our generation, the id up to which the stream is consumed, number of messages, then
 # channel and message of each, then key and value of each snapshot. Trims only the life of the stream that we read.
@@ -49,11 +51,23 @@ end
 return 1
 """
 
+# Which of these customers' channels has a listener. Asked in the server, so that the answer is short.
+_HEARD = """
+local channels = {}
+for i, user in ipairs(ARGV) do channels[i] = 'user:' .. user end
+local counts = redis.call('PUBSUB', 'NUMSUB', unpack(channels))
+local heard = {}
+for i = 1, #ARGV do
+  if counts[2 * i] > 0 then heard[#heard + 1] = ARGV[i] end
+end
+return heard
+"""
+
 
 class Told(NamedTuple):
     """One thing to tell: a batch's record with the position it consumed, or snapshots alone."""
 
-    record: bytes | None
+    record: dict[str, Any] | None
     position: Position | None
     snapshots: Mapping[str, bytes]
 
@@ -65,6 +79,7 @@ class Releaser:
         self.published_seq = published_seq
         self._client = client
         self._script = client.register_script(_RELEASE)
+        self._heard = client.register_script(_HEARD)
         self._keys = [wire.stream(shard), wire.generation(shard)]
         self._views = views
         self._assets = {v.base_asset_id: (v.base, v.base_decimals) for v in views.values()}
@@ -108,15 +123,15 @@ class Releaser:
         pairs: list[tuple[str, bytes]] = []
         seq = None
         if told.record is not None:
-            record = orjson.loads(told.record)
-            seq = record["seq"]
-            pairs = self._messages(record)
+            seq = told.record["seq"]
+            pairs = self._messages(told.record)
         while len(pairs) > PAIRS_PER_CALL:
             self._send(pairs[:PAIRS_PER_CALL], None, {})
             pairs = pairs[PAIRS_PER_CALL:]
         self._send(pairs, told.position, told.snapshots)
         if seq is not None:
             self.published_seq = max(self.published_seq, seq)
+            faults.point(faults.AFTER_RELEASE)
 
     def _send(self, pairs: list[tuple[str, bytes]], position: Position | None, snapshots: Mapping[str, bytes]) -> None:
         arguments: list[Any] = [position.generation, position.id] if position else ["", ""]
@@ -137,8 +152,10 @@ class Releaser:
         users = {order[1] for order in record["orders"]} | {balance[0] for balance in record["balances"]}
         if not users:
             return []
-        listeners = self._client.pubsub_numsub(*[f"user:{user}" for user in users])
-        heard = {int(channel.decode().removeprefix("user:")) for channel, count in listeners if count}
+        asked = sorted(users)
+        heard: set[int] = set()
+        for start in range(0, len(asked), USERS_PER_CALL):
+            heard.update(int(user) for user in self._heard(args=asked[start : start + USERS_PER_CALL]))
         return private_messages(record, self._views, self._assets, heard) if heard else []
 
 

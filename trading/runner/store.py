@@ -59,7 +59,7 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
         "o AS (INSERT INTO trading_order_key SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) "
         "ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM o)",
         (
-            _array(each.uuid.hex for each in asked),
+            _array(each.uuid for each in asked),
             _array(command_ids),
             _array(user_id for _, user_id, _ in named),
             _texts(client for _, _, client in named),
@@ -74,12 +74,10 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
 def _repeated(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked]) -> dict[int, int]:
     cursor.execute(
         "SELECT command_uuid::text, command_id FROM trading_command_key WHERE command_uuid = ANY(%s::uuid[])",
-        (_array(each.uuid.hex for each in asked),),
+        (_array(each.uuid for each in asked),),
     )
     first = dict(cursor.fetchall())
-    return {
-        place: first[str(each.uuid)] for place, each in enumerate(asked) if first[str(each.uuid)] != command_ids[place]
-    }
+    return {place: first[each.uuid] for place, each in enumerate(asked) if first[each.uuid] != command_ids[place]}
 
 
 def _retried(cursor: Any, command_ids: Sequence[int], named: Sequence[tuple[int, int, str]]) -> dict[int, int]:

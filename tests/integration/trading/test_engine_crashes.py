@@ -1,0 +1,208 @@
+"""The real engine process killed or stopped at named points: nothing acknowledged is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+
+from exchange.ledger import reconciliation
+from tests.integration.trading.conftest import ALICE, BOB, Engine, Money, now
+from trading import selectors, wire
+from trading.models import Batch, Command, Order, Shard, Trade
+from trading.runner import faults
+from trading.services import line, orders
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ORDERS = 12
+
+
+@pytest.fixture(autouse=True)
+def _patient(settings: object) -> None:
+    settings.ENGINE_REPLY_TIMEOUT_S = 40.0
+
+
+class Crowd:
+    """Customers who place orders at once, each in a thread that waits for its answer."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=ORDERS)
+
+    def place(self, number: int, **more: str) -> Future[orders.OrderOutcome]:
+        """Alice offers 0.01 BTC at 20000 with even numbers, Bob takes as much with odd ones."""
+        user, side = (ALICE, "sell") if number % 2 == 0 else (BOB, "buy")
+        return self.pool.submit(self._place, user, side, f"order-{number}")
+
+    @staticmethod
+    def _place(user: int, side: str, client: str) -> orders.OrderOutcome:
+        try:
+            return orders.place_sync(
+                user_id=user, market="BTC-USDT", side=side, type="limit", quantity="0.01", price="20000",
+                client_order_id=client, now=now(),
+            )  # fmt: skip
+        finally:
+            connections.close_all()
+
+
+@pytest.fixture
+def crowd() -> Crowd:
+    return Crowd()
+
+
+def check_books(money: Money) -> None:
+    """Twelve orders, six trades, 0.06 BTC for 1200 USDT, and books that agree with themselves."""
+    assert Order.objects.count() == ORDERS
+    assert Trade.objects.count() == ORDERS // 2
+    assert set(Order.objects.values_list("state", flat=True)) == {Order.State.FILLED}
+    assert money.of(ALICE)["BTC"] == ("0.94", "0")
+    assert money.of(BOB)["USDT"] == ("8800", "0")
+    report = reconciliation.run(now=now())
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("point", faults.POINTS)
+def test_killed_at_a_named_point(point: str, engine: Engine, money: Money, crowd: Crowd) -> None:
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    first = engine.start(fault=f"{point}:2:SIGKILL")
+    waiting = [crowd.place(0)]
+    waiting[0].result(timeout=60)
+    waiting += [crowd.place(number) for number in range(1, ORDERS)]
+    assert engine.wait_dead(first, seconds=30) == -signal.SIGKILL
+    assert engine.hits() == [f"{point} 2 SIGKILL"], "the point was never passed"
+    engine.start()
+    outcomes = [future.result(timeout=60) for future in waiting]
+    assert len({outcome.order.id for outcome in outcomes}) == ORDERS
+    assert not any(outcome.duplicate for outcome in outcomes)
+    for number in range(ORDERS):  # whoever asks again is told the same
+        again = crowd.place(number).result(timeout=60)
+        assert again.duplicate and again.order.id == outcomes[number].order.id
+    check_books(money)
+
+
+def test_kill_at_random_under_load(engine: Engine, money: Money, crowd: Crowd) -> None:
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    engine.start()
+    waiting = []
+    for number in range(ORDERS):
+        waiting.append(crowd.place(number))
+        if number % 4 == 3:
+            time.sleep(0.003 * number)
+            engine.processes[-1].kill()
+            engine.processes[-1].wait()
+            engine.start()
+    for future in waiting:
+        future.result(timeout=60)
+    check_books(money)
+
+
+def test_valkey_loses_everything(engine: Engine, money: Money, crowd: Crowd) -> None:
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    engine.start()
+    for number in range(4):
+        crowd.place(number).result(timeout=60)
+    engine.valkey.flushdb()
+    for number in range(4, 8):
+        crowd.place(number).result(timeout=60)
+    engine.processes[-1].kill()
+    engine.processes[-1].wait()
+    engine.valkey.flushdb()
+    engine.start()
+    assert selectors.book("BTC-USDT").bids == ()
+    for number in range(ORDERS):
+        assert crowd.place(number).result(timeout=60).duplicate == (number < 8)
+    check_books(money)
+
+
+def test_the_same_command_read_twice_is_done_once(engine: Engine, money: Money) -> None:
+    money.fund(ALICE, BTC="1")
+    engine.start()
+    body = wire.encode_place(
+        uuid=uuid4(), process="", asked_at_ms=time.time_ns() // 1_000_000, user_id=ALICE, market_id=1, side=2, kind=1,
+        time_in_force=1, price=2_000_000, lots=100, quote_units=0, client_order_id=None,
+    )  # fmt: skip
+    for _ in range(3):
+        engine.valkey.xadd(wire.stream(0), {"c": body})
+    engine.valkey.set(wire.generation(0), "another life")  # and once more, all of it
+    engine.valkey.xadd(wire.stream(0), {"c": b"not a command"})
+    engine.valkey.xadd(wire.stream(0), {"c": b'{"op":"place",\n"id":5}'})
+    orders.place_sync(
+        user_id=ALICE, market="BTC-USDT", side="sell", type="limit", quantity="0.1", price="30000", now=now()
+    )
+    assert sorted(Order.objects.values_list("price", flat=True)) == [2_000_000, 3_000_000]
+    assert Command.objects.count() == 2
+    assert money.of(ALICE)["BTC"] == ("1", "0.11")
+
+
+def test_a_stopped_leader_is_fenced(engine: Engine, money: Money, crowd: Crowd) -> None:
+    """SIGSTOP inside its transaction, takeover by a standby, SIGCONT: the old one commits nothing."""
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    old = engine.start(fault="inside_transaction:2:SIGSTOP")
+    standby = engine.start(wait=False)
+    crowd.place(0).result(timeout=60)
+    waiting = [crowd.place(number) for number in range(1, 4)]
+    engine.wait_until_leading(standby, seconds=60)
+    assert engine.hits() == ["inside_transaction 2 SIGSTOP"]
+    for future in waiting:
+        future.result(timeout=60)
+    shard = Shard.objects.get(id=0)
+    assert shard.epoch == 2
+    old.send_signal(signal.SIGCONT)
+    until = time.monotonic() + 20
+    while "engine in doubt" not in engine.log(old) and "engine fenced" not in engine.log(old):
+        assert time.monotonic() < until, engine.log(old)
+        time.sleep(0.05)
+    for number in range(4, ORDERS):
+        crowd.place(number).result(timeout=60)
+    check_books(money)
+
+
+def test_unreleased_batches_are_told_at_the_next_start(engine: Engine, money: Money, crowd: Crowd) -> None:
+    money.fund(ALICE, BTC="1")
+    first = engine.start(fault="after_commit:1:SIGKILL")
+    waiting = crowd.place(0)
+    engine.wait_dead(first, seconds=30)
+    assert Order.objects.count() == 1 and not waiting.done()
+    assert Batch.objects.count() == 1
+    feed = engine.valkey.pubsub(ignore_subscribe_messages=True)
+    feed.subscribe("md:BTC-USDT")
+    engine.start()
+    assert waiting.result(timeout=30).order.state == "open"
+    told = [message for _ in range(20) if (message := feed.get_message(timeout=0.1))]
+    assert len(told) == 1 and b'"u":1' in told[0]["data"]
+
+
+def test_a_clean_end_finishes_the_batch_and_hands_over(engine: Engine, money: Money, crowd: Crowd) -> None:
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    first = engine.start()
+    waiting = [crowd.place(number) for number in range(ORDERS)]
+    standby = engine.start(wait=False)
+    time.sleep(0.05)
+    first.terminate()
+    assert engine.wait_dead(first) == 0
+    engine.wait_until_leading(standby)
+    for future in waiting:
+        future.result(timeout=60)
+    check_books(money)
+    shard = Shard.objects.get(id=0)
+    assert shard.published_seq > 0
+
+
+def test_no_engine_no_silence(money: Money, settings: object, valkey: object) -> None:
+    """Without an engine the answer is that nobody knows; with a full backlog, that nothing was taken."""
+    settings.ENGINE_REPLY_TIMEOUT_S = 0.3
+    money.fund(ALICE, BTC="1")
+    order = {"user_id": ALICE, "market": "BTC-USDT", "side": "sell", "type": "limit", "quantity": "0.1", "price": "1"}
+    with pytest.raises(line.EngineOutcomeUnknown):
+        orders.place_sync(**order, now=now())
+    settings.ENGINE_BACKLOG_MAX = 1
+    with pytest.raises(line.Backlogged):
+        orders.place_sync(**order, now=now())
