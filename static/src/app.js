@@ -82,6 +82,28 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete event.target.dataset.sent, 5_000);
 });
 
+/** What a part that refreshes itself showed last; tokens of forms differ every time and mean nothing here. */
+const shown = new WeakMap();
+const withoutTokens = (html) => html.replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "");
+
+/** Nobody looks at a hidden page. */
+document.body.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden) event.preventDefault();
+});
+
+/** A refresh never takes away the focus, never repeats itself to a screen reader, and never puts a log-in form into a page. */
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse, xhr, pathInfo } = event.detail;
+  if (xhr.status === 200 && new URL(xhr.responseURL).pathname !== new URL(pathInfo.finalRequestPath, location.href).pathname) {
+    event.detail.shouldSwap = false;
+    location.reload();
+    return;
+  }
+  const news = withoutTokens(serverResponse);
+  if (shown.get(target) === news || target.contains(document.activeElement)) event.detail.shouldSwap = false;
+  else shown.set(target, news);
+});
+
 $$("[data-theme-switch]").forEach(themeSwitch);
 $$("[data-menu]").forEach(menu);
 $$("[data-toast]").forEach((box) => adopt(box));

@@ -196,7 +196,7 @@ export function orderForm(root, facts, book) {
     const filled = `${decimal.grouped(order.filled_quantity)} ${facts.base}${order.average_price ? ` at ${decimal.column(order.average_price, facts.priceDecimals)}` : ""}`;
     if (order.state === "filled") toast(`${what}: filled`, { detail: filled, look: "ok" });
     else if (order.state === "open") toast(`${what}: on the book`, { detail: order.filled_quantity !== "0" ? `${filled} filled so far` : `at ${decimal.column(order.price, facts.priceDecimals)}`, look: "ok" });
-    else if (order.filled_quantity !== "0") toast(`${what}: partly filled`, { detail: `${filled}; the rest found no counterpart.`, look: "ok" });
+    else if (order.filled_quantity !== "0") toast(`${what}: partly filled`, { detail: `${filled}. ${order.reason === "self_trade" ? "The rest would have met an order of your own." : "The rest found no counterpart."}`, look: "ok" });
     else toast(`${what}: not filled`, { detail: order.reason === "self_trade" ? "It would have met an order of your own." : "Nobody is on the other side.", look: "bad" });
   }
 

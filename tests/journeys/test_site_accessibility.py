@@ -1,0 +1,58 @@
+"""axe-core finds nothing on the pages a customer meets, in light and in dark, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser]
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PUBLIC = ["/", "/markets/", "/trade/BTC-USDT/", "/status/", "/accounts/login/", "/accounts/signup/", "/no/such/page/"]
+PRIVATE = [
+    "/wallet/",
+    "/wallet/deposit/BTC/",
+    "/wallet/withdraw/BTC/",
+    "/wallet/history/",
+    "/orders/",
+    "/trade/BTC-USDT/",
+    "/accounts/email/",
+]
+LOOKS: dict[str, dict[str, Any]] = {
+    "light desk": {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
+    "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+}
+
+
+def findings(window: Any, path: str) -> list[str]:
+    window.goto(path)
+    window.page.wait_for_load_state("networkidle") if "/trade/" not in path else window.page.wait_for_timeout(800)
+    window.page.evaluate(AXE.read_text())
+    result = window.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    return [f"{path} {each['id']}: {node['html'][:160]}" for each in result["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_nobody_is_shut_out(exchange: Any, visitor: Callable[..., Any], look: str) -> None:
+    name = f"axe-{look.split()[0]}"
+    exchange.customer(name, btc=10**8)
+    # The policy forbids scripts put in from outside, so this window, and only this one, does without it.
+    stranger, customer = visitor(bypass_csp=True, **LOOKS[look]), visitor(bypass_csp=True, **LOOKS[look])
+    customer.log_in(name)
+    found = [each for path in PUBLIC for each in findings(stranger, path)]
+    found += [each for path in PRIVATE for each in findings(customer, path)]
+    assert found == []
+    stranger.complaints[:] = [each for each in stranger.complaints if "404" not in each]
+
+
+def test_axe_does_find_what_is_wrong(visitor: Callable[..., Any]) -> None:
+    window = visitor(bypass_csp=True)
+    window.goto("/markets/")
+    window.page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=x><input>')")
+    window.page.evaluate(AXE.read_text())
+    result = window.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    assert {"image-alt", "label"} <= {each["id"] for each in result["violations"]}
+    window.complaints.clear()
