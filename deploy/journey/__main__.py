@@ -18,13 +18,13 @@ from deploy.setup import places
 from deploy.setup.failures import SetupError
 
 
-def play(*, state: Path, seed: int | None, lose_valkey: bool) -> None:
+def play(*, state: Path, seed: int | None, lose_valkey: bool, kill_nodes: bool) -> None:
     started = time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - started:7.1f} s    {text}", flush=True)
 
-    stage = Stage(state=state, say=say)
+    stage = Stage(state=state, say=say, kill_nodes=kill_nodes)
     with stage:
         say(f"the exchange runs at {stage.site}: " + ", ".join(f"{name} {stage.pid(name)}" for name in stage.commands))
         killer = Killer(stage, seed=seed) if seed is not None else None
@@ -56,11 +56,19 @@ def main() -> int:
     )
     parser.add_argument("--lose-valkey", action="store_true", help="throw all of Valkey's data away half-way")
     parser.add_argument(
+        "--kill-nodes", action="store_true", help="kill -9 the chain nodes while payouts wait in their mempools"
+    )
+    parser.add_argument(
         "--state", type=Path, default=places.ROOT / "var" / "journey", help="where its data lies (made anew)"
     )
     arguments = parser.parse_args()
     try:
-        play(state=arguments.state.resolve(), seed=arguments.kills, lose_valkey=arguments.lose_valkey)
+        play(
+            state=arguments.state.resolve(),
+            seed=arguments.kills,
+            lose_valkey=arguments.lose_valkey,
+            kill_nodes=arguments.kill_nodes,
+        )
     except (JourneyError, SetupError, NodeError) as error:
         print(f"\nThe journey failed: {error}\nLogs: {arguments.state / 'log'}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ never happen here: a process left behind, or a touch of the demo's or a develope
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -39,8 +40,9 @@ WATCH_EVERY_S = 0.1
 class Stage:
     """The exchange and the world around it. Use as a context manager."""
 
-    def __init__(self, *, state: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, *, state: Path, say: Callable[[str], None], kill_nodes: bool = False) -> None:
         self.state = state
+        self.kill_nodes = kill_nodes
         self.say = say
         self.port = free_port()
         self.site = f"http://127.0.0.1:{self.port}"
@@ -57,6 +59,7 @@ class Stage:
 
     # --- from nothing to running ------------------------------------------------------------------------------------
     def __enter__(self) -> Stage:
+        self._claim()
         os.environ["BOURSE_STATE"] = str(self.state)
         os.environ[marked.VARIABLE] = self.mark
         embedded.stop()
@@ -83,6 +86,15 @@ class Stage:
             node.stop()
         marked.end(self.mark, patience_s=guard.PATIENCE_S, spare=frozenset(guard.embedded_pids()))
         embedded.stop()
+
+    def _claim(self) -> None:
+        """One journey a state folder: a second would throw the first one's servers away."""
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self.state.with_name(self.state.name + ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JourneyError(f"another journey runs in {self.state}; give this one its own --state") from None
 
     def _prepare(self) -> None:
         with ThreadPoolExecutor(max_workers=3) as pool:
@@ -204,6 +216,16 @@ class Stage:
         shutil.rmtree(self.state / "valkey")
         embedded.ensure()
         return pid
+
+    def fault_nodes(self) -> None:
+        """Where asked for: SIGKILL to the nodes while payouts wait in their mempools, which are lost with them."""
+        if not self.kill_nodes:
+            return
+        for node in (self.bitcoind, self.litecoind, self.anvil):
+            pid = node.pid
+            node.kill()
+            node.start()
+            self.say(f"kill -9 {node.name} (process {pid}); it came back as {node.pid} at height {node.height()}")
 
     # --- what the story asks ----------------------------------------------------------------------------------------
     def person(self, name: str) -> Person:

@@ -28,6 +28,7 @@ class Stage(Protocol):
 
     def person(self, name: str) -> Person: ...
     def say(self, text: str) -> None: ...
+    def fault_nodes(self) -> None: ...
     def signer_and_web(self) -> list[str]: ...
 
 
@@ -225,6 +226,7 @@ class Story:
             self.stage.say(f"{row['amount']} {row['asset']} → {row['address'][:14]}… in {sent['txid']}")
         for line in self.stage.signer_and_web():
             self.stage.say(line)
+        self.stage.fault_nodes()
         self._mine_until_final(first, lambda: self.stage.bitcoind.mine(1))
         self._mine_until_final(second, lambda: self.stage.anvil.mine(4))
         if self.stage.bitcoind.received(btc, confirmations=1) != 5_000_000:
