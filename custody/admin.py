@@ -1,4 +1,4 @@
-"""Staff see what was asked of the signer and what it answered. Read-only: nothing here can be made, changed or deleted by hand."""
+"""Staff see what the signer was asked and what it answered. Read-only: nothing here is made, changed or deleted by hand."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""`manage.py custody`: makes keys, prints what is public, sets limits. It needs no database and no broker."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import BITCOIN, ROOT
+
+
+@pytest.fixture
+def custody(tmp_path):
+    folder = tmp_path / "new" / "signer"
+
+    def run(*arguments, **variables):
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings.signer",
+            "KEYSTORE_PATH": str(folder / "keystore.json"),
+            "KEYSTORE_PASSPHRASE_FILE": str(folder / "passphrase"),
+            "VELOCITY_LOG_PATH": str(folder / "velocity.log"),
+            "SIGNER_DATABASE_URL": "postgresql://bourse_signer@127.0.0.1:9/nothing",
+            "REDIS_URL": "redis://127.0.0.1:9/0",
+            "BITCOIN_NETWORK": "regtest",
+            "LITECOIN_NETWORK": "regtest",
+            "ETHEREUM_CHAIN_ID": "31337",
+        }
+        command = [sys.executable, "manage.py", "custody", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment | variables, capture_output=True, text=True)
+
+    run.folder = folder
+    return run
+
+
+def test_init_makes_keys_once_and_show_prints_the_same_public_half(custody):
+    public = custody.folder.parent / "public.json"
+    made = custody("init", "--public", str(public))
+    assert made.returncode == 0, made.stderr
+    document = json.loads(public.read_text())
+    assert [(a["network"], a["role"], a["path"]) for a in document["accounts"]] == [
+        ("bitcoin", "deposit", "m/84'/1'/0'"),
+        ("bitcoin", "hot", "m/84'/1'/1'"),
+        ("litecoin", "deposit", "m/84'/1'/0'"),
+        ("litecoin", "hot", "m/84'/1'/1'"),
+        ("ethereum", "deposit", "m/44'/60'/0'"),
+        ("ethereum", "hot", "m/44'/60'/1'"),
+    ]
+    assert document["chains"] == {"bitcoin": "regtest", "litecoin": "regtest", "ethereum": 31337}
+    assert not any("prv" in account["xpub"] for account in document["accounts"])
+    BITCOIN.derive(document["accounts"][0]["xpub"], index=0)
+    for entry in custody.folder.iterdir():
+        assert stat.S_IMODE(entry.stat().st_mode) == 0o600, entry
+    shown = custody("show")
+    assert json.loads(shown.stdout) == document
+    before = (custody.folder / "keystore.json").read_bytes()
+    again = custody("init")
+    assert again.returncode == 1
+    assert "never overwritten" in again.stderr
+    quiet = custody("init", "--if-missing", "--public", str(public))
+    assert quiet.returncode == 0
+    assert (custody.folder / "keystore.json").read_bytes() == before
+    assert json.loads(public.read_text()) == document
+
+
+def test_limits_are_set_by_the_command_and_a_wrong_amount_is_refused(custody):
+    assert custody("init").returncode == 0
+    token = "ethereum:0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
+    arguments = [
+        "--asset-id",
+        "4",
+        "--symbol",
+        "USDT",
+        "--decimals",
+        "6",
+        "--hour",
+        "200",
+        "--day",
+        "500.5",
+        "--fee",
+        "0.05",
+    ]
+    done = custody("limit", token, "--each", "50", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((custody.folder / "limits.json").read_text())
+    assert rows[token.lower()] == {
+        "asset_id": 4,
+        "symbol": "USDT",
+        "decimals": 6,
+        "each": 50_000_000,
+        "hour": 200_000_000,
+        "day": 500_500_000,
+        "fee": 5 * 10**16,
+    }
+    assert {"bitcoin", "litecoin", "ethereum"} < set(rows)
+    for each in ("0.0000001", "many"):
+        assert custody("limit", token, f"--each={each}", *arguments).returncode == 1
+    assert custody("limit", "dogecoin", "--each", "1", *arguments).returncode == 1
+    assert json.loads((custody.folder / "limits.json").read_text()) == rows
