@@ -8,29 +8,33 @@ from exchange.ledger.migrations._tables import ENTRY_SLOT_BITS, TRANSFERS_PER_PA
 
 TRIGGERS = """
 -- Entries move balances, and nothing else does. One statement's entries must sum to zero for each transfer and asset.
--- Its plans are kept for the session, whatever the size of the first batch: they must go by the accounts' index, never by a
--- scan of all accounts, hence the two settings.
+-- Plans are kept for the session, whatever the size of its first batch: the accounts must be found by their index, never by
+-- a scan of all of them, so joins by hash are off until only this statement's own rows are left to join.
 CREATE FUNCTION ledger_apply_entries() RETURNS trigger
   LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
+  accounts bigint[];
+  assets integer[];
+  touched bigint;
   wrong record;
-  missing bigint;
 BEGIN
+  WITH delta AS MATERIALIZED (
+    SELECT account_id, sum(amount) AS amount FROM added GROUP BY account_id
+  ), moved AS (
+    UPDATE ledger_account a SET balance = a.balance + d.amount FROM delta d WHERE a.id = d.account_id
+      RETURNING a.id, a.asset_id
+  ) SELECT array_agg(id), array_agg(asset_id), (SELECT count(*) FROM delta) INTO accounts, assets, touched FROM moved;
+  IF coalesce(array_length(accounts, 1), 0) <> touched THEN
+    RAISE EXCEPTION 'ledger: some account of these entries does not exist'
+      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'ledger_entry_account';
+  END IF;
+  PERFORM set_config('enable_hashjoin', 'on', true);
   SELECT e.transfer_id, a.asset_id, sum(e.amount) AS total INTO wrong
-    FROM added e JOIN ledger_account a ON a.id = e.account_id
+    FROM added e JOIN unnest(accounts, assets) AS a (id, asset_id) ON a.id = e.account_id
     GROUP BY e.transfer_id, a.asset_id HAVING sum(e.amount) <> 0 LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'ledger: transfer % is off by % in asset %', wrong.transfer_id, wrong.total, wrong.asset_id
       USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_entry_sum_zero';
-  END IF;
-  WITH delta AS (
-    SELECT account_id, sum(amount) AS amount FROM added GROUP BY account_id
-  ), moved AS (
-    UPDATE ledger_account a SET balance = a.balance + d.amount FROM delta d WHERE a.id = d.account_id RETURNING 1
-  ) SELECT (SELECT count(*) FROM delta) - (SELECT count(*) FROM moved) INTO missing;
-  IF missing <> 0 THEN
-    RAISE EXCEPTION 'ledger: % accounts of these entries do not exist', missing
-      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'ledger_entry_account';
   END IF;
   RETURN NULL;
 END $$;
