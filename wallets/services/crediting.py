@@ -17,7 +17,7 @@ from exchange.assets.selectors import AssetNetworkView
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Kind, Transfer
 from exchange.ledger.services import reversals, transfers
-from wallets import books, news
+from wallets import books, metrics, news
 from wallets.models import Address, Cursor, Deposit
 from wallets.routes import Routes
 
@@ -26,7 +26,9 @@ SUSPENSE_LABEL = "deposits"
 
 
 def credit_due(*, routes: Routes, now: datetime) -> int:
-    """Credits up to BATCH deposits that have their confirmations; returns how many. Call again while it returns BATCH."""
+    """Credits up to BATCH deposits that have their confirmations; returns how many. None while deposits are stopped."""
+    if ledger.stops.is_stopped("deposits"):
+        return 0
     with transaction.atomic():
         cursor = Cursor.objects.select_for_update().get(network_id=routes.network.id)
         due = list(
@@ -46,6 +48,7 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
             if deposit.owner_id in debtors:
                 repayment = books.repayment_id(deposit.id, times=deposit.credits)
                 reversals.repay(id=repayment, owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
+    metrics.CREDITED.labels(routes.network.code).inc(len(due))
     return len(due)
 
 
@@ -94,6 +97,7 @@ def reverse_due(*, routes: Routes, now: datetime) -> int:
             deposit = Deposit.objects.select_for_update(of=("self",)).select_related("address").get(pk=deposit_id)
             if deposit.reversal_due:
                 _reverse(deposit, routes.by_asset(deposit.asset_id), now=now)
+                metrics.REVERSED.labels(routes.network.code).inc()
     return len(ids)
 
 

@@ -44,30 +44,35 @@ def advance(*, reference: str, now: datetime) -> int:
     """Moves a withdrawal, named by its own id or its payout's, as far as it goes now. Returns how many steps it took."""
     by_payout = Withdrawal.objects.filter(payout_id=reference).values_list("id", flat=True)
     ids = list(by_payout) or [UUID(reference)]
-    return sum(_advance_one(withdrawal_id, now=now) for withdrawal_id in ids)
+    down: set[int] = set()
+    return sum(_advance_one(withdrawal_id, down, now=now) for withdrawal_id in ids)
 
 
 def advance_all(*, now: datetime) -> int:
     """Moves every open withdrawal, oldest first, and sends unmined final transactions again. One failure stops no other."""
     moving = Withdrawal.objects.filter(closed_at=None, state__in=MOVING).order_by("id")
-    taken = sum(_advance_one(each, now=now) for each in list(moving.values_list("id", flat=True)[:BATCH]))
-    lost = Payout.objects.filter(state=Payout.State.FINAL, block_height=None).order_by("id")[:BATCH]
-    for payout in lost:
-        _send(payout.versions.latest("number"), network=routes.codes()[payout.network_id], now=now)
+    down: set[int] = set()
+    taken = sum(_advance_one(each, down, now=now) for each in list(moving.values_list("id", flat=True)[:BATCH]))
+    for payout in Payout.objects.filter(state=Payout.State.FINAL, block_height=None).order_by("id")[:BATCH]:
+        _send_again(payout, down, now=now)
     return taken
 
 
-def _advance_one(withdrawal_id: UUID, *, now: datetime) -> int:
+def _advance_one(withdrawal_id: UUID, down: set[int], *, now: datetime) -> int:
+    """`down` collects the networks whose node did not answer in this run: one wait for each is enough."""
     for taken in range(STEPS_MAX):
         withdrawal = Withdrawal.objects.select_related("payout").filter(pk=withdrawal_id).first()
         if withdrawal is None or withdrawal.state not in STEPS:
             return taken
-        if not _step(withdrawal, now=now):
+        if withdrawal.network_id in down:
+            steps.wait(withdrawal.id, "node_down")
+            return taken
+        if not _step(withdrawal, down, now=now):
             return taken
     return STEPS_MAX
 
 
-def _step(withdrawal: Withdrawal, *, now: datetime) -> bool:
+def _step(withdrawal: Withdrawal, down: set[int], *, now: datetime) -> bool:
     """One step, or the reason why not, written where the customer and staff see it."""
     the_routes = routes.of(routes.codes()[withdrawal.network_id])
     held_back = _held_back(withdrawal)
@@ -84,6 +89,7 @@ def _step(withdrawal: Withdrawal, *, now: datetime) -> bool:
     except ChainError as error:
         log.warning("node_unavailable", withdrawal=str(withdrawal.id), error=str(error))
         steps.wait(withdrawal.id, "node_down")
+        down.add(withdrawal.network_id)
     return False
 
 
@@ -195,6 +201,17 @@ def _broadcast_again(withdrawal: Withdrawal, the_routes: Routes, *, now: datetim
     sent = _send(version, network=the_routes.network.code, now=now)
     steps.wait(withdrawal.id, "" if sent else "broadcast_refused")
     return False
+
+
+def _send_again(payout: Payout, down: set[int], *, now: datetime) -> None:
+    """A final transaction that lost its block: its bytes are still good, and nobody is paid twice by them."""
+    if payout.network_id in down:
+        return
+    try:
+        _send(payout.versions.latest("number"), network=routes.codes()[payout.network_id], now=now)
+    except ChainError as error:
+        log.warning("node_unavailable", payout=str(payout.id), error=str(error))
+        down.add(payout.network_id)
 
 
 def _send(version: PayoutVersion, *, network: str, now: datetime) -> bool:

@@ -178,7 +178,7 @@ def fund() -> Callable[[int, int, int], None]:
 @pytest.fixture
 def prices(db) -> None:
     """Rates of today, which limits are reckoned with."""
-    for asset_id, usd in ((1, "10000"), (2, "80"), (3, "2500"), (4, "1"), (5, "1")):
+    for asset_id, usd in ((1, "10000"), (2, "80"), (3, "250"), (4, "1"), (5, "1")):
         now = timezone.now()
         Rate.objects.update_or_create(
             asset_id=asset_id, defaults={"price": usd, "as_of": now, "fetched_at": now, "source": "test"}

@@ -112,6 +112,30 @@ def test_the_signer_is_another_process_with_another_database_role(house, node, s
     assert answer.signer_pid != os.getpid()
 
 
+def test_litecoin_goes_the_same_way(signing_house, litecoind, chains):
+    chains(litecoin=litecoind)
+    house, ltc = signing_house, 2
+    house.scan("litecoin")
+    litecoind.send(house.hot("litecoin"), COIN)
+    litecoind.send(house.address(ALICE, "LTC", "litecoin"), 2 * COIN)
+    litecoind.mine(12)
+    house.scan("litecoin")
+    outside = litecoind.new_address()
+    view = withdrawals.request(
+        user_id=ALICE, asset="LTC", network="litecoin", address=outside, amount="1.5",
+        idempotency_key="litecoin", now=timezone.now(),
+    )  # fmt: skip
+    house.advance(ALICE, view.id, "broadcast")
+    litecoind.mine(12)
+    house.scan("litecoin")
+    assert selectors.withdrawal(ALICE, view.id).state == "final"
+    assert litecoind.received(outside, confirmations=1) == 3 * COIN // 2
+    assert house.balance(ALICE, ltc) == COIN // 2 - view.fee
+    report = reconciliation.run(now=timezone.now())
+    assert (report.mismatches, report.surpluses, report.unreachable) == ((), (), ())
+    assert house.sums_to_zero()
+
+
 def test_change_is_no_deposit_and_can_be_spent(house, node):
     first = ask(node.new_address())
     house.advance(ALICE, first.id, "broadcast")
