@@ -19,6 +19,7 @@ urlpatterns = [
 handler400 = "exchange.site.errors.bad_request"
 handler403 = "exchange.site.errors.forbidden"
 handler404 = "exchange.site.errors.not_found"
+handler429 = "exchange.site.errors.too_many"
 handler500 = "exchange.site.errors.server_error"
 
 admin.site.site_header = "Bourse"

@@ -164,6 +164,7 @@ EMAIL_TIMEOUT = 10
 AXES_FAILURE_LIMIT = 10
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
+AXES_LOCKOUT_CALLABLE = "exchange.site.errors.locked_out"
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from exchange.core.errors import DomainError
+from exchange.site import context
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ def page(request: HttpRequest, status: int, *, message: str = "", code: str = ""
     title, advice = _WORDS.get(status, _WORDS[500])
     log.warning("error_page", reference=reference, status=status, code=code, path=request.path, method=request.method)
     content = {
+        **context.site(request),
         "status": status,
         "title": title,
         "advice": message or advice,
@@ -84,6 +86,20 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def server_error(request: HttpRequest) -> HttpResponse:
     return page(request, 500)
+
+
+def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return page(request, 429)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: object) -> HttpResponse:
+    """Too many wrong passwords for one address from one place. Says so whether or not the account exists."""
+    return page(
+        request,
+        429,
+        code="log_in_locked",
+        message="Too many wrong passwords. Wait a while, or choose a new password by e-mail.",
+    )
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -37,7 +37,8 @@ function localTime(element) {
   const moment = new Date(element.dateTime);
   if (Number.isNaN(moment.valueOf())) return;
   element.title = moment.toISOString();
-  element.textContent = moment.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const parts = [moment.toLocaleDateString([], { dateStyle: "medium" }), moment.toLocaleTimeString([], { timeStyle: "short" })];
+  element.textContent = parts.map((part) => part.replaceAll(/\s/g, "\u00a0")).join(", ");
 }
 
 /** Parts that only make sense with a script are printed hidden; a page that gets new parts later runs this over them again. */

@@ -39,7 +39,7 @@ function headline() {
     last = units;
     const text = decimal.column(decimal.format(units, facts.priceDecimals), facts.priceDecimals);
     setText(figure, text);
-    document.title = `${text} ${facts.symbol} · Bourse`;
+    document.title = `${text} ${facts.symbol} · ${facts.siteName}`;
   };
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -36,6 +37,7 @@ def _facts(request: HttpRequest, screen: markets.TradeScreen) -> dict[str, Any]:
     """What the page's script needs to know of this market, as strings and small integers."""
     market = screen.market
     return {
+        "siteName": settings.SITE_NAME,
         "symbol": market.symbol,
         "base": market.base,
         "quote": market.quote,

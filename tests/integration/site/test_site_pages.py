@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from exchange.core.errors import Conflict
+from exchange.site import errors
 from exchange.site.selectors import markets
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +120,19 @@ def test_what_the_rooms_beneath_refuse_becomes_a_page(
     assert answer.status_code == status
     text = answer.content.decode()
     assert shown in text and "10.0.0.7" not in text
+
+
+def test_too_many_wrong_passwords_end_in_a_page_that_says_to_wait(client: Client, valkey: Any) -> None:
+    answers = [
+        client.post("/accounts/login/", {"login": f"nobody{turn}@example.com", "password": "wrong wrong wrong"})
+        for turn in range(45)
+    ]
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    text = answers[-1].content.decode()
+    assert "That was a bit too often" in text and REFERENCE.search(text)
+    locked = errors.locked_out(answers[0].wsgi_request, None, {})
+    assert locked.status_code == 429 and "log_in_locked" in locked.content.decode()
 
 
 def test_a_form_without_its_token_gets_a_page_that_says_what_to_do(newcomer: Any) -> None:
