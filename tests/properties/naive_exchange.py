@@ -31,6 +31,7 @@ class NaiveExchange:
     balances: dict[tuple[int, str], int]
     resting: list[NaiveOrder] = field(default_factory=list)
     fees: dict[str, int] = field(default_factory=lambda: {"base": 0, "quote": 0})
+    trades: list[tuple[int, int, int, int]] = field(default_factory=list)  # id, maker's order, taker's order, lots
     orders_made: int = 0
     trades_made: int = 0
 
@@ -106,6 +107,7 @@ class NaiveExchange:
             (seller.user, "quote", quote - seller_fee),
         ):
             self.balances[user, asset] = self.balances.get((user, asset), 0) + change
+        self.trades.append((self.trades_made * 1024 + self.shard, maker.id, taker.id, lots))
         self.fees["base"] += buyer_fee
         self.fees["quote"] += seller_fee
         for order in (taker, maker):

@@ -147,7 +147,7 @@ class Reigning:
         self._stream = Stream(self._client, shard)
         position = self._stream.check(reign.position)
         self._progress = Progress(reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences, 0)
-        self._waiting: list[Entry] = []
+        self._batch_max = getattr(settings, "ENGINE_BATCH_MAX", BATCH_MAX)
         self._shown_at = 0.0
         self._stale: set[int] = set(self._views)
         untold = self._untold(reign)
@@ -162,21 +162,22 @@ class Reigning:
 
     def until_stopped(self) -> None:
         """The loop."""
-        batch_max = getattr(settings, "ENGINE_BATCH_MAX", BATCH_MAX)
         try:
             while not self._process._stopping.is_set():
-                self._process.alive()
-                self._show_books()
-                if not self._waiting:
-                    self._waiting = self._stream.read(self._progress.position, most=batch_max)
-                if not self._waiting:
-                    self._stream.wait(self._progress.position, milliseconds=self._idle_ms())
-                    continue
-                self._batch(self._waiting[:batch_max])
-                self._waiting = []
+                self.step()
         finally:
             self._releaser.stop(seconds=2.0 if self._process._stopping.is_set() else 0.0)
         self._leave()
+
+    def step(self) -> None:
+        """Commit what has gathered; where nothing has, wait for something."""
+        self._process.alive()
+        self._show_books()
+        entries = self._stream.read(self._progress.position, most=self._batch_max)
+        if entries:
+            self._batch(entries)
+        else:
+            self._stream.wait(self._progress.position, milliseconds=self._idle_ms())
 
     # --- A batch ----------------------------------------------------------------------------------------------------
 

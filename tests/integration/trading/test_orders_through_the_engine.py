@@ -123,35 +123,6 @@ def test_self_trade_cancels_the_newest(engine: Engine, money: Money) -> None:
     assert money.of(ALICE)["USDT"] == ("50000", "0")
 
 
-@pytest.mark.parametrize(
-    ("order", "code", "param"),
-    [
-        ({"side": "hold", "type": "limit", "quantity": "1", "price": "1"}, "side_invalid", "side"),
-        ({"side": "buy", "type": "stop", "quantity": "1", "price": "1"}, "type_invalid", "type"),
-        ({"side": "buy", "type": "limit", "quantity": "1"}, "price_required", "price"),
-        ({"side": "buy", "type": "limit", "price": "1"}, "quantity_required", "quantity"),
-        ({"side": "buy", "type": "limit", "price": "0", "quantity": "1"}, "price_tick", "price"),
-        ({"side": "buy", "type": "limit", "price": "1.001", "quantity": "1"}, "amount_precision", "price"),
-        ({"side": "buy", "type": "limit", "price": "1", "quantity": "0.00001"}, "amount_precision", "quantity"),
-        ({"side": "buy", "type": "limit", "price": "1", "quantity": "-1"}, "amount_invalid", "quantity"),
-        ({"side": "buy", "type": "limit", "price": "1e5", "quantity": "1"}, "amount_invalid", "price"),
-        ({"side": "buy", "type": "limit", "price": "9" * 30, "quantity": "1"}, "amount_range", "price"),
-        ({"side": "buy", "type": "market", "price": "1", "quantity": "1"}, "price_not_allowed", "price"),
-        ({"side": "buy", "type": "market", "quantity": "1", "quote_amount": "1"}, "quantity_ambiguous", "quote_amount"),
-        ({"side": "buy", "type": "market", "quote_amount": "0"}, "notional_too_small", "quote_amount"),
-        ({"side": "buy", "type": "market"}, "quantity_required", "quantity"),
-        ({"side": "buy", "type": "market", "quantity": "1", "market": "BTC-EUR"}, "market_not_found", "market"),
-        (
-            {"side": "buy", "type": "market", "quantity": "1", "client_order_id": "a b"},
-            "client_order_id_invalid",
-            "client_order_id",
-        ),
-    ],
-)
-def test_bad_input_names_its_parameter(order: dict[str, str], code: str, param: str) -> None:
-    refused(code, param, **order)
-
-
 def test_market_data_follows_the_commit(engine: Engine, money: Money) -> None:
     money.fund(ALICE, BTC="1")
     money.fund(BOB, USDT="10000")
