@@ -88,7 +88,8 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('ledger_make_partitions', 0));
   SELECT last_value >> {TRANSFERS_PER_PARTITION_BITS} INTO current_part FROM ledger_transfer_id_seq;
-  FOR part IN current_part .. current_part + ahead LOOP
+  FOR step IN 0 .. ahead LOOP
+    part := current_part + step;  -- a loop's own variable would be an integer, too small for the bounds below
     name := 'ledger_transfer_p' || part;
     IF to_regclass(name) IS NULL THEN
       EXECUTE format('CREATE TABLE %I (LIKE ledger_transfer INCLUDING ALL)', name);
