@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from exchange.accounts.api.views import MeView
+from exchange.invoices.api import views as invoices
 from exchange.site.api import hot, views
 from exchange.site.api.errors import not_found
 from exchange.site.api.idempotency import once
@@ -36,5 +37,7 @@ urlpatterns = [
     path("withdrawals", once(wallets.WithdrawalsView.as_view()), name="withdrawals"),
     path("withdrawals/<uuid:withdrawal_id>", wallets.WithdrawalView.as_view(), name="withdrawal"),
     path("withdrawals/<uuid:withdrawal_id>/cancel", wallets.WithdrawalCancelView.as_view(), name="withdrawal_cancel"),
+    path("invoices", invoices.InvoicesView.as_view(), name="invoices"),
+    path("invoices/<uuid:invoice_id>", invoices.InvoiceView.as_view(), name="invoice"),
     re_path(r"^.*$", not_found),
 ]
