@@ -162,6 +162,7 @@ CSRF_FAILURE_VIEW = "exchange.site.errors.csrf_failure"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Bourse <no-reply@localhost>")
 EMAIL_TIMEOUT = 10
 AXES_FAILURE_LIMIT = 10
+AXES_VERBOSE = False  # no line of its own at each start of a process
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
 AXES_LOCKOUT_CALLABLE = "exchange.site.errors.locked_out"
