@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "bourse"
 ROLES = ("owner", "app", "engine", "signer")
 START_TIMEOUT_S = 60
+NOBODY = 65534
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107 bytes; ".s.PGSQL.5432" is added to the folder's name
 
 
@@ -184,8 +185,7 @@ class _Postgres:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        # PostgreSQL refuses to run as uid 0; in a user namespace of its own the same files belong to "nobody".
-        prefix = ["unshare", "--user"] if os.getuid() == 0 else []
+        prefix = self._as_nobody() if os.getuid() == 0 else []
         done = subprocess.run(
             [*prefix, str(self.programs / program), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -195,6 +195,21 @@ class _Postgres:
             raise EmbeddedServiceError(
                 f"{program} failed: {done.stdout.strip()[-800:]}\nIts log: {self.log}. Or set DATABASE_URL."
             )
+
+    def _as_nobody(self) -> list[str]:
+        # PostgreSQL refuses to run as uid 0. In a user namespace of its own the same files belong to "nobody"; where a
+        # container forbids those, it runs as the real "nobody", who keeps root's way past file permissions and no more.
+        # A data folder stays with whom it was made for.
+        made_for_nobody = self.data.exists() and self.data.stat().st_uid == NOBODY
+        if (
+            not made_for_nobody
+            and not subprocess.run(["unshare", "--user", "true"], check=False, capture_output=True).returncode
+        ):
+            return ["unshare", "--user"]
+        return [
+            "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--securebits=+no_setuid_fixup",
+            "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
+        ]  # fmt: skip
 
     def _initialise(self) -> None:
         if self.data.exists():  # an initdb that was interrupted; "ready" was never written, so nothing of worth is here
