@@ -17,6 +17,7 @@ from trading import selectors as trading
 SPARK_INTERVALS = ("15m", "1m")
 SPARK_POINTS = 96
 SPARK_ENOUGH = 16
+SPARK_LEAST = 6
 _SPARK_WIDTH = 104
 _SPARK_HEIGHT = 30
 
@@ -132,20 +133,25 @@ def percent(fraction: str | None) -> str | None:
 
 
 def _spark(symbol: str, now: datetime) -> str:
-    """Closing prices of the last day as the points of an SVG line; a young market is drawn minute by minute."""
+    """Prices of the last day as the points of an SVG line: empty for a market too young to have one."""
     day_ago = now - timedelta(days=1)
-    closes: list[Decimal] = []
+    candles: list[trading.CandleView] = []
     for interval in SPARK_INTERVALS:
-        candles = trading.candles(symbol, interval, limit=SPARK_POINTS)
-        closes = [Decimal(candle.close) for candle in candles if candle.time >= day_ago]
-        if len(closes) >= SPARK_ENOUGH:
+        found = trading.candles(symbol, interval, limit=SPARK_POINTS)
+        candles = [candle for candle in found if candle.time >= day_ago]
+        if len(candles) >= SPARK_ENOUGH:
             break
-    if len(closes) < 2:
+    if len(candles) < SPARK_LEAST:
         return ""
-    low, high = min(closes), max(closes)
-    step = Decimal(_SPARK_WIDTH) / (len(closes) - 1)
+    return line([Decimal(candles[0].open), *(Decimal(candle.close) for candle in candles)])
+
+
+def line(prices: list[Decimal]) -> str:
+    """Points of a polyline in the sparkline's box: the highest price at the top, a flat line in the middle."""
+    low, high = min(prices), max(prices)
+    step = Decimal(_SPARK_WIDTH) / (len(prices) - 1)
     span = high - low
     return " ".join(
-        f"{step * index:.1f},{(high - close) / span * _SPARK_HEIGHT if span else Decimal(_SPARK_HEIGHT) / 2:.1f}"
-        for index, close in enumerate(closes)
+        f"{step * index:.1f},{(high - price) / span * _SPARK_HEIGHT if span else Decimal(_SPARK_HEIGHT) / 2:.1f}"
+        for index, price in enumerate(prices)
     )
