@@ -1,10 +1,11 @@
 """What templates print: amounts that line up, ages, icons, and nothing of a user's unescaped."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
-from exchange.site.selectors.markets import percent
+from exchange.site.selectors.markets import line, percent
 from exchange.site.templatetags import bourse
 
 
@@ -52,6 +53,11 @@ def test_an_age_that_is_not_known_says_so() -> None:
 )
 def test_a_change_is_a_signed_percentage(fraction: str | None, shown: str | None) -> None:
     assert percent(fraction) == shown
+
+
+def test_a_sparkline_has_its_highest_price_on_top_and_a_flat_one_in_the_middle() -> None:
+    assert line([Decimal(1), Decimal(3), Decimal(2)]) == "0.0,30.0 52.0,0.0 104.0,15.0"
+    assert line([Decimal(5), Decimal(5)]) == "0.0,15.0 104.0,15.0"
 
 
 @pytest.mark.parametrize(
