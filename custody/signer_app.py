@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.signer")
 
@@ -25,7 +27,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection  # noqa: E402
 
-from custody import keystore  # noqa: E402
+from custody import keystore, monitoring  # noqa: E402
 from custody.limits import LimitsUnreadable  # noqa: E402
 from custody.services import answering  # noqa: E402
 from custody.signer_paths import limits_path  # noqa: E402
@@ -50,9 +52,15 @@ app.conf.update(
     worker_pool="solo",
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    # Whoever owns the broker can make the signer look at jobs sooner, and nothing else.
+    worker_enable_remote_control=False,
+    accept_content=["json"],
     enable_utc=True,
 )
 _room: answering.Room | None = None
+_ready = monitoring.Readiness()
+# With some brokers Celery's timer has a thread of its own.
+_one_at_a_time = threading.Lock()
 
 
 @setup_logging.connect
@@ -101,6 +109,8 @@ def begin(sender: Any, **kwargs: Any) -> None:
         role = "unknown: the database does not answer yet"
     assert _room is not None
     log.info("signer ready", pid=os.getpid(), database_role=role, fingerprint=_room.signer.fingerprint)
+    if settings.SIGNER_METRICS_PORT:
+        monitoring.serve(settings.SIGNER_METRICS_PORT, ready=_ready)
     take_up_waiting()
     sender.timer.call_repeatedly(POLL_S, take_up_waiting)
 
@@ -116,7 +126,9 @@ def take_up_waiting() -> None:
     """Answers every job that has no answer. What fails stays for the next time."""
     try:
         close_old_connections()
-        for job_id in answering.waiting():
+        waiting = answering.waiting()
+        _ready.looked(waiting=len(waiting))
+        for job_id in waiting:
             sign_job(job_id)
     except (DatabaseError, InterfaceError) as error:
         connection.close()
@@ -126,15 +138,22 @@ def take_up_waiting() -> None:
 @app.task(name="custody.sign")
 def sign(job_id: str, **kwargs: Any) -> None:
     """The one task: the id of a job, nothing more."""
+    try:
+        # One spelling, so that the log knows a job by one name.
+        canonical = str(UUID(job_id))
+    except (ValueError, TypeError, AttributeError):
+        log.warning("a message without a job id was dropped")
+        return
     close_old_connections()
-    sign_job(job_id)
+    sign_job(canonical)
 
 
 def sign_job(job_id: str) -> None:
     """Answers one job and tells the wallets. An error leaves the job for the next round."""
     assert _room is not None
     try:
-        answer = answering.answer(room=_room, job_id=job_id, now=datetime.now(UTC))
+        with _one_at_a_time:
+            answer = answering.answer(room=_room, job_id=job_id, now=datetime.now(UTC))
     except NotDurable as error:
         log.critical("the velocity log is not durable; the signer ends", reason=str(error))
         sys.stderr.flush()
@@ -148,6 +167,8 @@ def sign_job(job_id: str) -> None:
         log.exception("a signing job failed", job_id=job_id)
         return
     if answer.outcome in ("signed", "refused"):
+        network = answer.network if answer.network in _room.rules else "unknown"
+        monitoring.ANSWERS.labels(network, answer.outcome, answer.code).inc()
         _tell_wallets(answer.reference)
 
 

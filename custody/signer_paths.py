@@ -9,5 +9,5 @@ from django.conf import settings
 
 def limits_path() -> Path:
     """SIGNER_LIMITS_FILE, or limits.json beside the keystore."""
-    named = getattr(settings, "SIGNER_LIMITS_FILE", "")
+    named = settings.SIGNER_LIMITS_FILE
     return Path(named) if named else Path(settings.KEYSTORE_PATH).with_name("limits.json")

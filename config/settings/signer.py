@@ -21,6 +21,8 @@ TIME_ZONE = "UTC"
 KEYSTORE_PATH = require("KEYSTORE_PATH")
 KEYSTORE_PASSPHRASE_FILE = require("KEYSTORE_PASSPHRASE_FILE")
 VELOCITY_LOG_PATH = require("VELOCITY_LOG_PATH")
+SIGNER_LIMITS_FILE = env.str("SIGNER_LIMITS_FILE", "")  # without it: limits.json beside the keystore
+SIGNER_METRICS_PORT = env.int("SIGNER_METRICS_PORT", 0)  # /metrics, /livez, /readyz on 127.0.0.1; 0: none
 # The signer knows by itself which chains it signs for: a job cannot talk it into another.
 CHAINS = {
     "bitcoin": {"network": env.str("BITCOIN_NETWORK", "mainnet")},

@@ -55,10 +55,12 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a job: "signed", "refused", "answered" (before) or "unknown"; and its reference."""
+    """What became of a job: "signed", "refused" (with its code), "answered" (before) or "unknown"."""
 
     outcome: str
     reference: str = ""
+    network: str = ""
+    code: str = ""
 
 
 def waiting(*, limit: int = 100) -> list[str]:
@@ -84,7 +86,7 @@ def answer(*, room: Room, job_id: str, now: datetime) -> Answer:
     except Refused as refusal:
         _write_refusal(job_id, refusal, now)
         log.warning("signing job refused", job_id=job_id, code=refusal.code, reason=refusal.reason)
-        return Answer("refused", _reference(job_id))
+        return Answer("refused", *_label(job_id), refusal.code)
     room.passing("before_answer")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -94,7 +96,7 @@ def answer(*, room: Room, job_id: str, now: datetime) -> Answer:
         )
     room.passing("after_answer")
     log.info("signing job signed", job_id=job_id, network=job.network, txid=txid)
-    return Answer("signed", job.reference)
+    return Answer("signed", job.reference, job.network)
 
 
 def _sign(room: Room, job: _Job, now: datetime) -> tuple[bytes, str]:
@@ -146,11 +148,12 @@ def _job(job_id: str) -> _Job | None:
     return _Job(job_id, network, unsigned, reference)
 
 
-def _reference(job_id: str) -> str:
+def _label(job_id: str) -> tuple[str, str]:
+    """Reference and network of a job that could not be read as a whole."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT reference FROM custody_signing_job WHERE id = %s", [job_id])
+        cursor.execute("SELECT reference, network FROM custody_signing_job WHERE id = %s", [job_id])
         row = cursor.fetchone()
-    return row[0] if row else ""
+    return (row[0], row[1]) if row else ("", "")
 
 
 def _answered(job_id: str) -> bool:

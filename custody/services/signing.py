@@ -52,10 +52,11 @@ def request(*, id: UUID, network: str, kind: str, unsigned: dict[str, Any], refe
         found = SigningJob.objects.filter(pk=id).values_list("digest", "kind", "reference").first()
         if found != (content, kind, reference):
             raise SigningJobConflict(f"the signing job {id} exists with other content", param="id") from None
-    transaction.on_commit(partial(resend, job_id=id))
+    # The job is committed whether or not the broker answers; the signer looks for unanswered jobs by itself.
+    transaction.on_commit(partial(resend, job_id=id), robust=True)
     return id
 
 
 def resend(*, job_id: UUID) -> None:
     """Tells the signer of a job once more. Harmless: a job is signed once, and always with the same bytes."""
-    current_app.send_task(TASK, args=[str(job_id)], queue=QUEUE, ignore_result=True)
+    current_app.send_task(TASK, args=[str(job_id)], queue=QUEUE, ignore_result=True, retry=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from wallets.chains.evm.chain import EvmChain
 from wallets.chains.evm.rules import EvmRules
-from wallets.chains.protocol import ChainError
+from wallets.chains.protocol import Chain, ChainError
 from wallets.chains.utxo.chain import UtxoChain
 from wallets.chains.utxo.parameters import parameters
 from wallets.chains.utxo.rules import UtxoRules
@@ -27,9 +27,14 @@ def connect(
     """One network's chain, from one row of `settings.CHAINS`. Asks nothing yet. Raises NotConfigured."""
     if not url:
         raise NotConfigured(f"no node is configured for {name}")
+    made: UtxoChain | EvmChain
     if _family(name) == "utxo":
-        return UtxoChain(url=url, parameters=parameters(name, network), timeout_s=timeout_s)
-    return EvmChain(name=name, url=url, chain_id=_chain_id(name, chain_id), timeout_s=timeout_s)
+        made = UtxoChain(url=url, parameters=parameters(name, network), timeout_s=timeout_s)
+    else:
+        made = EvmChain(name=name, url=url, chain_id=_chain_id(name, chain_id), timeout_s=timeout_s)
+    # The type checker holds every family to the one Protocol here.
+    _: Chain = made
+    return made
 
 
 def rules(name: str, *, network: str = "", chain_id: int = 0, url: str = "") -> UtxoRules | EvmRules:

@@ -14,6 +14,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from exchange.core import amounts
+from exchange.core.errors import InvalidRequest
+from wallets.chains import registry
+from wallets.chains.evm.rules import EvmRules
+from wallets.chains.protocol import AddressInvalid
 
 NATIVE_DECIMALS = {"bitcoin": 8, "litecoin": 8, "ethereum": 18}
 # (asset id, symbol, decimals, each, hour, day, fee): a start for a small exchange; `custody limit` changes them.
@@ -51,7 +55,18 @@ class Command(BaseCommand):
             raise CommandError(
                 "This runs where the keys are: DJANGO_SETTINGS_MODULE=config.settings.signer, and KEYSTORE_PATH."
             )
-        {"init": self._init, "show": self._show, "limit": self._limit}[options["action"]](options)
+        from custody import keystore, limits, private_files
+
+        try:
+            {"init": self._init, "show": self._show, "limit": self._limit}[options["action"]](options)
+        except (
+            keystore.KeystoreUnreadable,
+            keystore.PassphraseWeak,
+            limits.LimitsUnreadable,
+            private_files.FileExposed,
+            OSError,
+        ) as error:
+            raise CommandError(str(error)) from None
 
     def _init(self, options: dict[str, Any]) -> None:
         from custody import keystore, private_files
@@ -73,7 +88,9 @@ class Command(BaseCommand):
         # The log first: a keystore without its log does not start, a log without a keystore harms nobody.
         log_path = Path(settings.VELOCITY_LOG_PATH)
         if log_path.exists():
-            raise CommandError(f"{log_path} belongs to another keystore; move it away, and keep it.")
+            if private_files.read(log_path).count(b"\n") > 1:
+                raise CommandError(f"{log_path} belongs to another keystore; move it away, and keep it.")
+            log_path.unlink()  # an init that was cut short left it, and nothing was ever signed with it
         VelocityLog.create(log_path, key=signer.log_key())
         self._first_limits()
         keystore.create(path, key=keystore.PassphraseFile(passphrase), seed=seed, fingerprint=signer.fingerprint)
@@ -106,6 +123,8 @@ class Command(BaseCommand):
         network, _, contract = options["asset"].partition(":")
         if network not in NATIVE_DECIMALS:
             raise CommandError(f"There is no network {network}; there are: {', '.join(NATIVE_DECIMALS)}.")
+        if contract:
+            _check_contract(network, contract)
         asset = limits.asset_key(network, contract)
         path = limits_path()
         rows = limits.read(path) if path.exists() else {}
@@ -122,19 +141,24 @@ def _limit_row(asset: str, asset_id: int, symbol: str, decimals: int, each: str,
     try:
         units = [amounts.parse(text, decimals=decimals) for text in (each, hour, day)]
         fee_units = amounts.parse(fee, decimals=NATIVE_DECIMALS[asset.partition(":")[0]])
-    except amounts.AmountError as error:
+    except InvalidRequest as error:
         raise CommandError(str(error)) from None
     return Limit(asset_id, symbol, decimals, *units, fee_units)
 
 
+def _check_contract(network: str, contract: str) -> None:
+    rules = registry.rules(network, **settings.CHAINS[network])
+    if not isinstance(rules, EvmRules):
+        raise CommandError(f"There are no contracts on {network}.")
+    try:
+        rules.parse(contract)
+    except AddressInvalid as error:
+        raise CommandError(str(error)) from None
+
+
 def _signer() -> Any:
-    from custody import keystore, private_files
+    from custody import keystore
     from custody.signers.software import SoftwareSigner
 
-    try:
-        seed = keystore.open_seed(
-            Path(settings.KEYSTORE_PATH), key=keystore.PassphraseFile(Path(settings.KEYSTORE_PASSPHRASE_FILE))
-        )
-    except (keystore.KeystoreUnreadable, keystore.PassphraseWeak, private_files.FileExposed, OSError) as error:
-        raise CommandError(str(error)) from None
-    return SoftwareSigner(seed)
+    key = keystore.PassphraseFile(Path(settings.KEYSTORE_PASSPHRASE_FILE))
+    return SoftwareSigner(keystore.open_seed(Path(settings.KEYSTORE_PATH), key=key))

@@ -59,10 +59,28 @@ def test_init_makes_keys_once_and_show_prints_the_same_public_half(custody):
     again = custody("init")
     assert again.returncode == 1
     assert "never overwritten" in again.stderr
+    (custody.folder / "passphrase").chmod(0o644)
+    exposed = custody("show")
+    assert (exposed.returncode, exposed.stderr.count("\n")) == (1, 1), exposed.stderr
+    assert "open to other users" in exposed.stderr
+    (custody.folder / "passphrase").chmod(0o600)
     quiet = custody("init", "--if-missing", "--public", str(public))
     assert quiet.returncode == 0
     assert (custody.folder / "keystore.json").read_bytes() == before
     assert json.loads(public.read_text()) == document
+
+
+def test_an_init_that_was_cut_short_can_be_run_again(custody):
+    assert custody("init").returncode == 0
+    (custody.folder / "keystore.json").unlink()
+    assert custody("init").returncode == 0
+    log = custody.folder / "velocity.log"
+    log.write_bytes(log.read_bytes() + b"a line of something that was signed\n")
+    (custody.folder / "keystore.json").unlink()
+    refused = custody("init")
+    assert refused.returncode == 1
+    assert "belongs to another keystore" in refused.stderr
+    assert log.exists()
 
 
 def test_limits_are_set_by_the_command_and_a_wrong_amount_is_refused(custody):
@@ -95,7 +113,8 @@ def test_limits_are_set_by_the_command_and_a_wrong_amount_is_refused(custody):
         "fee": 5 * 10**16,
     }
     assert {"bitcoin", "litecoin", "ethereum"} < set(rows)
-    for each in ("0.0000001", "many"):
-        assert custody("limit", token, f"--each={each}", *arguments).returncode == 1
-    assert custody("limit", "dogecoin", "--each", "1", *arguments).returncode == 1
+    for asset, each in ((token, "0.0000001"), (token + "0", "1"), ("bitcoin:0x00", "1"), ("dogecoin", "1")):
+        refused = custody("limit", asset, f"--each={each}", *arguments)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("CommandError: "), refused.stderr
     assert json.loads((custody.folder / "limits.json").read_text()) == rows

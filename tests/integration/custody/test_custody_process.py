@@ -9,8 +9,11 @@ import sys
 import psycopg2
 import pytest
 import redis
+import requests
+from celery import current_app
 from django.conf import settings
 
+from config.regtest.process import free_port
 from custody import selectors
 from custody.services import signing
 from custody.velocity import VelocityLog
@@ -68,6 +71,26 @@ def test_a_message_with_an_id_is_answered_by_the_process_and_the_wallets_are_tol
     )
     assert signer.wait_until(lambda: selectors.signature(job_id=refused)).code == "withdrawal_mismatch"
     signer.wait_until(lambda: "p2" in told(valkey))
+
+
+def test_it_says_whether_it_can_work_on_the_loopback_address_alone(signer):
+    port = free_port()
+    signer.start(SIGNER_METRICS_PORT=str(port))
+    job = signer.pay()
+    signer.wait_until(lambda: signed(job))
+
+    def page(path):
+        answer = requests.get(f"http://127.0.0.1:{port}/{path}", timeout=5)
+        return answer.status_code, answer.text
+
+    signer.wait_until(
+        lambda: 'bourse_signer_answers_total{code="",network="bitcoin",outcome="signed"} 1.0' in page("metrics")[1]
+    )
+    assert (page("livez"), page("readyz"), page("anything")[0]) == ((200, "ok\n"), (200, "ok\n"), 404)
+    assert requests.post(f"http://127.0.0.1:{port}/metrics", timeout=5).status_code == 501
+    with signer.owner.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM custody_signature")
+        assert cursor.fetchone() == (1,)
 
 
 def test_a_job_without_a_message_is_found_at_the_start_and_while_running(signer, valkey):
@@ -164,6 +187,37 @@ def test_a_resent_message_changes_nothing(signer, valkey):
     signer.wait_until(lambda: valkey.llen("signing") == 0)
     assert signed(job) == found
     assert told(valkey) == ["payout-1"]
+
+
+def test_whoever_owns_the_broker_gets_nothing_but_attention(signer, valkey):
+    process = signer.start()
+    job = signer.pay()
+    signer.wait_until(lambda: signed(job))
+    for arguments in (
+        [],
+        ["nonsense"],
+        [None],
+        [["a"]],
+        [{"id": 1}],
+        [str(job).upper()],
+        ["00000000-0000-0000-0000-000000000000"],
+    ):
+        current_app.send_task("custody.sign", args=arguments, queue="signing")
+    current_app.send_task("os.system", args=["true"], queue="signing")
+    assert not current_app.control.ping(timeout=1)
+    current_app.control.shutdown()
+    after = signer.pay()
+    signer.wait_until(lambda: signed(after))
+    assert process.poll() is None
+    # What is no message at all ends Celery's consumer; whoever keeps processes running starts it again, and it goes on.
+    valkey.rpush("signing", b"not a message")
+    assert process.wait(30) == 1
+    signer.start()
+    last = signer.pay()
+    signer.wait_until(lambda: signed(last))
+    with signer.owner.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM custody_signature")
+        assert cursor.fetchone() == (3,)
 
 
 def test_the_signer_process_holds_no_web_code(signer):
