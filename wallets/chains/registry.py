@@ -5,12 +5,16 @@ What must never happen here: a network that is guessed. A name that is not in th
 
 from __future__ import annotations
 
-from wallets.chains.evm.chain import EvmChain
+from typing import TYPE_CHECKING
+
 from wallets.chains.evm.rules import EvmRules
 from wallets.chains.protocol import Chain, ChainError
-from wallets.chains.utxo.chain import UtxoChain
 from wallets.chains.utxo.parameters import parameters
 from wallets.chains.utxo.rules import UtxoRules
+
+if TYPE_CHECKING:
+    from wallets.chains.evm.chain import EvmChain
+    from wallets.chains.utxo.chain import UtxoChain
 
 FAMILIES = {"bitcoin": "utxo", "litecoin": "utxo", "ethereum": "evm"}
 
@@ -27,6 +31,10 @@ def connect(
     """One network's chain, from one row of `settings.CHAINS`. Asks nothing yet. Raises NotConfigured."""
     if not url:
         raise NotConfigured(f"no node is configured for {name}")
+    # Only here: the signer asks for rules alone, and must not load what speaks to a network.
+    from wallets.chains.evm.chain import EvmChain
+    from wallets.chains.utxo.chain import UtxoChain
+
     made: UtxoChain | EvmChain
     if _family(name) == "utxo":
         made = UtxoChain(url=url, parameters=parameters(name, network), timeout_s=timeout_s)

@@ -38,6 +38,9 @@ WEB_CODE = (
     "channels",
     "allauth",
     "config.urls",
+    "wallets.chains.utxo.rpc",
+    "wallets.chains.evm.rpc",
+    "requests",
 )
 
 
