@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -68,17 +69,21 @@ def run(state: Path) -> None:
     signal.signal(signal.SIGINT, end)
     nodes = make(state)
     try:
-        for network, node in nodes.items():
-            if ending.is_set():
-                return
-            node.start()
-            print(f"{network}: {node.name} (process {node.pid}) at height {node.height()}", flush=True)
+        for node in nodes.values():
+            node.spawn()
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            list(pool.map(_await, nodes, nodes.values()))
         _announce(state, nodes)
         _watch(nodes, ending)
     finally:
         nodes_file(state).unlink(missing_ok=True)
         for node in nodes.values():
             node.stop()
+
+
+def _await(network: str, node: NodeProcess) -> None:
+    node.await_ready()
+    print(f"{network}: {node.name} (process {node.pid}) at height {node.height()}", flush=True)
 
 
 def _announce(state: Path, nodes: Mapping[str, NodeProcess]) -> None:

@@ -113,8 +113,12 @@ class NodeProcess:
 
     def start(self) -> None:
         """Returns when the node answers and its outside wallet has coins. Does nothing when it runs."""
-        if self.running:
-            return
+        if not self.running:
+            self.spawn()
+            self.await_ready()
+
+    def spawn(self) -> None:
+        """Starts the program and does not wait for it. Call it from the main thread: the node ends with the thread's life."""
         refuse_production()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = self._command()
@@ -129,10 +133,13 @@ class NodeProcess:
                 # The kernel means the parent's thread, not its process: a short-lived thread would take the node along.
                 preexec_fn=_end_with_parent if threading.current_thread() is threading.main_thread() else None,  # noqa: PLW1509
             )
-        self._await_ready()
+
+    def await_ready(self) -> None:
+        """Waits for a node that was spawned, and gives a new chain its first blocks."""
+        self._await_answer()
         self._prepare()
 
-    def _await_ready(self) -> None:
+    def _await_answer(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             if not self.running:

@@ -117,6 +117,7 @@ class KeepingManager(Manager):  # type: ignore[misc]
 
     def terminate(self) -> None:
         self._ending.set()
+        self._printer.ending = True
         super().terminate()
 
     def end_on(self, number: signal.Signals) -> None:
@@ -136,6 +137,7 @@ class LoggingPrinter(Printer):  # type: ignore[misc]
         super().__init__(output)
         self.folder = folder
         self.verbose = verbose
+        self.ending = False  # from then on, tasks that are cut off complain; their logs have it
         self._files: dict[str, TextIO] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -144,8 +146,11 @@ class LoggingPrinter(Printer):  # type: ignore[misc]
         file = self._file(message.name)
         for line in data.splitlines():
             file.write(f"{message.time:%Y-%m-%d %H:%M:%S} {line}\n")
-        if self.verbose or (message.name != SYSTEM_PRINTER_NAME and any(word in data for word in WORTH_SHOWING)):
+        if self.verbose or (not self.ending and self._worth_showing(message.name, data)):
             super().write(message._replace(data=data))
+
+    def _worth_showing(self, name: str, text: str) -> bool:
+        return name != SYSTEM_PRINTER_NAME and any(word in text for word in WORTH_SHOWING)
 
     def _file(self, name: str) -> TextIO:
         """The process's log; one full file is kept beside the current one."""
