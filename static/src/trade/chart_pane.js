@@ -49,7 +49,7 @@ export function chartPane(root, facts, feed) {
       priceFormatter: (price) => decimal.column(price.toFixed(facts.priceDecimals), facts.priceDecimals),
     },
   });
-  chart.timeScale().applyOptions({ timeVisible: true, rightOffset: 4, tickMarkFormatter: (time, kind) => local(time, TICK_FORMATS[kind]) });
+  chart.timeScale().applyOptions({ timeVisible: true, rightOffset: 4, barSpacing: 9, tickMarkFormatter: (time, kind) => local(time, TICK_FORMATS[kind]) });
   const candles = chart.addSeries(CandlestickSeries, {
     ...candleLook(),
     priceFormat: { type: "price", precision: facts.priceDecimals, minMove: Number(facts.tickSize) },
