@@ -68,11 +68,18 @@ def _keep_our_logging(**kwargs: Any) -> None:
     """Celery would put its own handlers over the structured ones; connecting here stops it."""
 
 
+class PoolRefused(RuntimeError):
+    """The signer is one process: a second one would not know what the first has reserved."""
+
+
 @worker_init.connect
-def open_room(**kwargs: Any) -> None:
+def open_room(sender: Any, **kwargs: Any) -> None:
     """Opens keystore, limits and log, or ends the process with a sentence that says what is wrong."""
     global _room
     try:
+        pool = sender.pool_cls
+        if pool != "solo" and getattr(pool, "__module__", "") != "celery.concurrency.solo":
+            raise PoolRefused("it runs with -P solo only, as one process")
         _room = make_room()
     except Exception as error:
         log.critical("the signer cannot start", reason=str(error), kind=type(error).__name__)

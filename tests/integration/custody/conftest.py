@@ -162,7 +162,9 @@ class Signing:
             "ETHEREUM_CHAIN_ID": "31337",
         }
 
-    def start(self, *, app: str = "custody.signer_app", **variables: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *, app: str = "custody.signer_app", pool: str = "solo", **variables: str
+    ) -> subprocess.Popen[bytes]:
         """`celery -A custody.signer_app worker`, as the Procfile starts it."""
         command = [
             sys.executable,
@@ -174,7 +176,7 @@ class Signing:
             "-Q",
             "signing",
             "-P",
-            "solo",
+            pool,
             "-n",
             "signer@%h",
         ]

@@ -154,6 +154,11 @@ def test_a_second_signer_on_the_same_log_does_not_start(signer):
     assert "another signer holds" in signer.said()
 
 
+def test_a_signer_of_several_threads_does_not_start(signer):
+    assert signer.start(pool="threads").wait(30) == 1
+    assert "with -P solo only" in signer.said()
+
+
 def test_a_signer_without_its_files_in_order_does_not_start(signer):
     keystore, passphrase, log = (signer.folder / name for name in ("keystore.json", "passphrase", "velocity.log"))
     kept = passphrase.read_bytes()
