@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from exchange.ledger import metrics
+from exchange.ledger.journal import Kind
 from exchange.ledger.models import Account
 from exchange.ledger.services import stops
 from exchange.ledger.snapshot import snapshot
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 MISMATCHES_MAX = 100  # of each sort, in one report
 EVENTS_MAX = 20
+SNAPSHOTS_MAX = 5
+SERIALIZATION_FAILURE = "40001"
 READINGS_MAX = 3  # of an outside account whose books move while it is looked at
 
 HeldSource = Callable[[Any], Iterable[tuple[int, int]]]
@@ -117,8 +120,7 @@ def seen(*, now: datetime) -> tuple[list[Seen], list[str]]:
 
 def run(*, now: datetime, full: bool = False) -> Report:
     """Check everything once, sound the alarm if it must be, and say what was found."""
-    with snapshot() as cursor:
-        inside = [*_balances(cursor, full=full), *_zero(cursor), *held(cursor)]
+    inside = _inside(full=full)
     outside, unreachable = _outside(now)
     shortages = [m for m in outside if m.found < m.expected]
     report = Report(
@@ -131,6 +133,19 @@ def run(*, now: datetime, full: bool = False) -> Report:
 
 
 # --- Inside -------------------------------------------------------------------------------------------------------
+
+
+def _inside(*, full: bool) -> list[Mismatch]:
+    """The book against itself, in one snapshot; anew when another run moved the checkpoints under it."""
+    for attempt in range(SNAPSHOTS_MAX):
+        try:
+            with snapshot() as cursor:
+                return [*_balances(cursor, full=full), *_zero(cursor), *held(cursor)]
+        except OperationalError as error:
+            if getattr(error.__cause__, "pgcode", None) != SERIALIZATION_FAILURE or attempt + 1 == SNAPSHOTS_MAX:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
 
 _FRESH_SUMS = """
 INSERT INTO ledger_checkpoint AS c (account_id, balance)
@@ -229,33 +244,33 @@ def _outside(now: datetime) -> tuple[list[Mismatch], list[str]]:
 
 
 def _settled(source: OutsideSource, now: datetime) -> list[Mismatch]:
-    different: dict[int, Mismatch] = {}
+    """Asked again while the books move; in the end what was seen must lie between the books before and after."""
     for _ in range(READINGS_MAX):
-        before = _books(None)
+        before = _books()
         seen = list(source(now))
-        after = _books({outside.account_id for outside in seen})
-        moved = [o for o in seen if before.get(o.account_id, (0, 0)) != after.get(o.account_id, (0, 0))]
-        different = {
-            o.account_id: _difference(o, after[o.account_id])
-            for o in seen
-            if o not in moved and o.amount_seen + o.pending != after[o.account_id][1]
-        }
-        if not moved:
+        after = _books()
+        if all(before.get(outside.account_id) == after.get(outside.account_id) for outside in seen):
             break
-    return list(different.values())
+    return [m for outside in seen if (m := _difference(outside, before, after)) is not None]
 
 
-def _books(account_ids: set[int] | None) -> dict[int, tuple[int, int]]:
-    """(asset id, what the books say is outside) by account; of all debit-side outside accounts when none are named."""
-    rows = Account.objects.filter(kind__in=("chain_wallet", "bank"))
-    if account_ids is not None:
-        rows = Account.objects.filter(id__in=account_ids)
-    return {a.id: (a.asset_id, -a.balance) for a in rows}
+def _books() -> dict[int, tuple[int, int]]:
+    """(asset id, what the books say is outside) by account, for all accounts that stand for something outside."""
+    rows = Account.objects.filter(kind__in=(Kind.CHAIN_WALLET.value, Kind.BANK.value))
+    return {account.id: (account.asset_id, -account.balance) for account in rows}
 
 
-def _difference(outside: Outside, books: tuple[int, int]) -> Mismatch:
-    asset_id, booked = books
+def _difference(
+    outside: Outside, before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]]
+) -> Mismatch | None:
+    if outside.account_id not in after:
+        raise ValueError(f"account {outside.account_id} stands for nothing outside")
+    asset_id, booked = after[outside.account_id]
+    low, high = sorted((booked, before.get(outside.account_id, (asset_id, 0))[1]))
     found = outside.amount_seen + outside.pending
+    if low <= found <= high:
+        return None
+    booked = low if found < low else high
     detail = f"the books say {booked}, outside there is {outside.amount_seen} and {outside.pending} pending"
     return Mismatch("outside", asset_id, outside.account_id, booked, found, detail)
 
@@ -274,7 +289,7 @@ def _publish(report: Report, *, now: datetime) -> None:
 
 
 def _alarm(sort: str, mismatches: list[Mismatch], *, now: datetime) -> None:
-    """Stop withdrawals and tell of it; while the stop for this sort stands, it has been told."""
+    """Stop withdrawals and tell of each mismatch; while the stop for this sort stands, it has been told."""
     first = mismatches[0]
     log.error("ledger.mismatch", sort=sort, count=len(mismatches), account_id=first.account_id, detail=first.detail)
     where = f"account {first.account_id}" if first.account_id else f"asset {first.asset_id}"

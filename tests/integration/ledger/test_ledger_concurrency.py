@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from exchange.ledger import selectors, verification
+from exchange.ledger import reconciliation, selectors, verification
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.models import Account, Batch, Writer
 from exchange.ledger.services import accounts, freezes, holds, reversals, transfers
@@ -173,3 +173,23 @@ def test_services_spread_over_their_lanes(book):
     used = set(Batch.objects.values_list("writer_id", flat=True))
     assert used <= set(Writer.objects.filter(lane=True).values_list("id", flat=True))
     assert book.row(book.bob) == (96, 0)
+
+
+def test_reconciliation_raises_no_false_alarm_while_money_moves(book):
+    """Checks run by eight at once, between payments and holds of others: each sees one moment of the book."""
+    book.deposit(book.alice, 10_000)
+
+    def work(n):
+        for _ in range(5):
+            if n % 4 == 0:
+                assert reconciliation.run(now=book.now).mismatches == ()
+            elif n % 4 == 1:
+                hold = holds.place(id=uuid4(), account_id=book.alice, amount=1, now=book.now)
+                holds.void(id=hold.id, now=book.now)
+            else:
+                book.post(book.transfer(book.alice, book.bob, 1))
+
+    assert at_once(work) == [None] * THREADS
+    assert reconciliation.run(now=book.now).ok
+    assert not selectors.stops.is_stopped("withdrawals")
+    assert book.row(book.bob) == (80, 0)
