@@ -25,7 +25,7 @@ from exchange.outbox.models import Event
 from wallets.services import scanning, xpubs
 
 COIN = 10**8
-BTC = 1
+BTC, ETH = 1, 3
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,9 +61,9 @@ def node(settings, bitcoind, shop):
     bitcoind.mine(1)
 
 
-def scan(*, later=timedelta(0)):
-    scanning.scan(network="bitcoin", now=timezone.now(), limit=2000)
-    outbox.deliver(now=timezone.now() + later)
+def scan(network="bitcoin"):
+    scanning.scan(network=network, now=timezone.now(), limit=2000)
+    outbox.deliver(now=timezone.now())
 
 
 def create(merchant_id, amount="0.5", asset="BTC", network="bitcoin", now=None, **fields):
@@ -180,6 +180,21 @@ def test_the_same_news_again_and_out_of_order_changes_nothing(shop, node):
             outbox.append(topic=event.topic, key=event.key, payload=event.payload, now=timezone.now())
     outbox.deliver(now=timezone.now())
     assert told(invoice) == before and state(invoice) == ("settled", "")
+
+
+@pytest.mark.node
+def test_another_asset_at_the_same_address_pays_nothing_of_the_invoice(shop, settings, anvil):
+    """Ether sent to an address that asks for USDT: the merchant's money, and no payment of this invoice."""
+    settings.CHAINS = {**settings.CHAINS, "ethereum": {"url": anvil.url, "chain_id": 31337}}
+    contract = anvil.deploy("TestToken")
+    networks.set_contract(asset="USDT", network="ethereum", contract=contract, now=timezone.now())
+    scan("ethereum")
+    invoice = create(shop, "100", "USDT", "ethereum")
+    anvil.send(invoice.address, 10**18)
+    anvil.mine(15)
+    scan("ethereum")
+    assert {b.asset_id: b.balance for b in ledger.balances(owner_id=shop)}[ETH] == 10**18
+    assert state(invoice) == ("new", "") and selectors.invoice(invoice.id).payments == ()
 
 
 def test_an_invoice_nobody_pays_expires(shop):
