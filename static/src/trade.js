@@ -3,10 +3,10 @@ import * as decimal from "./lib/decimal.js";
 import { Book } from "./lib/book.js";
 import { $, $$, flash, setText } from "./lib/dom.js";
 import { Feed, showState } from "./lib/feed.js";
-import { bookPane } from "./trade/book_pane.js";
-import { chartPane } from "./trade/chart_pane.js";
-import { orderForm } from "./trade/order_form.js";
-import { ordersPane } from "./trade/orders_pane.js";
+import { BookPane } from "./trade/book_pane.js";
+import { ChartPane } from "./trade/chart_pane.js";
+import { OrderForm } from "./trade/order_form.js";
+import { OrdersPane } from "./trade/orders_pane.js";
 import { tapePane } from "./trade/tape_pane.js";
 
 const facts = JSON.parse($("#market-facts").textContent);
@@ -75,9 +75,9 @@ views();
 
 const showLast = headline();
 const tape = tapePane(root, facts, showLast);
-const form = orderForm(root, facts, book);
-const levels = bookPane(root, facts, book, (price) => form.setPrice(price));
-const orders = facts.signedIn ? ordersPane(root, facts, (ticks) => levels.setMine(ticks)) : null;
+const form = new OrderForm(root, facts, book);
+const levels = new BookPane(root, facts, book, (price) => form.setPrice(price));
+const orders = facts.signedIn ? new OrdersPane(root, facts, (ticks) => levels.setMine(ticks)) : null;
 
 showState(feed, $("[data-live-state]", root));
 feed.onState((state) => {
@@ -100,9 +100,9 @@ feed.subscribe(`ticker:${facts.symbol}`, (type, data) => {
 });
 feed.subscribe("tickers", (type, data) => data.tickers && marketMenu(data.tickers));
 if (facts.signedIn) {
-  feed.subscribe("orders", orders.receiveOrders);
-  feed.subscribe("fills", orders.receiveFills);
+  feed.subscribe("orders", (type, data) => orders.receiveOrders(type, data));
+  feed.subscribe("fills", (type, data) => orders.receiveFills(type, data));
   feed.subscribe("balances", (type, data) => data.balances && form.receiveBalances(data.balances));
 }
-chartPane(root, facts, feed);
+void new ChartPane(root, facts, feed);
 feed.start();

@@ -1,65 +1,104 @@
 /** The customer's open orders and trades: live, cancelled with one click, news of each as a toast. */
 import * as api from "../lib/api.js";
 import * as decimal from "../lib/decimal.js";
-import { $, $$, clock, eachFrame, make, setText } from "../lib/dom.js";
+import { $, clock, eachFrame, make, setText } from "../lib/dom.js";
 import { toast } from "../lib/toast.js";
+import { tellEnded } from "./order_news.js";
+import { tabs } from "./tabs.js";
 
 const FILLS_KEPT = 100;
+const cell = (text, css = "") => make("td", css, text);
+const sideCell = (each) => cell(each.side === "buy" ? "Buy" : "Sell", each.side === "buy" ? "up" : "down");
+const fillKey = (fill) => `${fill.id}:${fill.order_id}`;
 
-function tabs(root) {
-  const buttons = $$("[role=tab]", root);
-  const choose = (wanted) => {
-    for (const button of buttons) {
-      const chosen = button === wanted;
-      button.setAttribute("aria-selected", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
-      document.getElementById(button.getAttribute("aria-controls")).hidden = !chosen;
+export class OrdersPane {
+  constructor(root, facts, onMine) {
+    this.pane = $(".panel-orders", root);
+    this.facts = facts;
+    this.onMine = onMine;
+    this.open = new Map();
+    this.fills = [];
+    this.everywhere = $("[data-all-markets]", this.pane);
+    this.cancelAll = $("[data-cancel-all]", this.pane);
+    this.draw = eachFrame(() => this.#draw());
+    tabs(this.pane);
+    $("[data-all-tool]", this.pane).hidden = false;
+    this.everywhere.addEventListener("change", this.draw);
+    this.cancelAll.addEventListener("click", () => this.#cancelAll());
+  }
+
+  receiveOrders(type, data) {
+    if (type === "gap") return;
+    if (type === "snapshot") {
+      this.open = new Map(data.orders.map((order) => [order.id, order]));
+      this.draw();
+    } else this.#settle(data.orders);
+  }
+
+  receiveFills(type, data) {
+    if (type === "gap") return;
+    const newest = [...data.fills].reverse();
+    const kept = type === "snapshot" ? [] : this.fills;
+    const known = new Set(kept.map(fillKey));
+    this.fills = [...newest.filter((fill) => !known.has(fillKey(fill))), ...kept].slice(0, FILLS_KEPT);
+    this.draw();
+  }
+
+  /** Takes orders as they are now; those that ended leave the list, and say so once. */
+  #settle(orders) {
+    for (const order of orders) {
+      const before = this.open.get(order.id);
+      if (order.state === "open") this.open.set(order.id, order);
+      else {
+        this.open.delete(order.id);
+        if (before) tellEnded(order);
+      }
     }
-  };
-  buttons.forEach((button, index) => {
-    button.addEventListener("click", () => choose(button));
-    button.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const next = buttons[(index + step + buttons.length) % buttons.length];
-      choose(next);
-      next.focus();
-    });
-  });
-}
+    this.draw();
+  }
 
-function cell(text, css = "") {
-  return make("td", css, text);
-}
+  #shown() {
+    const here = (each) => this.everywhere.checked || each.market === this.facts.symbol;
+    const orders = [...this.open.values()].filter(here).sort((a, b) => b.id - a.id);
+    return { orders, fills: this.fills.filter(here) };
+  }
 
-export function ordersPane(root, facts, onMine) {
-  const pane = $(".panel-orders", root);
-  const everywhere = $("[data-all-markets]", pane);
-  const cancelAll = $("[data-cancel-all]", pane);
-  let open = new Map();
-  let fills = [];
+  #draw() {
+    const { orders, fills } = this.#shown();
+    this.#table("open", orders.map((order) => this.#orderRow(order)));
+    this.#table("fills", fills.map((fill) => this.#fillRow(fill)));
+    setText($("[data-open-count]", this.pane), String(orders.length));
+    this.cancelAll.hidden = orders.length < 2;
+    const mine = [...this.open.values()].filter((order) => order.market === this.facts.symbol && order.price);
+    this.onMine(
+      mine.map((order) => ({ side: order.side === "buy" ? "bids" : "asks", tick: decimal.parse(order.price, this.facts.priceDecimals) })),
+    );
+  }
 
-  tabs(pane);
-  $("[data-all-tool]", pane).hidden = false;
-  everywhere.addEventListener("change", () => draw());
+  #table(name, rows) {
+    $(`[data-${name}]`, this.pane).replaceChildren(...rows);
+    $(`[data-${name}-table]`, this.pane).hidden = rows.length === 0;
+    $(`[data-${name}-empty]`, this.pane).hidden = rows.length > 0;
+  }
 
-  const priced = (each, price) => (each.market === facts.symbol ? decimal.column(price, facts.priceDecimals) : decimal.grouped(price));
-  const here = (each) => everywhere.checked || each.market === facts.symbol;
+  #price(each) {
+    if (!each.price) return "Market";
+    return each.market === this.facts.symbol ? decimal.column(each.price, this.facts.priceDecimals) : decimal.grouped(each.price);
+  }
 
-  function orderRow(order) {
+  #orderRow(order) {
     const row = make("tr");
     const button = make("button", "button button-small", "Cancel");
     button.type = "button";
     button.setAttribute("aria-label", `Cancel order ${order.id}`);
-    button.addEventListener("click", () => cancel(order, button));
+    button.addEventListener("click", () => this.#cancel(order, button));
     const last = make("td");
     last.append(button);
-    const amount = order.quantity ?? order.quote_amount;
     row.append(
       cell(order.market),
-      cell(order.side === "buy" ? "Buy" : "Sell", order.side === "buy" ? "up" : "down"),
-      cell(order.price ? priced(order, order.price) : "Market", "right num"),
-      cell(decimal.grouped(amount), "right num"),
+      sideCell(order),
+      cell(this.#price(order), "right num"),
+      cell(decimal.grouped(order.quantity ?? order.quote_amount), "right num"),
       cell(decimal.grouped(order.filled_quantity), "right num"),
       cell(clock(order.created_at), "mid-only faint"),
       last,
@@ -67,12 +106,12 @@ export function ordersPane(root, facts, onMine) {
     return row;
   }
 
-  function fillRow(fill) {
+  #fillRow(fill) {
     const row = make("tr");
     row.append(
       cell(fill.market),
-      cell(fill.side === "buy" ? "Buy" : "Sell", fill.side === "buy" ? "up" : "down"),
-      cell(priced(fill, fill.price), "right num"),
+      sideCell(fill),
+      cell(this.#price(fill), "right num"),
       cell(decimal.grouped(fill.quantity), "right num"),
       cell(`${decimal.grouped(fill.fee)} ${fill.fee_asset}`, "right num"),
       cell(clock(fill.time), "mid-only faint"),
@@ -80,80 +119,21 @@ export function ordersPane(root, facts, onMine) {
     return row;
   }
 
-  const draw = eachFrame(() => {
-    const shown = [...open.values()].filter(here).sort((a, b) => b.id - a.id);
-    $("[data-open]", pane).replaceChildren(...shown.map(orderRow));
-    $("[data-open-table]", pane).hidden = shown.length === 0;
-    $("[data-open-empty]", pane).hidden = shown.length > 0;
-    setText($("[data-open-count]", pane), String(shown.length));
-    cancelAll.hidden = shown.length < 2;
-    const traded = fills.filter(here);
-    $("[data-fills]", pane).replaceChildren(...traded.map(fillRow));
-    $("[data-fills-table]", pane).hidden = traded.length === 0;
-    $("[data-fills-empty]", pane).hidden = traded.length > 0;
-    onMine(
-      [...open.values()]
-        .filter((order) => order.market === facts.symbol && order.price)
-        .map((order) => ({ side: order.side === "buy" ? "bids" : "asks", tick: decimal.parse(order.price, facts.priceDecimals) })),
-    );
-  });
-
-  async function cancel(order, button) {
+  async #cancel(order, button) {
     if (button) button.disabled = true;
     try {
-      const answer = await api.remove(`/orders/${order.id}`);
-      settle([answer]);
-      return true;
+      this.#settle([await api.remove(`/orders/${order.id}`)]);
     } catch (error) {
       if (button) button.disabled = false;
       toast("Not cancelled", { detail: error.message, look: "bad" });
-      return false;
     }
   }
 
-  cancelAll.addEventListener("click", async () => {
-    const list = [...open.values()].filter(here);
-    if (!confirm(`Cancel ${list.length} open orders?`)) return;
-    cancelAll.disabled = true;
-    for (const order of list) await cancel(order);
-    cancelAll.disabled = false;
-  });
-
-  /** Takes orders as they are now; those that ended leave the list, and say so once. */
-  function settle(orders) {
-    for (const order of orders) {
-      const before = open.get(order.id);
-      if (order.state === "open") open.set(order.id, order);
-      else {
-        open.delete(order.id);
-        if (before) farewell(order);
-      }
-    }
-    draw();
+  async #cancelAll() {
+    const { orders } = this.#shown();
+    if (!confirm(`Cancel ${orders.length} open orders?`)) return;
+    this.cancelAll.disabled = true;
+    for (const order of orders) await this.#cancel(order);
+    this.cancelAll.disabled = false;
   }
-
-  function farewell(order) {
-    const base = order.market.split("-")[0];
-    const what = `${order.side === "buy" ? "Buy" : "Sell"} ${base}`;
-    if (order.state === "filled") toast(`${what}: filled`, { detail: `${decimal.grouped(order.filled_quantity)} ${base} at ${decimal.grouped(order.average_price)}`, look: "ok" });
-    else toast(`${what}: cancelled`, { detail: order.filled_quantity === "0" ? "What it held is available again." : `${decimal.grouped(order.filled_quantity)} ${base} had been filled.` });
-  }
-
-  return {
-    receiveOrders(type, data) {
-      if (type === "gap") return;
-      if (type === "snapshot") {
-        open = new Map(data.orders.map((order) => [order.id, order]));
-        draw();
-      } else settle(data.orders);
-    },
-    receiveFills(type, data) {
-      if (type === "gap") return;
-      const newest = [...data.fills].reverse();
-      const key = (fill) => `${fill.id}:${fill.order_id}`;
-      const known = new Set(type === "snapshot" ? [] : fills.map(key));
-      fills = [...newest.filter((fill) => !known.has(key(fill))), ...(type === "snapshot" ? [] : fills)].slice(0, FILLS_KEPT);
-      draw();
-    },
-  };
 }
