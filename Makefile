@@ -57,7 +57,7 @@ test: setup-test ## lint, then every test
 	@$(call ending_services,$(TEST_STATE)); \
 	set -e; \
 	$(MAKE) --no-print-directory lint-only; \
-	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(PYTEST)
+	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST)
 
 .PHONY: lint
 lint: setup-test ## ruff, mypy on the pure rooms, the contracts between rooms, migrations
@@ -95,6 +95,7 @@ PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-u
 
 .PHONY: clean
 clean: ## forget what ran (databases, chains, keystore) and what was built; downloads stay
+	@if [ -x $(BIN)/python ] && [ -e $${BOURSE_STATE:-var/dev}/demo.lock ]; then $(BIN)/python -m deploy.demo stop; fi
 	@for state in var/dev var/test var/bench var/journey; do \
 	  if [ -d $$state ] && [ -x $(BIN)/python ]; then BOURSE_STATE=$(CURDIR)/$$state $(BIN)/python -m config.embedded stop; fi; \
 	  rm -rf $$state; \

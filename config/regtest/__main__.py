@@ -26,7 +26,7 @@ def network_of(address: str) -> str:
     for prefix, network in PREFIXES.items():
         if address.lower().startswith(prefix):
             return network
-    raise NodeError(f"{address} is no address of these chains: they begin with {', '.join(PREFIXES)}.")
+    raise NodeError(f"{address!r} is no address of these chains: they begin with {', '.join(PREFIXES)}.")
 
 
 def base_units(text: str, decimals: int) -> int:

@@ -24,7 +24,7 @@ SHORT_LIFE_S = 10.0
 SHORT_LIVES_MAX = 5
 LOG_BYTES_MAX = 20_000_000
 # What a person wants to see while the demo runs; everything is in the log files.
-WORTH_SHOWING = ("[error", "[critical", "[warning", "Traceback", "ERROR", "CRITICAL", "Error:")
+WORTH_SHOWING = ("[error", "[critical", "Traceback", "ERROR", "CRITICAL", "Error:")
 SIGNER_ALONE = (
     "SIGNER_DATABASE_URL",
     "KEYSTORE_PATH",
