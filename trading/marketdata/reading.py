@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from channels.db import DatabaseSyncToAsync
 from django.utils import timezone
 
+from exchange.accounts.api import threads
 from exchange.assets import prices
 from exchange.assets import selectors as assets
 from exchange.core import amounts
@@ -30,7 +30,7 @@ _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="marketdata")
 
 async def off_loop(read: Callable[..., Any], *arguments: Any) -> Any:
     """Run a blocking read outside the event loop."""
-    return await DatabaseSyncToAsync(read, thread_sensitive=False, executor=_threads)(*arguments)
+    return await threads.run(read, *arguments, executor=_threads)
 
 
 def symbols() -> set[str]:

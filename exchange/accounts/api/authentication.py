@@ -81,8 +81,9 @@ def identify(request: HttpRequest) -> Identity | None:
 
 
 def _by_cookie(request: HttpRequest) -> Identity | None:
-    user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or not user.is_active:
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    identity = _by_session_key(key, by="session") if key else None
+    if identity is None:
         return None
     check = _CsrfCheck(lambda _request: None)  # type: ignore[arg-type, return-value]
     check.process_request(request)
@@ -90,7 +91,7 @@ def _by_cookie(request: HttpRequest) -> Identity | None:
         raise CsrfFailed(
             "The CSRF token is missing or wrong. Send the csrftoken cookie's value in the header X-CSRFToken."
         )
-    return Identity(user=user, user_id=user.pk, by="session")
+    return identity
 
 
 def require(request: HttpRequest) -> Identity:

@@ -73,7 +73,7 @@ def response(known: errors.DomainError) -> HttpResponse:
     return HttpResponse(body, status=known.status, content_type=JSON, headers=headers(known, known))
 
 
-def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+async def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """Every address under the API's root that is none."""
     return response(of_status(404))
 

@@ -13,21 +13,20 @@ from typing import Any
 
 import orjson
 import structlog
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from exchange.accounts.api import authentication
+from exchange.accounts.api import authentication, threads
 from exchange.accounts.api.serializers import FieldUnknown
 from exchange.site.api import errors, idempotency, limits, problems
 from trading.api import placing
 from trading.api.views import OrderByClientIdView, OrdersView, OrderView
 
 log = structlog.get_logger(__name__)
-_list_orders = sync_to_async(OrdersView.as_view(), thread_sensitive=True)
-_one_order = sync_to_async(OrderView.as_view(), thread_sensitive=True)
-_one_by_client_id = sync_to_async(OrderByClientIdView.as_view(), thread_sensitive=True)
+_list_orders = threads.threaded(OrdersView.as_view())
+_one_order = threads.threaded(OrderView.as_view())
+_one_by_client_id = threads.threaded(OrderByClientIdView.as_view())
 
 
 @csrf_exempt
@@ -67,20 +66,19 @@ async def _shaped(work: Callable[[HttpRequest], Awaitable[HttpResponse]], reques
 async def _place(request: HttpRequest) -> HttpResponse:
     _no_parameters(request)
     key = idempotency.key_of(request, required=False)
-    identity, taken = await sync_to_async(_enter)(request, key)
+    identity, taken = await threads.run(_enter, request, key)
     if taken is not None and taken.replay is not None:
         return taken.replay
     try:
-        await limits.aspend(request, "customer", identity.user_id)
-        await limits.aspend(request, "orders", identity.user_id)
+        await limits.aspend(request, "customer", "orders", who=identity.user_id)
         response = await _answered(request, identity.user_id, key)
     except BaseException:
         if taken is not None:
             # A client that hangs up cancels this task; the key must be given back all the same.
-            await asyncio.shield(sync_to_async(idempotency.release)(taken))
+            await asyncio.shield(threads.run(idempotency.release, taken))
         raise
     if taken is not None:
-        await sync_to_async(idempotency.settle)(taken, response)
+        await threads.run(idempotency.settle, taken, response)
     return response
 
 
@@ -101,8 +99,8 @@ async def _answered(request: HttpRequest, user_id: int, key: str | None) -> Http
 
 async def _cancel(request: HttpRequest, **which: Any) -> HttpResponse:
     _no_parameters(request)
-    identity, _ = await sync_to_async(_enter)(request, None)
-    await limits.aspend(request, "customer", identity.user_id)
+    identity, _ = await threads.run(_enter, request, None)
+    await limits.aspend(request, "customer", who=identity.user_id)
     return _response(200, await placing.cancel(user_id=identity.user_id, now=timezone.now(), **which))
 
 

@@ -100,15 +100,19 @@ def spend(request: HttpRequest, name: str, who: str | int) -> None:
     _settle(request, name, _judged(answer, count=count))
 
 
-async def aspend(request: HttpRequest, name: str, who: str | int) -> None:
-    """The same on the event loop."""
-    key, interval, capacity, count = _bucket(name, who)
+async def aspend(request: HttpRequest, *names: str, who: str | int) -> None:
+    """The same on the event loop, for one bucket or several of the same `who` in one round trip."""
+    buckets = [_bucket(name, who) for name in names]
     try:
-        answer = await _async_client(settings.REDIS_URL).eval(_SPEND, 1, key, interval, capacity)
+        pipeline = _async_client(settings.REDIS_URL).pipeline(transaction=False)
+        for key, interval, capacity, _ in buckets:
+            pipeline.eval(_SPEND, 1, key, interval, capacity)
+        answers = await pipeline.execute()
     except (RedisError, OSError) as error:
         log.warning("limits cannot be counted", error=str(error))
         return
-    _settle(request, name, _judged(answer, count=count))
+    for name, answer, (_, _, _, count) in zip(names, answers, buckets, strict=True):
+        _settle(request, name, _judged(answer, count=count))
 
 
 def _settle(request: HttpRequest, name: str, spent: Spent) -> None:

@@ -45,6 +45,12 @@ class NotAcceptable(errors.InvalidRequest):
     status = 406
 
 
+class HttpsRequired(errors.InvalidRequest):
+    """The request came over plain http."""
+
+    code = "https_required"
+
+
 class BodyTooLarge(errors.InvalidRequest):
     """The body is larger than any that makes sense here."""
 

@@ -28,12 +28,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "exchange.site.api.schema.with_errors",
     ],
-    "APPEND_COMPONENTS": {
-        "securitySchemes": {
-            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
-            "token": {"type": "apiKey", "in": "header", "name": "X-Session-Token"},
-        }
-    },
 }
 # Requests, and the seconds they are spread over: a bucket of that size that refills evenly.
 API_LIMITS = {

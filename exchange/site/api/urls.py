@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from exchange.accounts.api.threads import threaded
 from exchange.accounts.api.views import MeView
 from exchange.invoices.api import views as invoices
 from exchange.site.api import hot, views
@@ -12,32 +13,36 @@ from wallets.api import views as wallets
 
 app_name = "api"
 urlpatterns = [
-    path("time", views.TimeView.as_view(), name="time"),
-    path("openapi.json", views.OpenApiView.as_view(), name="openapi"),
+    path("time", threaded(views.TimeView.as_view()), name="time"),
+    path("openapi.json", threaded(views.OpenApiView.as_view()), name="openapi"),
     path("docs", views.docs, name="docs"),
-    path("me", MeView.as_view(), name="me"),
-    path("assets", wallets.AssetsView.as_view(), name="assets"),
-    path("prices", wallets.PricesView.as_view(), name="prices"),
-    path("markets", trading.MarketsView.as_view(), name="markets"),
-    path("markets/<str:symbol>", trading.MarketView.as_view(), name="market"),
-    path("markets/<str:symbol>/book", trading.BookView.as_view(), name="book"),
-    path("markets/<str:symbol>/trades", trading.MarketTradesView.as_view(), name="market_trades"),
-    path("markets/<str:symbol>/ticker", trading.TickerView.as_view(), name="ticker"),
-    path("markets/<str:symbol>/candles", trading.CandlesView.as_view(), name="candles"),
-    path("tickers", trading.TickersView.as_view(), name="tickers"),
+    path("me", threaded(MeView.as_view()), name="me"),
+    path("assets", threaded(wallets.AssetsView.as_view()), name="assets"),
+    path("prices", threaded(wallets.PricesView.as_view()), name="prices"),
+    path("markets", threaded(trading.MarketsView.as_view()), name="markets"),
+    path("markets/<str:symbol>", threaded(trading.MarketView.as_view()), name="market"),
+    path("markets/<str:symbol>/book", threaded(trading.BookView.as_view()), name="book"),
+    path("markets/<str:symbol>/trades", threaded(trading.MarketTradesView.as_view()), name="market_trades"),
+    path("markets/<str:symbol>/ticker", threaded(trading.TickerView.as_view()), name="ticker"),
+    path("markets/<str:symbol>/candles", threaded(trading.CandlesView.as_view()), name="candles"),
+    path("tickers", threaded(trading.TickersView.as_view()), name="tickers"),
     path("orders", hot.orders, name="orders"),
-    path("orders/history", trading.OrderHistoryView.as_view(), name="order_history"),
+    path("orders/history", threaded(trading.OrderHistoryView.as_view()), name="order_history"),
     path("orders/<int:order_id>", hot.order, name="order"),
     path("orders/by-client-id/<str:client_order_id>", hot.order_by_client_id, name="order_by_client_id"),
-    path("fills", trading.FillsView.as_view(), name="fills"),
-    path("balances", wallets.BalancesView.as_view(), name="balances"),
-    path("deposit-addresses", wallets.DepositAddressesView.as_view(), name="deposit_addresses"),
-    path("deposits", wallets.DepositsView.as_view(), name="deposits"),
-    path("deposits/<uuid:deposit_id>", wallets.DepositView.as_view(), name="deposit"),
-    path("withdrawals", once(wallets.WithdrawalsView.as_view()), name="withdrawals"),
-    path("withdrawals/<uuid:withdrawal_id>", wallets.WithdrawalView.as_view(), name="withdrawal"),
-    path("withdrawals/<uuid:withdrawal_id>/cancel", wallets.WithdrawalCancelView.as_view(), name="withdrawal_cancel"),
-    path("invoices", invoices.InvoicesView.as_view(), name="invoices"),
-    path("invoices/<uuid:invoice_id>", invoices.InvoiceView.as_view(), name="invoice"),
+    path("fills", threaded(trading.FillsView.as_view()), name="fills"),
+    path("balances", threaded(wallets.BalancesView.as_view()), name="balances"),
+    path("deposit-addresses", threaded(wallets.DepositAddressesView.as_view()), name="deposit_addresses"),
+    path("deposits", threaded(wallets.DepositsView.as_view()), name="deposits"),
+    path("deposits/<uuid:deposit_id>", threaded(wallets.DepositView.as_view()), name="deposit"),
+    path("withdrawals", threaded(once(wallets.WithdrawalsView.as_view())), name="withdrawals"),
+    path("withdrawals/<uuid:withdrawal_id>", threaded(wallets.WithdrawalView.as_view()), name="withdrawal"),
+    path(
+        "withdrawals/<uuid:withdrawal_id>/cancel",
+        threaded(wallets.WithdrawalCancelView.as_view()),
+        name="withdrawal_cancel",
+    ),
+    path("invoices", threaded(invoices.InvoicesView.as_view()), name="invoices"),
+    path("invoices/<uuid:invoice_id>", threaded(invoices.InvoiceView.as_view()), name="invoice"),
     re_path(r"^.*$", not_found),
 ]
