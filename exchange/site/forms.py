@@ -12,9 +12,6 @@ from exchange.site.selectors.withdrawals import Terms
 class WithdrawForm(forms.Form):
     """Where to, and how much should arrive. The key makes a form sent twice one withdrawal."""
 
-    network = forms.ChoiceField(
-        widget=forms.RadioSelect, error_messages={"invalid_choice": "Choose one of the networks."}
-    )
     address = forms.CharField(
         max_length=128,
         label="Send to",
@@ -33,7 +30,12 @@ class WithdrawForm(forms.Form):
 
     def __init__(self, terms: Terms, data: dict[str, str] | None = None) -> None:
         super().__init__(data, initial={"network": terms.links[0].network, "idempotency_key": str(ids.uuid7())})
-        self.fields["network"].choices = [(link.network, link.network) for link in terms.links]
+        # Choices are known only now: the asset's networks that are switched on.
+        self.fields["network"] = forms.ChoiceField(
+            choices=[(link.network, link.network) for link in terms.links],
+            widget=forms.RadioSelect,
+            error_messages={"invalid_choice": "Choose one of the networks."},
+        )
 
     def clean_amount(self) -> str:
         """Grouping commas and stray spaces are forgiven; everything else is the amount parser's business."""

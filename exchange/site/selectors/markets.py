@@ -13,6 +13,7 @@ from exchange.assets import selectors as assets
 from exchange.core.errors import NotFound
 from exchange.ledger import selectors as ledger
 from trading import selectors as trading
+from trading.presentation import CandleView, MarketView, TickerView
 
 SPARK_INTERVALS = ("15m", "1m")
 SPARK_POINTS = 96
@@ -60,7 +61,7 @@ class Purse:
 class TradeScreen:
     """A market, the list to switch to another, and the customer's two purses (none when nobody is logged in)."""
 
-    market: trading.MarketView
+    market: MarketView
     row: MarketRow
     rows: tuple[MarketRow, ...]
     purses: tuple[Purse, ...]
@@ -94,7 +95,7 @@ def screen(*, symbol: str, user_id: int | None, now: datetime) -> TradeScreen:
     return TradeScreen(market=market, row=row, rows=rows, purses=_purses(market, user_id))
 
 
-def _purses(market: trading.MarketView, user_id: int | None) -> tuple[Purse, ...]:
+def _purses(market: MarketView, user_id: int | None) -> tuple[Purse, ...]:
     if user_id is None:
         return ()
     available = {balance.asset_id: balance.available for balance in ledger.balances(owner_id=user_id)}
@@ -104,9 +105,7 @@ def _purses(market: trading.MarketView, user_id: int | None) -> tuple[Purse, ...
     )
 
 
-def _row(
-    market: trading.MarketView, ticker: trading.TickerView | None, names: dict[str, str], *, spark: str
-) -> MarketRow:
+def _row(market: MarketView, ticker: TickerView | None, names: dict[str, str], *, spark: str) -> MarketRow:
     return MarketRow(
         symbol=market.symbol,
         base=market.base,
@@ -135,7 +134,7 @@ def percent(fraction: str | None) -> str | None:
 def _spark(symbol: str, now: datetime) -> str:
     """Prices of the last day as the points of an SVG line: empty for a market too young to have one."""
     day_ago = now - timedelta(days=1)
-    candles: list[trading.CandleView] = []
+    candles: list[CandleView] = []
     for interval in SPARK_INTERVALS:
         found = trading.candles(symbol, interval, limit=SPARK_POINTS)
         candles = [candle for candle in found if candle.time >= day_ago]

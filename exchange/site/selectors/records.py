@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from trading import selectors as trading
+from trading.presentation import OrderView
 from wallets import selectors as wallets
 
 PAGE = 25
@@ -25,7 +26,7 @@ class Page:
 class OrdersPage:
     """`open` is whole (the trading room limits it); `past` is one page of all that is done."""
 
-    open: tuple[trading.OrderView, ...]
+    open: tuple[OrderView, ...]
     past: Page
 
 
@@ -39,11 +40,12 @@ def orders(*, user_id: int, before: int | None) -> OrdersPage:
 
 def history(*, user_id: int, kind: str, before: int | UUID | None) -> Page:
     """One page of "deposits", "withdrawals" or "trades", newest first. One query."""
-    if kind == "deposits":
-        return _page(wallets.deposits(user_id, before=before, limit=PAGE + 1))
+    if kind == "trades":
+        return _page(trading.fills(user_id, before=before if isinstance(before, int) else None, limit=PAGE + 1))
+    cursor = before if isinstance(before, UUID) else None
     if kind == "withdrawals":
-        return _page(wallets.withdrawals(user_id, before=before, limit=PAGE + 1))
-    return _page(trading.fills(user_id, before=before, limit=PAGE + 1))
+        return _page(wallets.withdrawals(user_id, before=cursor, limit=PAGE + 1))
+    return _page(wallets.deposits(user_id, before=cursor, limit=PAGE + 1))
 
 
 def _page(found: Sequence[Any]) -> Page:
