@@ -73,7 +73,7 @@ def _fetch() -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     fonts = folder / "fonts.conf"
     fonts.write_text(_FONTS.format(root=done.root, cache=folder / "fonts"))
-    libraries = [done.root / "usr/lib/x86_64-linux-gnu", done.root / "lib/x86_64-linux-gnu"]
+    libraries = library_folders(done.root)
     text = _WRAPPER.format(root=done.root, libraries=":".join(map(str, libraries)), fonts=fonts)
     scratch = folder / "chromium.new"
     scratch.write_text(text)
@@ -81,6 +81,13 @@ def _fetch() -> list[str]:
     _prove([str(scratch)])
     scratch.replace(folder / "chromium")
     return programs.command("chromium")
+
+
+def library_folders(root: Path) -> list[Path]:
+    """Where the unpacked libraries lie. Some keep private ones in a folder of their own, which their RUNPATH names absolutely."""
+    roots = [root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu"]
+    private = {library.parent for folder in roots for library in folder.glob("*/lib*.so*")}
+    return [*roots, *sorted(private)]
 
 
 def _prove(command: list[str]) -> None:
