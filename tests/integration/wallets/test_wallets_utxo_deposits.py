@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from exchange.ledger import selectors as ledger
+from exchange.ledger.services import stops
 from exchange.outbox.models import Event
 from wallets import selectors
-from wallets.models import Coin, Cursor, Deposit
+from wallets.models import Address, Coin, Cursor, Deposit
 from wallets.services import scanning
 
 ALICE, BOB = 101, 102
@@ -225,19 +227,34 @@ def test_a_rescan_finds_nothing_twice(house, node, network, asset_id, pay):
     assert Coin.objects.count() == Deposit.objects.count() == 1
 
 
-def test_a_rescan_finds_what_was_paid_before_the_scanner_began(house, node, network, asset, asset_id):
-    before = node.height()
-    node.send(house.hot(network), COIN)
-    node.mine(1)
-    # A scanner that began too late, as after a restore.
-    house.scan(network)
-    Deposit.objects.all().delete()
-    Coin.objects.all().delete()
-    assert house.total("house_capital", asset_id) == 0
-    scanning.rescan(network=network, from_height=before, now=house.now())
+def test_the_first_scan_begins_before_the_oldest_address_could_be_paid(house, node, network, asset, asset_id):
+    Address.objects.update(created_at=timezone.now())
+    node.send(house.address(ALICE, asset, network), COIN)
     node.mine(10)
     house.scan(network)
+    assert house.balance(ALICE, asset_id) == COIN
+
+
+def test_a_rescan_finds_what_was_paid_before_the_scanner_began(house, node, network, asset_id):
+    before = node.height()
+    node.send(house.hot(network), COIN)
+    node.mine(10)
+    house.scan(network)  # it starts at the tip, as after a restore with old keys
+    assert house.total("house_capital", asset_id) == 0
+    scanning.rescan(network=network, from_height=before, now=house.now())
+    house.scan(network)
     assert house.total("house_capital", asset_id) == COIN
+
+
+def test_a_stop_of_deposits_holds_credits_back(house, node, network, asset_id, pay):
+    pay(COIN)
+    node.mine(10)
+    stop = stops.stop(scope="deposits", reason="a look at the chain", now=timezone.now())
+    house.scan(network)
+    assert (one().state, house.balance(ALICE, asset_id)) == ("confirming", 0)
+    stops.lift(stop_id=stop, reason="all is well", actor=None, now=timezone.now())
+    house.scan(network)
+    assert house.balance(ALICE, asset_id) == COIN
 
 
 def test_a_node_that_is_down_is_shown_and_deposits_wait(house, node, network, asset_id, pay):

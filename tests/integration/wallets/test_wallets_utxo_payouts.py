@@ -197,10 +197,8 @@ while True:
 """
 
 
-@pytest.mark.parametrize("point", ["before the broadcast", "after the broadcast"])
-def test_a_worker_killed_around_the_broadcast_sends_the_same_bytes_once(house, node, point):
-    outside = node.new_address()
-    view = ask(outside)
+def kill_worker(node, point):
+    """A worker of its own process takes the withdrawals on and is killed at the named point."""
     environment = {
         **os.environ,
         "BITCOIN_RPC_URL": node.url,
@@ -212,11 +210,29 @@ def test_a_worker_killed_around_the_broadcast_sends_the_same_bytes_once(house, n
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert died.stdout == f"killed {point}\n"
+
+
+@pytest.mark.parametrize("point", ["before the broadcast", "after the broadcast"])
+def test_a_worker_killed_around_the_broadcast_sends_the_same_bytes_once(house, node, point):
+    outside = node.new_address()
+    view = ask(outside)
+    kill_worker(node, point)
     kept = PayoutVersion.objects.get()
     assert selectors.withdrawal(ALICE, view.id).state == "signed"
     sent = house.advance(ALICE, view.id, "broadcast")
     assert sent.txid == kept.txid
     mine(house, node, 10)
+    assert selectors.withdrawal(ALICE, view.id).state == "final"
+    assert node.received(outside, confirmations=1) == TENTH
+    assert exact(house)
+
+
+def test_one_that_was_mined_while_every_worker_was_dead_is_recognised(house, node):
+    outside = node.new_address()
+    view = ask(outside)
+    kill_worker(node, "after the broadcast")
+    mine(house, node, 10)
+    assert not ledger.stops.is_stopped("withdrawals")
     assert selectors.withdrawal(ALICE, view.id).state == "final"
     assert node.received(outside, confirmations=1) == TENTH
     assert exact(house)
