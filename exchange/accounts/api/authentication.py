@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Literal
 
-from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
+from allauth.core.internal.sessionkit import get_session_user
+from allauth.headless.internal import sessionkit
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -55,12 +56,14 @@ class _CsrfCheck(CsrfViewMiddleware):
 
 
 def _by_session_key(key: str, *, by: Literal["session", "token"]) -> Identity | None:
-    found = authenticate_by_x_session_token(key) if 0 < len(key) <= TOKEN_LENGTH_MAX else None
-    return Identity(user=found[0], user_id=found[0].pk, by=by) if found else None
+    """Two queries: the session and its user. allauth's session token is the session's key, as the cookie is."""
+    session = sessionkit.lookup_session(key) if 0 < len(key) <= TOKEN_LENGTH_MAX else None
+    user = get_session_user(session) if session is not None else None
+    return Identity(user=user, user_id=user.pk, by=by) if user is not None else None
 
 
 def by_token(token: str) -> Identity:
-    """The account behind a session token; raises SessionTokenInvalid. Two queries: the session and its user."""
+    """The account behind a session token; raises SessionTokenInvalid."""
     identity = _by_session_key(token, by="token")
     if identity is None:
         raise SessionTokenInvalid("The session token is not valid, or its session has ended. Please log in again.")

@@ -8,6 +8,8 @@ broken used twice.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -18,15 +20,22 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 VIEW_THREADS = 8
+ASKED_AFTER_S = 1.0
+_local = threading.local()
 _views = ThreadPoolExecutor(max_workers=VIEW_THREADS, thread_name_prefix="api")
 
 
 def _with_open_connection(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    idle_s = time.monotonic() - getattr(_local, "used_at", 0.0)
     for connection in connections.all(initialized_only=True):
         connection.close_at = None  # not at the end of a request: this thread serves many
-        connection.health_check_enabled = True  # asked before it is used, so that a database's restart fails nobody
+        # Asked whether it still stands before it is used after a pause, so that a database's restart fails nobody.
+        connection.health_check_enabled = idle_s > ASKED_AFTER_S
         connection.close_if_unusable_or_obsolete()
-    return work(*arguments, **named)
+    try:
+        return work(*arguments, **named)
+    finally:
+        _local.used_at = time.monotonic()
 
 
 async def run(work: Callable[..., Any], *arguments: Any, executor: ThreadPoolExecutor = _views, **named: Any) -> Any:

@@ -32,6 +32,11 @@ class ApiHandler(ASGIHandler):
             handler = convert_exception_to_response(import_string(name)(handler))
         self._middleware_chain = handler
 
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Without Django's thread for each request: no view of ours runs there (they have threads that last)."""
+        assert scope["type"] == "http"
+        await self.handle(scope, receive, send)
+
 
 class ApiBesidePages:
     """Sends each request its way, by its path alone."""
