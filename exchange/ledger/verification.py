@@ -7,11 +7,13 @@ do the same. What must never happen here: a write, or a row taken on trust becau
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.db import connection
 
 from exchange.ledger import journal, reconciliation
 from exchange.ledger.journal import Entry, JournalError, Kind, Transfer
@@ -46,6 +48,24 @@ class Result:
     finding: Finding | None
 
 
+@dataclass(frozen=True)
+class Head:
+    """The newest batch of a writer's chain, as it was noted at some time. Kept elsewhere, it binds even the database's owner."""
+
+    writer: str
+    seq: int
+    hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.writer} {self.seq} {self.hash.hex()}"
+
+    @classmethod
+    def parse(cls, line: str) -> Head:
+        """The reverse of str. Raises ValueError."""
+        writer, seq, digest = line.split()
+        return cls(writer, int(seq), bytes.fromhex(digest))
+
+
 class _Wrong(Exception):
     def __init__(self, row: str, problem: str) -> None:
         super().__init__(row)
@@ -66,12 +86,23 @@ class _Batch:
     digests: list[bytes]
 
 
-def verify(*, progress: Progress = lambda text: None) -> Result:
-    """Recompute the whole book in one snapshot; ends at the first row that is wrong."""
+def heads() -> list[Head]:
+    """The chains' heads now, to be kept where the database's owner cannot reach."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, seq, head FROM ledger_writer WHERE seq > 0 ORDER BY id")
+        return [Head(name, seq, bytes(head)) for name, seq, head in cursor.fetchall()]
+
+
+def verify(*, progress: Progress = lambda text: None, noted: Sequence[Head] = ()) -> Result:
+    """Recompute the whole book in one snapshot; ends at the first row that is wrong.
+
+    `noted`: heads kept from earlier; each must still be in its chain.
+    """
     counts = {"transfers": 0, "entries": 0, "batches": 0, "accounts": 0}
     finding = None
     with snapshot() as cursor:
         try:
+            _noted(cursor, noted)
             _chains(cursor, counts)
             progress(f"{counts['batches']} batches in unbroken chains")
             _journal(cursor, counts, progress)
@@ -125,6 +156,17 @@ def _chains(cursor: Any, counts: dict[str, int]) -> None:
         raise _Wrong(f"ledger_writer {writer_id}", f"its head is batch number {head_seq}, its chain ends at {last_seq}")
     cursor.execute("SELECT count(*) FROM ledger_batch")
     counts["batches"] = cursor.fetchone()[0]
+
+
+def _noted(cursor: Any, noted: Sequence[Head]) -> None:
+    for head in noted:
+        cursor.execute(
+            "SELECT b.hash FROM ledger_batch b JOIN ledger_writer w ON w.id = b.writer_id WHERE w.name = %s AND b.seq = %s",
+            (head.writer, head.seq),
+        )
+        found = cursor.fetchone()
+        if found is None or bytes(found[0]) != head.hash:
+            raise _Wrong(f"ledger_writer {head.writer}", f"its batch number {head.seq} is not the one that was noted")
 
 
 class _Batches:

@@ -1,11 +1,15 @@
 """The alarm: what somebody changed behind the book's back is found, named, and stops withdrawals."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
-from exchange.ledger import reconciliation, selectors, verification
+from exchange.ledger import journal, reconciliation, selectors, verification
+from exchange.ledger.journal import Entry, Transfer
+from exchange.ledger.models import Batch
+from exchange.ledger.models import Transfer as TransferRow
 from exchange.ledger.reconciliation import Outside
 from exchange.ledger.services import accounts, holds, stops
 from exchange.outbox.models import Event
@@ -126,11 +130,7 @@ def test_an_entry_and_its_balances_changed_together_are_found(traded, as_owner, 
 
 
 def test_a_change_with_a_forged_key_still_breaks_the_chain(traded, as_owner, capsys):
-    from exchange.ledger import journal
-    from exchange.ledger.journal import Entry, Transfer
-    from exchange.ledger.models import Transfer as Row
-
-    row = Row.objects.get(reference="payment:3")
+    row = TransferRow.objects.get(reference="payment:3")
     forged = journal.digest(Transfer(row.uuid, row.kind, (Entry(traded.alice, -3), Entry(traded.bob, 3)), "payment:4"))
     as_owner(
         f"UPDATE ledger_transfer SET reference = 'payment:4' WHERE id = {row.id}",
@@ -138,6 +138,38 @@ def test_a_change_with_a_forged_key_still_breaks_the_chain(traded, as_owner, cap
     )
     assert "ledger_batch" in (wrong := verify_fails(capsys))
     assert "its hash is not that of its transfers" in wrong
+
+
+def test_a_history_written_anew_by_the_owner_is_found_by_a_head_noted_before(traded, as_owner, tmp_path, capsys):
+    """Every digest and hash computed again by somebody who can: only what was kept elsewhere tells."""
+    call_command("ledger", "heads")
+    noted = tmp_path / "heads"
+    noted.write_text(capsys.readouterr().out)
+    row = TransferRow.objects.get(reference="payment:3")
+    batch = Batch.objects.get(id=row.batch_id)
+    forged = Transfer(row.uuid, row.kind, (Entry(traded.alice, -3), Entry(traded.bob, 3)), "payment:4")
+    digest = journal.digest(forged)
+    chained = journal.chain(
+        previous=bytes(batch.previous), writer_id=batch.writer_id, seq=batch.seq, digests=[digest],
+        posted_at_us=(batch.posted_at - verification.EPOCH) // timedelta(microseconds=1),
+    )  # fmt: skip
+    as_owner(
+        f"UPDATE ledger_transfer SET reference = 'payment:4' WHERE id = {row.id}",
+        f"UPDATE ledger_transfer_key SET digest = '\\x{digest.hex()}' WHERE transfer_id = {row.id}",
+        f"UPDATE ledger_batch SET hash = '\\x{chained.hex()}' WHERE id = {batch.id}",
+        f"UPDATE ledger_writer SET head = '\\x{chained.hex()}' WHERE id = {batch.writer_id}",
+    )
+    call_command("ledger", "verify", "--quiet")
+    with pytest.raises(SystemExit):
+        call_command("ledger", "verify", "--quiet", "--noted", str(noted))
+    assert "is not the one that was noted" in capsys.readouterr().err
+
+
+def test_a_file_that_holds_no_heads_is_refused(traded, tmp_path):
+    wrong = tmp_path / "heads"
+    wrong.write_text("services-00 one xyz")
+    with pytest.raises(CommandError, match="ledger heads"):
+        call_command("ledger", "verify", "--noted", str(wrong))
 
 
 LAST = "(SELECT max(seq) FROM ledger_batch)"

@@ -1,4 +1,4 @@
-"""`manage.py ledger`: prove the book, reconcile it now, see, set and lift stops.
+"""`manage.py ledger`: prove the book, note its chains' heads, reconcile it now, see, set and lift stops.
 
 What must never happen here: a stop lifted without a reason, or an exit code of 0 for a book that is wrong.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -19,12 +20,16 @@ from exchange.ledger.services import stops
 
 
 class Command(BaseCommand):
-    help = "Prove the ledger (verify), reconcile it (reconcile), see, set and lift stops (stops, stop, lift)."
+    help = "Prove the ledger (verify, heads), reconcile it (reconcile), see, set and lift stops (stops, stop, lift)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verify = verbs.add_parser("verify", help="recompute everything; name the first wrong row and exit 1")
         verify.add_argument("--quiet", action="store_true", help="print the result alone")
+        verify.add_argument(
+            "--noted", metavar="FILE", help="heads kept from `ledger heads`: each must still be in its chain"
+        )
+        verbs.add_parser("heads", help="print the head of each hash chain, to be kept elsewhere")
         reconcile = verbs.add_parser("reconcile", help="check balances, held and the outside now; exit 1 on a mismatch")
         reconcile.add_argument("--full", action="store_true", help="add all entries up again")
         verbs.add_parser("stops", help="list the stops in force")
@@ -41,14 +46,14 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.message) from error
 
-    def _verify(self, *, quiet: bool = False, **options: Any) -> None:
+    def _verify(self, *, quiet: bool = False, noted: str | None = None, **options: Any) -> None:
         began = time.monotonic()
 
         def progress(text: str) -> None:
             if not quiet:
                 self.stdout.write(f"{time.monotonic() - began:7.1f} s  {text}")
 
-        result = verification.verify(progress=progress)
+        result = verification.verify(progress=progress, noted=_read_heads(noted) if noted else ())
         if result.finding is not None:
             self.stderr.write(f"WRONG  {result.finding}")
             sys.exit(1)
@@ -56,6 +61,10 @@ class Command(BaseCommand):
             f"The ledger is right: {result.transfers} transfers, {result.entries} entries, {result.batches} batches, "
             f"{result.accounts} accounts, every hash, sum and balance computed again."
         )
+
+    def _heads(self, **options: Any) -> None:
+        for head in verification.heads():
+            self.stdout.write(str(head))
 
     def _reconcile(self, *, full: bool = False, **options: Any) -> None:
         report = reconciliation.run(now=timezone.now(), full=full)
@@ -86,3 +95,10 @@ class Command(BaseCommand):
     def _lift(self, *, stop_id: int, reason: str, **options: Any) -> None:
         stops.lift(stop_id=stop_id, reason=reason, actor=None, now=timezone.now())
         self.stdout.write(f"Stop {stop_id} lifted.")
+
+
+def _read_heads(path: str) -> list[verification.Head]:
+    try:
+        return [verification.Head.parse(line) for line in Path(path).read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} does not hold what `ledger heads` prints: {error}") from error
