@@ -14,4 +14,6 @@ from exchange.site.api.handler import ApiBesidePages  # noqa: E402
 from trading.routing import websocket_urlpatterns  # noqa: E402
 
 # The consumer checks origin and log-in itself, so that no routing mistake can leave either out.
-application = ProtocolTypeRouter({"http": BodyLimit(ApiBesidePages(pages=pages)), "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter(
+    {"http": BodyLimit(ApiBesidePages(pages=pages)), "websocket": URLRouter(websocket_urlpatterns)}
+)
