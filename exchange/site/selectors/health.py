@@ -18,6 +18,7 @@ from trading import selectors as trading
 from wallets import selectors as wallets
 
 PRICE_FRESH_S = 120
+CHECK_FRESH_S = 120
 _VALKEY_LIMIT_S = 1.0
 
 
@@ -77,9 +78,28 @@ def board(*, now: datetime) -> Board:
     )
 
 
+def answers(health: wallets.NetworkHealthView, now: datetime) -> bool:
+    """A network that works as far as we know, and we looked lately: nobody watching is no better than a node that is down."""
+    if not health.ok or health.halted or health.checked_at is None:
+        return False
+    return (now - health.checked_at).total_seconds() <= CHECK_FRESH_S
+
+
+def silent(now: datetime) -> tuple[wallets.NetworkHealthView, ...]:
+    """The networks where deposits and withdrawals wait at the moment. Three queries."""
+    return tuple(each for each in wallets.networks() if not answers(each, now))
+
+
 def _network(health: wallets.NetworkHealthView, names: dict[str, str], now: datetime) -> NetworkLine:
     checked = int((now - health.checked_at).total_seconds()) if health.checked_at else None
-    word = "halted" if health.halted else "ok" if health.ok else "unknown" if checked is None else "down"
+    if health.halted:
+        word = "halted"
+    elif checked is None:
+        word = "unknown"
+    elif not health.ok:
+        word = "down"
+    else:
+        word = "ok" if answers(health, now) else "late"
     return NetworkLine(names.get(health.network, health.network), health, checked, word)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from exchange.assets import prices
 from exchange.assets import selectors as assets
 from exchange.ledger import selectors as ledger
+from exchange.site.selectors import health
 from wallets import lifecycle
 from wallets import selectors as wallets
 
@@ -92,5 +93,5 @@ def of(*, user_id: int, now: datetime) -> Portfolio:
         unpriced=tuple(each.asset.code for each in holdings if each.balance and each.worth is None),
         pending=tuple(wallets.pending(user_id)),
         leaving=tuple(each for each in wallets.withdrawals(user_id, limit=20) if each.state not in lifecycle.CLOSED),
-        down=tuple(each for each in wallets.networks() if not each.ok),
+        down=health.silent(now),
     )

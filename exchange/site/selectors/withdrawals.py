@@ -13,6 +13,7 @@ from exchange.assets import selectors as assets
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest, Unavailable
 from exchange.ledger import selectors as ledger
+from exchange.site.selectors import health
 from wallets import nodes
 from wallets import selectors as wallets
 from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
@@ -67,7 +68,7 @@ class Quote:
     worth: prices.Valuation | None
 
 
-def terms(*, user_id: int, asset: str) -> Terms:
+def terms(*, user_id: int, asset: str, now: datetime) -> Terms:
     """Raises AssetNotFound, NotWithdrawable."""
     found = assets.asset(asset)
     moving = assets.asset_networks()
@@ -80,7 +81,7 @@ def terms(*, user_id: int, asset: str) -> Terms:
         asset=found,
         links=links,
         available=available,
-        down=tuple(each for each in wallets.networks() if each.network in names and not each.ok),
+        down=tuple(each for each in health.silent(now) if each.network in names),
         recent=tuple(wallets.withdrawals(user_id, asset=asset, limit=5)),
         codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from exchange.assets import selectors as assets
 from exchange.core.errors import DomainError, Unavailable
+from exchange.site.selectors import health
 from wallets import selectors as wallets
 from wallets.services import addresses
 
@@ -30,12 +31,8 @@ class DepositPage:
     address: wallets.AddressView | None
     trouble: str
     deposits: tuple[wallets.DepositView, ...]
-    health: wallets.NetworkHealthView
+    down: tuple[wallets.NetworkHealthView, ...]
     codes: tuple[str, ...]
-
-    @property
-    def down(self) -> tuple[wallets.NetworkHealthView, ...]:
-        return () if self.health.ok else (self.health,)
 
 
 def open_page(*, user_id: int, asset: str, network: str | None, now: datetime) -> DepositPage:
@@ -55,7 +52,7 @@ def open_page(*, user_id: int, asset: str, network: str | None, now: datetime) -
         address=address,
         trouble=trouble,
         deposits=recent(user_id=user_id, asset=asset),
-        health=wallets.network(link.network),
+        down=tuple(each for each in health.silent(now) if each.network == link.network),
         codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
     )
 

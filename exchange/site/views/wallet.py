@@ -61,7 +61,7 @@ def deposit_live(request: HttpRequest, asset: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: HttpRequest, asset: str) -> HttpResponse:
     """Three steps in one address: the form, the same values to look over, and the request itself."""
-    terms = desk.terms(user_id=request.user.pk, asset=asset)
+    terms = desk.terms(user_id=request.user.pk, asset=asset, now=timezone.now())
     if request.method != "POST":
         return _withdraw_page(request, terms, WithdrawForm(terms))
     form = WithdrawForm(terms, data=request.POST)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from exchange.core.errors import Conflict
 from exchange.site import errors
 from exchange.site.selectors import markets
+from wallets.models import Health
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +167,28 @@ def test_a_network_that_does_not_answer_is_said_on_the_wallet_and_the_status_pag
     assert "wait and go on by themselves" in alice.get("/wallet/").content.decode()
     status = alice.get("/status/").content.decode()
     assert "Some parts are not well" in status and "Matching is down" in status
+
+
+@pytest.mark.parametrize(
+    ("checked_s", "error", "word"),
+    [(5, "", ""), (5, "connection refused", "The node is not answering"), (900, "", "Nobody looked at it for a while")],
+)
+def test_the_status_page_tells_a_node_that_is_down_from_a_watcher_that_is(
+    alice: Any, checked_s: int, error: str, word: str
+) -> None:
+    checked = timezone.now() - timedelta(seconds=checked_s)
+    for network_id in (1, 2, 3):
+        Health.objects.create(
+            network_id=network_id,
+            tip_height=100,
+            checked_at=checked,
+            last_ok_at=None if error else checked,
+            last_error=error,
+            failing_since=checked if error else None,
+        )
+    status, wallet = (alice.get(path).content.decode() for path in ("/status/", "/wallet/"))
+    assert (word in status) if word else ("The node is not answering" not in status and "Nobody looked" not in status)
+    assert ("wait and go on by themselves" in wallet) is bool(word)
 
 
 def test_the_theme_that_was_chosen_is_printed_and_a_strange_one_is_not(client: Client) -> None:
