@@ -163,6 +163,7 @@ class _Postgres:
         if not (self.home / "ready").exists():
             self._initialise()
         self._start(durable=durable)
+        self._make_roles()
         if not (self.home / "ready").exists():
             self._prepare()
             (self.home / "ready").touch()
@@ -259,12 +260,19 @@ class _Postgres:
             settings,
         )
 
+    def _make_roles(self) -> None:
+        """At each start, so that a cluster made by an earlier version has today's roles."""
+        connection = psycopg2.connect(self.url("superuser", "postgres"))
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute((ROOT / "deploy" / "roles.sql").read_text())
+        connection.close()
+
     def _prepare(self) -> None:
         passwords = json.loads(self.secret.read_text())
         connection = psycopg2.connect(self.url("superuser", "postgres"))
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute((ROOT / "deploy" / "roles.sql").read_text())
             for role in ROLES:
                 cursor.execute(f"ALTER ROLE bourse_{role} PASSWORD %s", (passwords[role],))
             cursor.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))

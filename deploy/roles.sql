@@ -15,3 +15,5 @@ BEGIN
 END
 $roles$;
 ALTER ROLE bourse_owner CREATEDB;
+-- It ends the sessions that are left in a test database before it drops it.
+GRANT pg_signal_backend TO bourse_owner WITH INHERIT TRUE;

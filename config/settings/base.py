@@ -222,6 +222,17 @@ PRODUCTION = False
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 SITE_NAME = env.str("SITE_NAME", "Bourse")
 
+# --- Back office --------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Bourse back office",
+    "SITE_HEADER": "Bourse",
+    "SITE_SUBHEADER": "back office",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "account_balance",
+    "SHOW_HISTORY": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
+
 # --- Pages --------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
