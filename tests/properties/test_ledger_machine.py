@@ -243,6 +243,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
+@pytest.mark.timeout(900)  # a failure is made small first, for up to five minutes
 def test_the_services_answer_as_the_naive_ledger_does():
     run_state_machine_as_test(
         LedgerMachine,
