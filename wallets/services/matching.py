@@ -15,7 +15,7 @@ from django.db import connection
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import news
-from wallets.chains.protocol import BlockRef, Confirmation, Credit, Spend
+from wallets.chains.protocol import BlockNotFound, BlockRef, Confirmation, Credit, Spend
 from wallets.models import Address, Block, Coin, Deposit, Movement, PayoutVersion
 from wallets.routes import Routes
 from wallets.services import mined, watching
@@ -42,26 +42,34 @@ def look(*, chain: Any, routes: Routes, height: int) -> Found:
     if routes.network.family == "evm":
         spends = block.spends(watching.Senders(keys))
         ours = _own_versions([spend.txid for spend in spends])
-        receipts = {txid: chain.confirmation(txid, block_hash=block.ref.hash) for txid in ours}
-        return Found(block.ref, credits, spends, receipts)
+        return Found(block.ref, credits, spends, {txid: _receipt(chain, txid, block.ref) for txid in ours})
     outpoints = _known_outpoints(routes.network.id, block.spent())
     outpoints.update(f"{credit.txid}:{credit.slot}" for credit in credits)
     return Found(block.ref, credits, block.spends(outpoints), {})
 
 
+def _receipt(chain: Any, txid: str, ref: BlockRef) -> Confirmation:
+    """What a transaction of ours cost in this very block, and whether it succeeded."""
+    receipt: Confirmation = chain.confirmation(txid, block_hash=ref.hash)
+    if receipt.state != "mined" or receipt.block_hash != ref.hash or receipt.fee is None:
+        raise BlockNotFound(f"{txid} left block {ref.hash} while we looked")
+    return receipt
+
+
 def record(*, found: Found, routes: Routes, now: datetime) -> None:
     """Writes the block and everything of it that is ours. Recording the same block again changes nothing."""
     network_id, ref = routes.network.id, found.ref
-    Block.objects.update_or_create(
+    block = Block(
         network_id=network_id,
+        height=ref.height,
         hash=ref.hash,
-        defaults={"orphaned_at": None},
-        create_defaults={
-            "height": ref.height,
-            "parent": ref.parent,
-            "time": datetime.fromtimestamp(ref.time, UTC),
-            "scanned_at": now,
-        },
+        parent=ref.parent,
+        time=datetime.fromtimestamp(ref.time, UTC),
+        scanned_at=now,
+    )
+    # A branch that was left may win again: its blocks come back to life.
+    Block.objects.bulk_create(
+        [block], update_conflicts=True, unique_fields=["network_id", "hash"], update_fields=["orphaned_at"]
     )
     own = _own_versions({spend.txid for spend in found.spends} | {credit.txid for credit in found.credits})
     _record_credits(found, routes=routes, own=own, now=now)
@@ -77,6 +85,8 @@ def _own_versions(txids: Any) -> dict[str, PayoutVersion]:
 
 def _known_outpoints(network_id: int, spent: set[str]) -> set[str]:
     """Which of these "txid:vout" are coins of ours: one lookup in an index, whatever the number of our coins."""
+    if not spent:
+        return set()
     pairs = [outpoint.split(":") for outpoint in spent]
     with connection.cursor() as cursor:
         cursor.execute(

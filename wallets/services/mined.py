@@ -59,8 +59,9 @@ def _mined(
     if payout.block_hash == ref.hash:
         return  # a rescan
     payout.txid, payout.block_height, payout.block_hash = version.txid, ref.height, ref.hash
+    # A UTXO transaction in a block has succeeded, and its fee is what its bytes leave; an EVM one has a receipt.
     payout.succeeded = receipt.succeeded if receipt else True
-    payout.network_fee = receipt.fee if receipt and receipt.fee is not None else int(version.unsigned.get("fee", 0))
+    payout.network_fee = receipt.fee if receipt else int(version.unsigned["fee"])
     final_before = payout.state == Payout.State.FINAL
     if not final_before:
         payout.state = Payout.State.CONFIRMED

@@ -17,7 +17,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.db.models import Min
 
-from exchange.core.errors import Conflict
+from exchange.core.errors import Conflict, DomainError
 from wallets import nodes, routes
 from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError
 from wallets.models import Address, Block, Cursor
@@ -62,9 +62,9 @@ def scan(*, network: str, now: datetime, limit: int = 200) -> ScanReport:
 
 def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
     network_id, network = the_routes.network.id, the_routes.network.code
-    scanned, error = 0, ""
-    reversed_count = crediting.reverse_due(routes=the_routes, now=now)
+    scanned, reversed_count, error = 0, 0, ""
     try:
+        reversed_count = crediting.reverse_due(routes=the_routes, now=now)
         chain = nodes.chain(network)
         tip = chain.tip()
         health.seen(network_id=network_id, network=network, tip=tip, now=now)
@@ -83,7 +83,8 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
     except ChainError as failure:
         error = str(failure)
         health.failed(network_id=network_id, network=network, error=error, now=now)
-    except reorganisations.TooDeep as failure:
+    except (reorganisations.TooDeep, DomainError) as failure:
+        # What the ledger refuses here is a credit that cannot be taken back: nothing may be scanned on top of it.
         reorganisations.halt(routes=the_routes, reason=str(failure), now=now)
     cursor = Cursor.objects.filter(network_id=network_id).first()
     if cursor is None:

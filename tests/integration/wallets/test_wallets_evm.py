@@ -15,6 +15,7 @@ from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import holds
 from wallets import nodes, selectors
+from wallets.chains.protocol import Confirmation
 from wallets.models import Address, Deposit, Nonce, Payout
 from wallets.services import payouts, scanning, withdrawals
 
@@ -153,6 +154,20 @@ def test_a_withdrawal_reaches_its_receiver_and_the_books(house, node, token, ass
     assert house.total("house_network_fees", ETH) == -final.network_fee
     assert house.total("house_fees", view.asset_id) == view.fee
     assert exact(house, token)
+
+
+def test_a_receipt_that_is_not_of_the_block_is_not_believed(house, node, token, monkeypatch):
+    view = ask("ETH", stranger(node), "0.5")
+    house.advance(ALICE, view.id, "broadcast")
+    node.mine()
+    with monkeypatch.context() as patched:
+        patched.setattr(nodes.chain("ethereum"), "confirmation", lambda *args, **kwargs: Confirmation("mempool"))
+        house.scan("ethereum")
+    assert selectors.withdrawal(ALICE, view.id).state == "broadcast"
+    house.scan("ethereum")
+    confirmed = selectors.withdrawal(ALICE, view.id)
+    assert confirmed.state == "confirmed"
+    assert confirmed.network_fee > 0
 
 
 def test_many_at_once_take_one_nonce_each_without_a_gap(house, node, token):
