@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -136,6 +137,44 @@ def test_a_lost_connection_is_shown_and_heals_by_itself(exchange: Any, visitor: 
     order(window, side="Buy", price="1000", amount="0.01")
     expect(window.page.locator("[data-open] tr")).to_have_count(1)
     window.complaints[:] = [each for each in window.complaints if "ERR_CONNECTION" not in each]
+
+
+def test_a_gap_in_the_book_is_noticed_and_mended(exchange: Any, visitor: Callable[..., Any]) -> None:
+    exchange.customer("gina", usdt=1_000 * 10**6)
+    window = visitor()
+    lost: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = []
+
+    def lose_the_first_update(socket: Any) -> None:
+        server = socket.connect_to_server()
+
+        def to_the_page(message: str) -> None:
+            news = json.loads(message)
+            if news.get("channel") == "book:BTC-USDT" and news["type"] == "update" and not lost:
+                lost.append(news)
+                return
+            socket.send(message)
+
+        def to_the_server(message: str) -> None:
+            asked.append(json.loads(message))
+            server.send(message)
+
+        server.on_message(to_the_page)
+        socket.on_message(to_the_server)
+
+    window.log_in("gina")
+    window.page.route_web_socket("**/ws/", lose_the_first_update)
+    live(window)
+    order(window, side="Buy", price="2000", amount="0.01")
+    expect(window.page.locator("[data-open] tr")).to_have_count(1)
+    levels = window.page.locator("[data-bids]")
+    assert "2,000.00" not in levels.inner_text()
+    order(window, side="Buy", price="2001", amount="0.01")
+    expect(levels).to_contain_text("2,001.00")
+    expect(levels).to_contain_text("2,000.00")
+    assert lost and {"op": "unsubscribe", "channels": ["book:BTC-USDT"]} in [
+        {key: value for key, value in each.items() if key != "id"} for each in asked
+    ]
 
 
 def test_a_withdrawal_needs_no_script(exchange: Any, visitor: Callable[..., Any]) -> None:
