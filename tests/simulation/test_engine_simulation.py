@@ -72,7 +72,7 @@ class Simulation:
 
     def die(self) -> None:
         assert self.reign is not None
-        self.reign._releaser.stop(seconds=0.0)
+        self.reign.close(seconds=0.0)
         self.connection.close()
         self.reign = None
         self.happened["rebuilt"] += 1

@@ -83,10 +83,10 @@ def _one_by_one(
         mark = engine.mark()
         done = engine.apply(command)
         try:
-            code = funds.judge(done)
+            funds.require(done)
         except AccountNotLocked as error:
             raise MoreAccountsNeeded(locked | accounts_of(done)) from error
-        if code:
+        if code := funds.judge(done):
             engine.undo(mark)
             done = [Refused(code)]
         events.append(done)

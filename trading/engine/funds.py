@@ -51,29 +51,28 @@ class Funds:
 
     def standing(self, account: int) -> Standing:
         """The account as it is after what was booked so far."""
-        found = self._standings.get(account)
-        if found is None:
-            raise AccountNotLocked(account)
-        return Standing(
-            found.balance + self.balance_deltas.get(account, 0),
-            found.held + self.held_deltas.get(account, 0),
-            found.frozen,
-        )
+        balance, held, frozen = self._standings[account]
+        return Standing(balance + self.balance_deltas.get(account, 0), held + self.held_deltas.get(account, 0), frozen)
+
+    def require(self, events: list[Event]) -> None:
+        """Raises AccountNotLocked where the events touch an account outside the locked ones."""
+        for account in accounts_of(events):
+            if account not in self._standings:
+                raise AccountNotLocked(account)
 
     def judge(self, events: list[Event]) -> str:
         """Book one command's events; the code of the refusal where its owner cannot pay, and then nothing is booked.
 
-        Raises AccountNotLocked, and then nothing is booked either.
+        Every account in the events must be locked.
         """
-        for account in accounts_of(events):
-            if account not in self._standings:
-                raise AccountNotLocked(account)
         first = events[0]
         if type(first) is Accepted:
-            payer = self.standing(first.pay_account)
-            if payer.frozen:
+            account = first.pay_account
+            balance, held, frozen = self._standings[account]
+            if frozen:
                 return ACCOUNT_FROZEN
-            if payer.balance - payer.held < _taken_by_incoming(events):
+            available = balance + self.balance_deltas.get(account, 0) - held - self.held_deltas.get(account, 0)
+            if available < _taken_by_incoming(events):
                 return INSUFFICIENT_FUNDS
         self._book(events)
         return ""

@@ -29,15 +29,16 @@ from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, metrics, store
 from trading.runner.accounts import Directory
 from trading.runner.batch import Batcher, Committed, Progress, Shorter
+from trading.runner.intake import Intake, Taken
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.release import Releaser, Told, snapshot
-from trading.runner.stream import Entry, Stream
-from trading.wire import Asked, Malformed
+from trading.runner.stream import Position, Stream
+from trading.wire import Malformed
 
 log = structlog.get_logger(__name__)
 
 BATCH_MAX = 1_000
-IDLE_MS = 200
+IDLE_S = 0.2
 SNAPSHOT_S = 0.1
 SNAPSHOT_LEVELS = 1_000
 ROUNDS_MAX = 5
@@ -144,14 +145,15 @@ class Reigning:
         self._batcher = Batcher(
             connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
         )
-        self._stream = Stream(self._client, shard)
-        position = self._stream.check(reign.position)
+        stream = Stream(self._client, shard)
+        position = stream.check(reign.position)
         self._progress = Progress(reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences, 0)
         self._batch_max = getattr(settings, "ENGINE_BATCH_MAX", BATCH_MAX)
         self._shown_at = 0.0
         self._stale: set[int] = set(self._views)
         untold = self._untold(reign)
         self._releaser = Releaser(self._client, shard=shard, views=self._views, published_seq=reign.published_seq)
+        self._intake = Intake(stream, position, malformed=self._malformed)
         for record in untold:
             self._releaser.tell(Told(orjson.loads(record), None, {}))
         metrics.LEADING.labels(process._label).set(1)
@@ -166,22 +168,24 @@ class Reigning:
             while not self._process._stopping.is_set():
                 self.step()
         finally:
-            self._releaser.stop(seconds=2.0 if self._process._stopping.is_set() else 0.0)
+            self.close(seconds=2.0 if self._process._stopping.is_set() else 0.0)
         self._leave()
 
     def step(self) -> None:
         """Commit what has gathered; where nothing has, wait for something."""
         self._process.alive()
         self._show_books()
-        entries = self._stream.read(self._progress.position, most=self._batch_max)
-        if entries:
+        if entries := self._intake.take(most=self._batch_max, seconds=self._idle_s()):
             self._batch(entries)
-        else:
-            self._stream.wait(self._progress.position, milliseconds=self._idle_ms())
+
+    def close(self, *, seconds: float) -> None:
+        """End the threads; what is committed and untold may take so long to be told."""
+        self._intake.close()
+        self._releaser.stop(seconds=seconds)
 
     # --- A batch ----------------------------------------------------------------------------------------------------
 
-    def _batch(self, entries: Sequence[Entry]) -> None:
+    def _batch(self, entries: Sequence[Taken]) -> None:
         """Commit these entries, in as many batches as it takes."""
         started = time.perf_counter()
         todo, also, rounds, wait_s = list(entries), set[int](), 0, RETRY_S
@@ -208,14 +212,14 @@ class Reigning:
             todo, size = todo[len(part) :], max(1, len(todo) - len(part))
             started, rounds, also = time.perf_counter(), 0, set()
 
-    def _commit(self, part: Sequence[Entry], *, also: set[int], forced: dict[int, str] | None = None) -> Committed:
-        asked = self._decoded(part)
+    def _commit(self, part: Sequence[Taken], *, also: set[int], forced: dict[int, str] | None = None) -> Committed:
+        asked = [taken.asked for taken in part if taken.asked is not None]
         return self._batcher.commit(
             asked, after=self._progress, position=part[-1].position, published_seq=self._releaser.published_seq,
             now=datetime.now(UTC), also=also, forced=forced,
         )  # fmt: skip
 
-    def _after_abort(self, error: Exception, part: Sequence[Entry], wait_s: float) -> tuple[int, float]:
+    def _after_abort(self, error: Exception, part: Sequence[Taken], wait_s: float) -> tuple[int, float]:
         """Rolled back and undone. What passes is tried again; what does not is found by trying one by one, and refused:
         one command that nobody foresaw must not stop the market."""
         code = (error.pgcode or "") if isinstance(error, psycopg2.Error) else type(error).__name__
@@ -233,15 +237,9 @@ class Reigning:
         self._told(self._commit(part, also=set(), forced={0: ENGINE_ERROR}), 0.0)
         raise Doubt("a command had to be refused by force") from error
 
-    def _decoded(self, entries: Sequence[Entry]) -> list[Asked]:
-        asked = []
-        for entry in entries:
-            try:
-                asked.append(wire.decode(entry.body))
-            except Malformed as error:
-                metrics.MALFORMED.labels(self._process._label).inc()
-                log.error("malformed command", shard=self._shard, position=entry.position.id, error=str(error))
-        return asked
+    def _malformed(self, position: Position, error: Malformed) -> None:
+        metrics.MALFORMED.labels(self._process._label).inc()
+        log.error("malformed command", shard=self._shard, position=position.id, error=str(error))
 
     def _told(self, committed: Committed, seconds: float) -> None:
         self._progress = committed.progress
@@ -287,11 +285,11 @@ class Reigning:
         self._releaser.tell(Told(None, None, snapshots))
         self._stale, self._shown_at = set(), now
 
-    def _idle_ms(self) -> int:
+    def _idle_s(self) -> float:
         """How long to wait for commands: until the next snapshot is due, if one is."""
         if not self._stale:
-            return IDLE_MS
-        return max(1, int((self._shown_at + SNAPSHOT_S - time.monotonic()) * 1_000) + 1)
+            return IDLE_S
+        return max(0.001, self._shown_at + SNAPSHOT_S - time.monotonic())
 
     def _fee_accounts(self) -> dict[int, int]:
         """The house's fee account of this shard in each asset it trades."""

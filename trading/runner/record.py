@@ -48,26 +48,29 @@ def touched_levels(
 
 
 def touched_candles(trades: Iterable[Traded], *, at_us: int) -> dict[int, list[int]]:
-    """What this batch adds to each bucket, by candle id; the form of `store.write_candles`."""
-    found: dict[int, list[int]] = {}
-    places = grid.buckets(at_us // 1_000_000)
+    """What this batch adds to each bucket, by candle id; the form of `store.write_candles`.
+
+    A batch has one time, so all its trades of a market fall into the same bucket of each interval.
+    """
+    markets: dict[int, list[int]] = {}
     for trade in trades:
-        for place, second in places:
-            id = grid.candle_id(open_second=second, market_id=trade.market_id, place=place)
-            bucket = found.get(id)
-            if bucket is None:
-                found[id] = [
-                    trade.market_id, place, second, trade.price, trade.price, trade.price, trade.price, trade.lots,
-                    trade.quote_units, 1,
-                ]  # fmt: skip
-                continue
-            bucket[4] = max(bucket[4], trade.price)
-            bucket[5] = min(bucket[5], trade.price)
-            bucket[6] = trade.price
-            bucket[7] += trade.lots
-            bucket[8] += trade.quote_units
-            bucket[9] += 1
-    return found
+        price, found = trade.price, markets.get(trade.market_id)
+        if found is None:
+            markets[trade.market_id] = [price, price, price, price, trade.lots, trade.quote_units, 1]
+            continue
+        if price > found[1]:
+            found[1] = price
+        elif price < found[2]:
+            found[2] = price
+        found[3] = price
+        found[4] += trade.lots
+        found[5] += trade.quote_units
+        found[6] += 1
+    return {
+        grid.candle_id(open_second=second, market_id=market_id, place=place): [market_id, place, second, *sums]
+        for market_id, sums in markets.items()
+        for place, second in grid.buckets(at_us // 1_000_000)
+    }
 
 
 def depth(engine: Engine, levels: Mapping[int, set[tuple[int, int]]], sequences: Mapping[int, int]) -> list[list[Any]]:

@@ -5,6 +5,7 @@ What must never happen here: a row written outside the engine's transaction, or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from trading.runner.stream import Position
 from trading.wire import Asked
 
 NULL = "\\N"
+_SPECIAL = re.compile(r"[\\\t\n\r]")
 BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
 
@@ -242,9 +244,9 @@ def _copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
 def _escaped(body: bytes) -> str:
     """Text for COPY. What `wire.decode` took is UTF-8; a NUL cannot be in it, for JSON has none unescaped."""
     text = body.decode()
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    if _SPECIAL.search(text):
+        text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return text
 
 
 def _array(values: Iterable[object]) -> str:
