@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -16,8 +17,14 @@ import psycopg2
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 60
+PR_SET_PDEATHSIG = 1
 TOKEN_LIMITS = ("--asset-id", "4", "--symbol", "USDT", "--decimals", "6", "--each", "50000", "--hour", "500000",
                 "--day", "500000", "--fee", "0.05")  # fmt: skip
+
+
+def _die_with_the_tests() -> None:
+    """A test run that is killed leaves no signer behind, not even one that was paused."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class SignerProcess:
@@ -76,7 +83,14 @@ class SignerProcess:
         command = [sys.executable, "-m", "celery", "-A", "custody.signer_app", "worker", "-Q", "signing", "-P", "solo",
                    "-n", "signer@test", "--without-gossip", "--without-mingle"]  # fmt: skip
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command,
+                env=self.environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_the_tests,  # noqa: PLW1509 - one thread forks here, and the call takes no lock
+            )
         deadline = time.monotonic() + START_SECONDS
         while self.log.read_text().count("signer ready") == before:
             assert self._process.poll() is None and time.monotonic() < deadline, self.log.read_text()[-3000:]
