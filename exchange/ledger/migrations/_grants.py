@@ -21,8 +21,10 @@ END $$;
 REVOKE ALL ON SEQUENCE ledger_transfer_id_seq, ledger_batch_id_seq, ledger_writer_id_seq
   FROM PUBLIC, bourse_app, bourse_engine, bourse_signer;
 
+-- A row lock needs the right to update some column: `frozen` gives it to the one role, `held` to the other. Both move through
+-- services and through ledger_post; `balance` is nobody's.
 GRANT SELECT ON {TABLES} TO bourse_app;
-GRANT INSERT (kind, asset_id, owner_id, label, frozen, created_at), UPDATE (held, frozen) ON ledger_account TO bourse_app;
+GRANT INSERT (kind, asset_id, owner_id, label, frozen, created_at), UPDATE (frozen) ON ledger_account TO bourse_app;
 GRANT INSERT, UPDATE (state, transfer_uuid, resolved_at) ON ledger_hold TO bourse_app;
 GRANT INSERT, UPDATE (lifted_at, lifted_by, lifted_reason) ON ledger_freeze, ledger_stop TO bourse_app;
 GRANT INSERT, UPDATE ON ledger_checkpoint, ledger_watermark TO bourse_app;
