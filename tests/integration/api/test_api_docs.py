@@ -126,7 +126,8 @@ INWARD = {
     "invalid", "forbidden", "conflict", "too_many_requests", "unavailable", "internal", "stopped", "person_not_found",
     "level_not_found", "reference_invalid", "withdrawal_state", "transfer_conflict", "transfer_invalid",
 }  # fmt: skip
-ROOMS = ("exchange.accounts.api", "exchange.assets.selectors", "exchange.core", "exchange.ledger.services.transfers",
+ROOMS = ("exchange.accounts.api", "exchange.assets.selectors", "exchange.core", "exchange.invoices",
+         "exchange.ledger.services.transfers",
          "exchange.site.api", "kyc.services.limits", "kyc.selectors", "trading.api", "trading.consumers", "trading.marketdata",
          "trading.selectors", "trading.services.orders", "trading.services.line", "wallets.selectors",
          "wallets.services.withdrawals", "wallets.services.addresses")  # fmt: skip
