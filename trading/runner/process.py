@@ -18,6 +18,7 @@ import psycopg2
 import redis
 import structlog
 from django.conf import settings
+from django.db import Error as DjangoDatabaseError
 from django.db import close_old_connections, connections
 from django.db import connection as django_connection
 from redis.exceptions import RedisError
@@ -87,7 +88,7 @@ class ShardProcess:
             except Fenced as error:
                 log.warning("engine fenced", shard=self.shard, reason=str(error))
                 metrics.REBUILDS.labels(self._label, "fenced").inc()
-            except (Doubt, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            except (Doubt, DjangoDatabaseError, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
                 log.warning("engine in doubt, loading again", shard=self.shard, reason=str(error))
                 metrics.REBUILDS.labels(self._label, "doubt").inc()
                 takeover = True
@@ -223,7 +224,7 @@ class Reigning:
         """Rolled back and undone. What passes is tried again; what does not is found by trying one by one, and refused:
         one command that nobody foresaw must not stop the market."""
         code = (error.pgcode or "") if isinstance(error, psycopg2.Error) else type(error).__name__
-        if self._connection.closed or not code:
+        if self._connection.closed or not code or isinstance(error, DjangoDatabaseError):
             raise Doubt(str(error)) from error
         metrics.RETRIES.labels(self._process._label, code).inc()
         if code.startswith(_PASSING):

@@ -1,6 +1,7 @@
-"""What this process remembers between two orders: the markets, and whose ledger accounts are open.
+"""What this process remembers between two orders: the markets, whether trading is stopped, whose ledger accounts are open.
 
-Only what does not change is trusted from here: ids, steps, decimals. Whether a market is open, the engine says each time.
+Only what does not change is trusted from here for long: ids, steps, decimals. Whether a market is open, the engine says each
+time; a stop of all trading is obeyed within FRESH_S.
 What must never happen here: a balance, or anything else that somebody could trade on while it is stale.
 """
 
@@ -8,14 +9,16 @@ from __future__ import annotations
 
 import time
 
+from exchange.ledger.selectors import stops
 from trading import selectors
 from trading.presentation import MarketView
 
-FRESH_S = 10.0
+FRESH_S = 2.0
 ACCOUNTS_MAX = 200_000
 
 _markets: dict[str, MarketView] = {}
 _read_at = 0.0
+_stopped = False
 _with_accounts: set[tuple[int, int]] = set()
 
 
@@ -33,6 +36,11 @@ def market(symbol: str) -> MarketView:
     if view is None:
         raise selectors.MarketNotFound("There is no such market.", param="market")
     return view
+
+
+def trading_stopped() -> bool:
+    """Whether the ledger has a stop on trading, as of the last reading of the markets."""
+    return _stopped
 
 
 def market_by_id(market_id: int) -> MarketView:
@@ -64,7 +72,8 @@ def forget() -> None:
 
 
 def _refresh() -> None:
-    global _read_at
+    global _read_at, _stopped
+    _stopped = stops.is_stopped("trading")
     found = {view.symbol: view for view in selectors.markets()}
     _markets.clear()
     _markets.update(found)

@@ -68,6 +68,12 @@ class CommandExpired(Unavailable):
     code = "command_expired"
 
 
+class TradingStopped(Unavailable):
+    """Staff, or an alarm, stopped all trading; orders may be cancelled, not placed."""
+
+    code = "trading_stopped"
+
+
 class EngineFailed(Unavailable):
     """The engine could not carry it out; nothing was done, and staff have been told."""
 
@@ -196,6 +202,8 @@ def _form(
     time_in_force: str | None,
 ) -> partial[bytes]:
     """The command, all but its UUID and time. Raises OrderInvalid and the errors of core.amounts, each naming its parameter."""
+    if catalogue.trading_stopped():
+        raise TradingStopped("Trading is stopped at the moment. You can cancel orders, but not place new ones.")
     if side not in _SIDES:
         raise OrderInvalid('A side is "buy" or "sell".', code="side_invalid", param="side")
     if type not in _KINDS:

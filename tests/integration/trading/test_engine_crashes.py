@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from django.db import connections
 
@@ -194,6 +196,31 @@ def test_a_clean_end_finishes_the_batch_and_hands_over(engine: Engine, money: Mo
     check_books(money)
     shard = Shard.objects.get(id=0)
     assert shard.published_seq > 0
+
+
+def test_its_database_sessions_are_ended_under_it(
+    engine: Engine, money: Money, crowd: Crowd, database_url: Callable[[str], str]
+) -> None:
+    """The engine loads anew, refuses nobody, and goes on in the same process."""
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+    process = engine.start()
+    waiting = []
+    for number in range(ORDERS):
+        waiting.append(crowd.place(number))
+        if number % 4 == 3:
+            killer = psycopg2.connect(database_url("engine"))
+            with killer, killer.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                assert cursor.fetchone()[0] > 0
+            killer.close()
+    for future in waiting:
+        future.result(timeout=60)
+    assert process.poll() is None and engine.log(process).count("engine leads") > 1
+    check_books(money)
 
 
 def test_no_engine_no_silence(money: Money, settings: object, valkey: object) -> None:

@@ -66,3 +66,17 @@ def test_a_cancel_needs_one_order(reference: dict[str, object], code: str, valke
         orders.cancel_sync(user_id=BOB, now=now(), **reference)
     assert caught.value.code == code
     assert not valkey.exists(wire.stream(0))
+
+
+def test_a_stop_of_trading_is_obeyed(valkey: redis.Redis) -> None:
+    from exchange.ledger.services import stops
+
+    stop_id = stops.stop(scope="trading", reason="test", now=now())
+    order = {"user_id": BOB, "market": "BTC-USDT", "side": "buy", "type": "limit", "quantity": "1", "now": now()}
+    with pytest.raises(orders.TradingStopped):
+        orders.place_sync(**order)
+    stops.lift(stop_id=stop_id, reason="test", actor=1, now=now())
+    catalogue.forget()
+    with pytest.raises(orders.OrderInvalid):
+        orders.place_sync(**order)
+    assert not valkey.exists(wire.stream(0))
