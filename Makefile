@@ -25,7 +25,8 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup ## the whole exchange on this machine, with real nodes on private chains; Ctrl-C ends it (PORT=8000)
+demo: ## the whole exchange on this machine, with real nodes on private chains; Ctrl-C ends it (PORT=8000)
+	@$(PYTHON) -m deploy.setup demo
 	@exec $(BIN)/python -m deploy.demo
 
 .PHONY: stop

@@ -1,4 +1,4 @@
-"""`python3.11 -m deploy.setup [run|test|browser]`: prepares this checkout; a second run finds everything done.
+"""`python3.11 -m deploy.setup [run|demo|test|browser]`: prepares this checkout; a second run finds everything done.
 
 Steps that do not wait for each other run side by side.
 """
@@ -64,12 +64,26 @@ def run(needed: Sequence[Step]) -> None:
         raise failure
 
 
+def _check_port() -> None:
+    """Before the long part, so that nobody waits for a demo that cannot start. A running demo answers for itself."""
+    lock = places.state() / "demo.lock"
+    if lock.exists():
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+    machine.check_port(machine.read_port(os.environ.get("PORT") or str(machine.DEFAULT_PORT)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3.11 -m deploy.setup", description=__doc__)
-    parser.add_argument("purpose", nargs="?", default="run", choices=["run", "test", "browser"])
+    parser.add_argument("purpose", nargs="?", default="run", choices=["run", "demo", "test", "browser"])
     purpose = parser.parse_args().purpose
     try:
         machine.check(os.environ)
+        if purpose == "demo":
+            _check_port()
         (places.ROOT / "var").mkdir(exist_ok=True)
         with (places.ROOT / "var" / "setup.lock").open("w") as lock:
             try:

@@ -135,8 +135,8 @@ def suite(name: str, *, step: str) -> Suite:
         try:
             return _fetch_suite(mirror, name, through=through, step=step)
         except SetupError as exc:
-            failures.append(str(exc))
+            failures.append(exc.cause)
     raise SetupError(
-        f"None of apt's mirrors gave Debian's {name}: {' '.join(failures)} Check the network, or set BITCOIND=, "
-        "LITECOIND= (and CHROMIUM= for tests) to programs of your own."
+        f"None of apt's mirrors gave Debian's {name}: {' '.join(dict.fromkeys(failures))}",
+        "Check the network, or set BITCOIND=, LITECOIND= (and CHROMIUM= for tests) to programs of your own.",
     )

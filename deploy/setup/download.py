@@ -81,4 +81,4 @@ def get(
             return target
         part.unlink()
         failure = SetupError("its SHA256 is not the one that Debian's signed index states")
-    raise SetupError(f"Could not download {url}: {failure}. Check the network and run the same command again.")
+    raise SetupError(f"Could not download {url}: {failure}.", "Check the network and run the same command again.")

@@ -2,4 +2,8 @@
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. The message is shown as it is, so it names the cause and the way out."""
+    """Set-up cannot go on. The message is shown as it is: what is the matter, and the way out of it."""
+
+    def __init__(self, cause: str, way_out: str = "") -> None:
+        super().__init__(f"{cause} {way_out}".strip())
+        self.cause = cause
