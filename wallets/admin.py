@@ -6,6 +6,7 @@ What must never happen here: a row edited by hand. Every change goes through a s
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -56,14 +57,20 @@ class ReadOnly(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Read once a page, not once a row. Every thread writes the same: codes and decimals never change.
+        self.codes = routes.codes()
+        self.assets = {asset.id: asset for asset in assets.assets(enabled_only=False)}
+        return super().get_queryset(request)
+
     @admin.display(description="Network", ordering="network_id")
-    def network(self, row: Model) -> str:
-        return routes.codes().get(row.network_id, "")  # type: ignore[attr-defined]
+    def network(self, row: Any) -> str:
+        return self.codes.get(row.network_id, "")
 
     @admin.display(description="Amount", ordering="amount")
-    def decimal_amount(self, row: Model) -> str:
-        asset = assets.asset_by_id(row.asset_id)  # type: ignore[attr-defined]
-        return f"{amounts.format(row.amount, decimals=asset.decimals)} {asset.code}"  # type: ignore[attr-defined]
+    def decimal_amount(self, row: Any) -> str:
+        asset = self.assets[row.asset_id]
+        return f"{amounts.format(row.amount, decimals=asset.decimals)} {asset.code}"
 
 
 class Steps(TabularInline):
