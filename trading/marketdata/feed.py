@@ -44,15 +44,16 @@ class Feed:
         self._wanted: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._pubsub = None
+        self._asking = asyncio.Lock()  # subscribe and unsubscribe reach Valkey in the order in which they were meant
+        self._broken = False
         self._restoring: asyncio.Task[None] | None = None
 
     async def subscribe(self, *channels: str) -> None:
         """Returns when Valkey has confirmed: from then on nothing of these channels is missed unannounced."""
         self._wanted.update(channels)
         events = [self._confirmed.setdefault(channel, asyncio.Event()) for channel in channels]
-        if self._pubsub is not None:
-            with suppress(RedisError, OSError):  # `run` meets the same error, and subscribes to everything wanted again
-                await self._pubsub.subscribe(*channels)
+        async with self._asking:
+            await self._ask("subscribe", *channels)
         async with asyncio.timeout(CONFIRM_S):
             for event in events:
                 await event.wait()
@@ -60,9 +61,18 @@ class Feed:
     async def unsubscribe(self, channel: str) -> None:
         self._wanted.discard(channel)
         self._confirmed.pop(channel, None)
-        if self._pubsub is not None:
-            with suppress(RedisError, OSError):  # the connection is gone, and the subscription with it
-                await self._pubsub.unsubscribe(channel)
+        async with self._asking:
+            if channel not in self._wanted:  # nobody has asked for it again while we waited
+                await self._ask("unsubscribe", channel)
+
+    async def _ask(self, command: str, *channels: str) -> None:
+        if self._pubsub is None:
+            return  # `_connect` subscribes to everything wanted
+        try:
+            await getattr(self._pubsub, command)(*channels)
+        except (RedisError, OSError):
+            # The library may have connected anew in silence on its way to this error; `_read` must not go on as if nothing was.
+            self._broken = True
 
     async def run(self) -> None:
         """Read until cancelled; connect again after each loss."""
@@ -99,7 +109,7 @@ class Feed:
         # A connection needs one subscription to be read from; this one is never published to.
         asked = set(self._wanted)
         await pubsub.subscribe("md:idle", *asked)
-        self._pubsub = pubsub
+        self._pubsub, self._broken = pubsub, False
         if late := self._wanted - asked:  # wanted while we were connecting
             await pubsub.subscribe(*late)
 
@@ -115,6 +125,8 @@ class Feed:
         asked = False
         while True:
             message = await self._pubsub.get_message(timeout=QUIET_S)
+            if self._broken:
+                raise RedisConnectionError("a command could not be sent")
             if message is None:
                 if asked:
                     raise RedisConnectionError(f"no answer to a ping for {QUIET_S} s")

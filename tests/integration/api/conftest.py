@@ -89,6 +89,7 @@ class Exchange:
         return process
 
     def start_engine(self) -> subprocess.Popen[bytes]:
+        self.valkey.delete("md:BTC-USDT:book")  # written at an engine's start: then it leads
         engine = {"DJANGO_SETTINGS_MODULE": "config.settings.engine"}
         process = self.start(sys.executable, "manage.py", "run_engine", "--shard", "0", environment=engine)
         self.wait(lambda: self.valkey.exists("md:BTC-USDT:book"), process)

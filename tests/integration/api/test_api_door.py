@@ -212,6 +212,7 @@ def test_a_limited_request_leaves_its_key_free(exchange: Exchange) -> None:
 def test_the_documentation_stands_without_another_host(exchange: Exchange) -> None:
     page = requests.get(f"{exchange.url}/api/v1/docs", timeout=20)
     assert page.status_code == 200
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     for operation in ("place_order", "request_withdrawal", "book"):
         assert f'id="{operation}"' in page.text
     loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', page.text)

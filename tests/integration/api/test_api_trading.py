@@ -325,6 +325,31 @@ def test_an_engine_killed_and_started_again_leaves_every_reader_right(
     assert len(seller.get("orders").json()["data"]) == 3
 
 
+def test_valkey_emptied_under_everybody_loses_nothing_acknowledged(trading: Exchange, seller: Customer) -> None:
+    """As a Valkey that was started again without its data. Orders stand, and an open socket comes to see the new ones."""
+    with opened(trading) as public:
+        public.read()
+        public.subscribe(f"book:{MARKET}")
+        public.of(f"book:{MARKET}", "snapshot")
+        first = seller.post("orders", limit("sell", "80000", "0.1")).json()
+        trading.valkey.flushdb()
+        trading.valkey.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        placed: list[requests.Response] = []
+
+        def accepted() -> bool:
+            own_id = {"client_order_id": "after-the-flood"}  # the same each time: asked again, it is placed once
+            placed.append(seller.post("orders", limit("sell", "81000", "0.1", **own_id)))
+            return placed[-1].status_code in (200, 201)
+
+        trading.wait(accepted)
+        asks: dict[str, str] = {}
+        while "81000" not in asks:
+            message = public.until(lambda m: m.get("channel") == f"book:{MARKET}" and m["type"] != "gap", timeout=20)
+            asks = ({} if message["type"] == "snapshot" else asks) | dict(message["data"]["asks"])
+    assert asks["80000"] == "0.1"
+    assert {order["id"] for order in seller.get("orders").json()["data"]} == {first["id"], placed[-1].json()["id"]}
+
+
 def test_without_an_engine_nothing_is_promised(trading: Exchange, seller: Customer) -> None:
     """Last in this file. Nobody takes the order, and the answer says that it is not known; it is never said to stand."""
     trading.end(trading.processes[-1])
