@@ -12,6 +12,7 @@ key in a log line.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,11 +28,14 @@ NAME = "coinmarketcap"
 PATH = "/v2/cryptocurrency/quotes/latest"
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 10
 ANSWER_BYTES_MAX = 2_000_000
+DEPTH_MAX = 100
 RETRY_AFTER_S_DEFAULT, RETRY_AFTER_S_MAX = 60, 3600
 CLOCK_SKEW_MAX = timedelta(minutes=2)
 PRICE_USD_MIN, PRICE_USD_MAX = Decimal("1e-12"), Decimal("1e12")
 # CoinMarketCap's ids of what we list by default; anybody may name a new coin "BTC", nobody else gets its id.
 KNOWN_IDS = {"BTC": 1, "LTC": 2, "ETH": 1027, "USDT": 825}
+
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 log = structlog.get_logger(__name__)
 
@@ -91,13 +95,25 @@ def _read(response: requests.Response) -> bytes:
 
 def _parse(body: bytes) -> dict[str, Any]:
     """JSON with decimals for numbers; NaN and Infinity, which JSON does not have, are errors."""
+    if _depth(body) > DEPTH_MAX:
+        raise SourceFailed("CoinMarketCap's answer is nested too deeply.")
     try:
         answer = json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise SourceFailed("CoinMarketCap's answer is not JSON.") from None
     if not isinstance(answer, dict):
         raise SourceFailed("CoinMarketCap's answer is not an object.")
     return answer
+
+
+def _depth(body: bytes) -> int:
+    """How deep brackets nest at most (those inside texts counted as well). The parser's C code recurses, and a process in
+    which somebody raised the recursion limit would die of a deep answer instead of refusing it."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(body):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_constant(name: str) -> None:

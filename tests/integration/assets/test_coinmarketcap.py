@@ -5,6 +5,7 @@ https://coinmarketcap.com/api/documentation/v1/#operation/getV2CryptocurrencyQuo
 "Errors and Rate Limits" (1008: minute rate limit, 1002: key missing). Asked by symbol, version 2 answers a list a symbol.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -69,7 +70,8 @@ class Service:
                 for name, value in {"Content-Type": "application/json", **service.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body.encode())
+                with contextlib.suppress(BrokenPipeError):  # a client that gave up reading
+                    self.wfile.write(body.encode())
 
             def log_message(self, *args):
                 pass
@@ -223,10 +225,18 @@ def test_an_error_code_inside_a_success_is_a_failure(service):
         ask()
 
 
-@pytest.mark.parametrize("body", ["", "null", "[]", "{}", "<html></html>", "[" * 100_000, '{"status": 1, "data": {}}'])
+@pytest.mark.parametrize("body", ["", "null", "[]", "{}", "<html></html>", "[" * 100, '{"status": 1, "data": {}}'])
 def test_an_answer_that_is_none_is_a_failure(service, body):
     service.body = body
     with pytest.raises(SourceFailed):
+        ask()
+
+
+def test_a_deeply_nested_answer_is_refused_before_it_is_parsed(service, monkeypatch):
+    """json's C code recurses: where the recursion limit was raised, such an answer ended the process."""
+    monkeypatch.setattr(coinmarketcap.json, "loads", lambda *args, **kwargs: pytest.fail("it was parsed"))
+    service.body = "[" * 1_000_000
+    with pytest.raises(SourceFailed, match="nested too deeply"):
         ask()
 
 
