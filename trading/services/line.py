@@ -174,6 +174,12 @@ async def ask(*, shard: int, encode: Callable[..., bytes]) -> dict[str, Any]:
     return await line.ask(shard=shard, encode=encode)
 
 
+async def close() -> None:
+    """End the line of the running event loop, if it has one: at a process's end, and a test's."""
+    if (line := _lines.pop(asyncio.get_running_loop(), None)) is not None:
+        await line.close()
+
+
 _background: asyncio.AbstractEventLoop | None = None
 _background_lock = Lock()
 

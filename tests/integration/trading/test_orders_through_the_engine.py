@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -11,7 +12,7 @@ from exchange.core.errors import DomainError
 from exchange.ledger import reconciliation
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
 from trading import selectors
-from trading.services import orders
+from trading.services import line, markets, orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,3 +163,55 @@ def test_a_frozen_customer_may_cancel_and_not_place(engine: Engine, money: Money
     with pytest.raises(orders.AccountFrozen):
         place(CAROL, "sell", "0.1", "20000")
     assert orders.cancel_sync(user_id=CAROL, order_id=resting.id, now=now()).order.state == "cancelled"
+
+
+@pytest.fixture
+def trading(engine: Engine, money: Money) -> None:
+    engine.start()
+    money.fund(ALICE, BTC="1")
+    money.fund(BOB, USDT="10000")
+
+
+async def test_a_web_process_places_many_orders_at_once(trading: None) -> None:
+    """One event loop, one subscription, a hundred commands in flight; each gets its own answer."""
+
+    async def one(number: int) -> orders.OrderOutcome:
+        user, side = (ALICE, "sell") if number % 2 else (BOB, "buy")
+        return await orders.place(
+            user_id=user, market="BTC-USDT", side=side, type="limit", quantity="0.001", price="20000",
+            client_order_id=f"n-{number}", now=now(),
+        )  # fmt: skip
+
+    outcomes = await asyncio.gather(*(one(number) for number in range(100)))
+    assert [outcome.order.client_order_id for outcome in outcomes] == [f"n-{number}" for number in range(100)]
+    again = await asyncio.gather(*(one(number) for number in range(100)))
+    assert [o.order.id for o in again] == [o.order.id for o in outcomes] and all(o.duplicate for o in again)
+    resting = await orders.place(
+        user_id=BOB, market="BTC-USDT", side="buy", type="limit", quantity="0.001", price="1", now=now()
+    )
+    cancelled = await orders.cancel(user_id=BOB, order_id=resting.order.id, now=now())
+    assert cancelled.order.state == "cancelled"
+    with pytest.raises(orders.InsufficientFunds):
+        await orders.place(
+            user_id=BOB, market="BTC-USDT", side="sell", type="limit", quantity="1", price="1", now=now()
+        )
+    await line.close()
+
+
+def test_staff_halt_and_open_a_market(trading: None) -> None:
+    resting = place(ALICE, "sell", "0.1", "20000").order
+    assert markets.set_state_sync(symbol="BTC-USDT", state="halted", actor_id=1, now=now()).state == "halted"
+    with pytest.raises(orders.MarketClosed):
+        place(BOB, "buy", "0.1", "20000")
+    with pytest.raises(orders.MarketClosed):
+        orders.cancel_sync(user_id=ALICE, order_id=resting.id, now=now())
+    place(BOB, "buy", "1", "0.01", market="ETH-USDT")
+    markets.set_state_sync(symbol="BTC-USDT", state="cancel_only", actor_id=1, now=now())
+    with pytest.raises(orders.MarketClosed):
+        place(BOB, "buy", "0.1", "20000")
+    assert orders.cancel_sync(user_id=ALICE, order_id=resting.id, now=now()).order.state == "cancelled"
+    markets.set_state_sync(symbol="BTC-USDT", state="open", actor_id=1, now=now())
+    assert place(BOB, "buy", "0.1", "20000").order.state == "open"
+    with pytest.raises(markets.MarketStateInvalid):
+        markets.set_state_sync(symbol="BTC-USDT", state="closed", actor_id=1, now=now())
+    assert orders.cancel_all_sync(user_id=BOB, now=now()) == 2
