@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 import requests
 
@@ -248,3 +251,21 @@ def test_every_operation_describes_the_error_shape(exchange: Exchange) -> None:
             "$ref": "#/components/schemas/Error"
         }
         assert operation["summary"], (method, path)
+
+
+def test_a_database_that_restarts_fails_nobody(exchange: Exchange, ann: Customer) -> None:
+    """The API's threads keep their connections; one that was cut while it rested is noticed before it is used."""
+    for _ in range(10):
+        assert ann.get("me").status_code == 200
+    time.sleep(1.2)
+    own = psycopg2.connect(os.environ["DATABASE_URL"])
+    with own, own.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+        )
+        row = cursor.fetchone()
+    own.close()
+    assert row is not None
+    assert row[0] >= 1
+    assert [ann.get("me").status_code for _ in range(12)] == [200] * 12
