@@ -33,45 +33,38 @@ def check(*, network: str, now: datetime) -> bool:
 
 
 def seen(*, network_id: int, network: str, tip: BlockRef, now: datetime) -> None:
-    """The node answered."""
-    cursor = Cursor.objects.filter(network_id=network_id).first()
+    """The node answered. One whose tip is below what we scanned already is behind, and of no use until it has caught up."""
+    scanned = Cursor.objects.filter(network_id=network_id).values_list("height", flat=True).first()
     metrics.TIP.labels(network).set(tip.height)
-    metrics.UP.labels(network).set(1)
-    if cursor is not None:
-        metrics.SCANNED.labels(network).set(cursor.height)
-    with transaction.atomic():
-        health = Health.objects.select_for_update().filter(network_id=network_id).first()
-        came_back = health is not None and health.failing_since is not None
-        Health.objects.update_or_create(
-            network_id=network_id,
-            defaults={
-                "tip_height": tip.height,
-                "tip_hash": tip.hash,
-                "checked_at": now,
-                "last_ok_at": now,
-                "last_error": "",
-                "failing_since": None,
-            },
-        )
-        if came_back:
-            log.info("node_back", network=network, height=tip.height)
-            news.network("up", network=network, error="", now=now)
+    if scanned is not None:
+        metrics.SCANNED.labels(network).set(scanned)
+    error = ""
+    if scanned is not None and tip.height < scanned:
+        error = f"the node is {scanned - tip.height} blocks behind what was scanned before"
+    _write(network_id, network, error, now=now, tip_height=tip.height, tip_hash=tip.hash)
 
 
 def failed(*, network_id: int, network: str, error: str, now: datetime) -> None:
     """The node did not answer, or not as it should."""
-    metrics.UP.labels(network).set(0)
+    _write(network_id, network, error[:ERROR_LENGTH_MAX] or "the node does not answer", now=now)
+
+
+def _write(network_id: int, network: str, error: str, *, now: datetime, **fields: object) -> None:
+    """The row, and news when it changes from well to ill or back."""
+    metrics.UP.labels(network).set(0 if error else 1)
     with transaction.atomic():
         health = Health.objects.select_for_update().filter(network_id=network_id).first()
-        first = health is None or health.failing_since is None
+        was_ill = health is not None and health.failing_since is not None
+        if error:
+            fields["failing_since"] = health.failing_since if health is not None and was_ill else now
+        else:
+            fields |= {"failing_since": None, "last_ok_at": now}
         Health.objects.update_or_create(
-            network_id=network_id,
-            defaults={
-                "checked_at": now,
-                "last_error": error[:ERROR_LENGTH_MAX],
-                "failing_since": now if first or health is None else health.failing_since,
-            },
+            network_id=network_id, defaults={**fields, "checked_at": now, "last_error": error}
         )
-        if first:
+        if error and not was_ill:
             log.warning("node_down", network=network, error=error)
-            news.network("down", network=network, error=error[:ERROR_LENGTH_MAX], now=now)
+            news.network("down", network=network, error=error, now=now)
+        elif was_ill and not error:
+            log.info("node_back", network=network)
+            news.network("up", network=network, error="", now=now)

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
 from exchange.ledger.services import stops
 from wallets import news
@@ -31,10 +32,11 @@ class TooDeep(Exception):
 def fork(*, chain: Any, network_id: int, cursor: Cursor, tip: BlockRef, limit: int) -> BlockRef | None:
     """The last block that we and the node share when the node is on another branch; None when it is on ours.
 
-    A node whose tip is on our branch, only lower, is behind (restarted, restored): that is no reorganisation.
+    A node whose tip is on our branch, only lower, is behind (restarted, restored): that is no reorganisation. Nor is one
+    that is still below the first block we kept: nothing can be compared yet.
     """
     top = min(cursor.height, tip.height)
-    if _same(chain, network_id, top):
+    if not _kept(network_id, top).exists() or _same(chain, network_id, top):
         return None
     for height in range(top - 1, max(-1, cursor.height - limit - 1), -1):
         if _same(chain, network_id, height):
@@ -42,10 +44,13 @@ def fork(*, chain: Any, network_id: int, cursor: Cursor, tip: BlockRef, limit: i
     raise TooDeep(f"the node is on another branch, more than {limit} blocks below {cursor.height}")
 
 
+def _kept(network_id: int, height: int) -> QuerySet[Block]:
+    return Block.objects.filter(network_id=network_id, height=height, orphaned_at=None)
+
+
 def _same(chain: Any, network_id: int, height: int) -> bool:
-    ours = Block.objects.filter(network_id=network_id, height=height, orphaned_at=None).values_list("hash", flat=True)
     try:
-        return chain.block_ref(height).hash in ours
+        return _kept(network_id, height).filter(hash=chain.block_ref(height).hash).exists()
     except BlockNotFound:
         return False
 

@@ -67,7 +67,6 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
         reversed_count = crediting.reverse_due(routes=the_routes, now=now)
         chain = nodes.chain(network)
         tip = chain.tip()
-        health.seen(network_id=network_id, network=network, tip=tip, now=now)
         cursor = Cursor.objects.filter(network_id=network_id).first() or _start(chain, network_id, tip, now=now)
         if cursor.halted:
             return ScanReport(network=network, height=cursor.height, halted=cursor.halted)
@@ -80,6 +79,7 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
             else:
                 scanned += 1
         mempools.look(chain=chain, routes=the_routes, now=now)
+        health.seen(network_id=network_id, network=network, tip=tip, now=now)
     except ChainError as failure:
         error = str(failure)
         health.failed(network_id=network_id, network=network, error=error, now=now)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from config.regtest import Bitcoind
 from exchange.ledger import selectors as ledger
 from exchange.ledger.services import stops
 from exchange.outbox.models import Event
 from wallets import selectors
-from wallets.models import Address, Coin, Cursor, Deposit
+from wallets.models import Address, Block, Coin, Cursor, Deposit
 from wallets.services import scanning
 
 ALICE, BOB = 101, 102
@@ -195,6 +196,25 @@ def test_a_node_that_is_only_behind_takes_nothing_back(house, node, network, ass
     reorganise(node, 5)  # its tip is five blocks lower, on our own branch
     report = house.scan(network)
     assert (report.reversed, report.halted) == (0, "")
+    assert house.balance(ALICE, asset_id) == COIN
+    assert "5 blocks behind" in selectors.network(network).last_error
+    node.mine(6)
+    house.scan(network)
+    assert selectors.network(network).ok
+    assert house.balance(ALICE, asset_id) == COIN
+
+
+def test_a_node_that_starts_from_nothing_again_is_waited_for(house, node, network, asset_id, pay, chains, tmp_path):
+    pay(COIN)
+    node.mine(10)
+    house.scan(network)
+    Block.objects.filter(height__lt=Cursor.objects.get().height - 3).delete()
+    with Bitcoind(folder=tmp_path / "young") as young:
+        chains(bitcoin=young)
+        young.invalidate(young.rpc("getblockhash", 5))
+        report = house.scan(network)
+        assert (report.reversed, report.halted) == (0, "")
+        assert "behind" in selectors.network(network).last_error
     assert house.balance(ALICE, asset_id) == COIN
 
 
