@@ -3,6 +3,7 @@
 The judging functions are pure (they are given what was seen); `check` looks.
 """
 
+import os
 import platform
 import shutil
 import socket
@@ -15,6 +16,7 @@ from deploy.setup.failures import SetupError
 
 DISK_FREE_MIN_BYTES = 3 * 10**9
 DEFAULT_PORT = 8000
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - looked at, not used
 
 
 def release_fields(text: str) -> dict[str, str]:
@@ -48,6 +50,14 @@ def judge_disk(free_bytes: int, folder: Path) -> None:
         raise SetupError(
             f"{folder} has {free_bytes / 1e9:.1f} GB free and set-up needs {DISK_FREE_MIN_BYTES / 1e9:.0f} GB: "
             "make room, or put the checkout on another disk."
+        )
+
+
+def judge_shared_memory(usable: bool) -> None:
+    if not usable:
+        raise SetupError(
+            f"{SHARED_MEMORY} cannot be written to, and the demo's supervisor and Chromium need it: mount a tmpfs there "
+            "(in a container: the option --shm-size)."
         )
 
 
@@ -109,4 +119,5 @@ def check(environment: Mapping[str, str]) -> None:
         architecture=platform.machine(),
         own_programs=bool(environment.get("BITCOIND") and environment.get("LITECOIND")),
     )
+    judge_shared_memory(os.access(SHARED_MEMORY, os.W_OK))
     judge_disk(shutil.disk_usage(places.ROOT).free, places.ROOT)

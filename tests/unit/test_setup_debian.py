@@ -1,8 +1,11 @@
 """Choosing Debian packages without apt: the order of versions, the reading of an index, the closure of what a program needs."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from deploy.setup import debarchive, debindex, debversion
+from deploy.setup import debarchive, debindex, debversion, places
 from deploy.setup.failures import SetupError
 
 # The examples of deb-version(7) and of dpkg's own test suite, older first.
@@ -174,3 +177,36 @@ def test_a_release_without_the_index_says_so():
     release = SIGNED.format(good="1" * 64, other="2" * 64, bad="3" * 64)
     with pytest.raises(SetupError, match="contrib"):
         debarchive.stated_digest(release, path="contrib/binary-amd64/Packages.xz")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A copy of the Release file that set-up fetched from Debian."""
+    fetched = places.cache() / "debian" / "trixie" / "InRelease"
+    if not fetched.exists() or shutil.which("gpgv") is None:
+        pytest.skip("nothing was fetched from Debian here, or there is no gpgv")
+    return Path(shutil.copy(fetched, tmp_path))
+
+
+def test_debians_own_release_file_is_believed(release):
+    debarchive._verify_signature(release, step="test")
+
+
+def test_a_release_file_that_was_altered_is_refused(release):
+    text = release.read_text()
+    line = next(
+        line for line in text.splitlines() if line.endswith(" main/binary-amd64/Packages.xz") and len(line) > 70
+    )
+    release.write_text(text.replace(line, line.replace(line.split()[0], "0" * 64)))
+    with pytest.raises(SetupError, match="not signed by a Debian key"):
+        debarchive._verify_signature(release, step="test")
+
+
+def test_a_release_file_of_withdrawn_keys_is_refused(release, tmp_path, monkeypatch):
+    """With no keyring but that of withdrawn keys, nobody vouches for the file: it counts as a machine without keys."""
+    said = []
+    monkeypatch.setattr(debarchive, "KEYRINGS", tmp_path)
+    monkeypatch.setattr(debarchive, "say", lambda step, text: said.append(text))
+    (tmp_path / "debian-archive-removed-keys.gpg").touch()
+    debarchive._verify_signature(release, step="test")
+    assert ["not checked" in text for text in said] == [True]

@@ -47,6 +47,11 @@ def test_a_full_disk_is_found_before_the_download():
         machine.judge_disk(200_000_000, Path("/somewhere"))
 
 
+def test_a_machine_without_shared_memory_is_told_how_to_get_it():
+    with pytest.raises(SetupError, match=r"/dev/shm.*--shm-size"):
+        machine.judge_shared_memory(False)
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", "", "８０"])
 def test_what_is_no_port(text):
     with pytest.raises(SetupError, match="1 to 65535"):
