@@ -10,8 +10,13 @@ const local = (time, options) => new Date(time * 1000).toLocaleString([], option
 
 export const moment = (time) => local(time, { day: "numeric", month: "short", ...HOUR });
 
-export const TIME_SCALE = { timeVisible: true, rightOffset: 4, barSpacing: 9, tickMarkFormatter: (time, kind) => local(time, MARKS[kind]) };
+export const TIME_SCALE = { timeVisible: true, rightOffset: 4, tickMarkFormatter: (time, kind) => local(time, MARKS[kind]) };
 export const VOLUME = { priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false };
+
+/** Pixels a candle: a few candles are drawn wide, many at the usual width. */
+export function spacing(width, candles) {
+  return Math.max(8, Math.min(18, width / (candles + 8)));
+}
 
 export function chart() {
   const label = { labelBackgroundColor: colour("--text-soft") };

@@ -105,6 +105,7 @@ export class ChartPane {
     }
     const last = [...this.rows.keys()].at(-1) ?? 0;
     this.#keep(data.candles);
+    if (type === "snapshot") this.chart.timeScale().applyOptions({ barSpacing: look.spacing(this.box.clientWidth, this.rows.size) });
     if (type === "snapshot" || !last || data.candles.some((row) => seconds(row.time) < last)) this.#redraw();
     else this.#append(data.candles);
     this.oldest ??= data.candles[0]?.time ?? null;
