@@ -41,6 +41,8 @@ def main() -> int:
     except (SetupError, NodeError, RpcError, EmbeddedServiceError) as exc:
         sys.stderr.write(f"\n{exc}\n")
         return 1
+    except KeyboardInterrupt:  # before the supervisor listens, or after it has cleaned up
+        return 130
 
 
 if __name__ == "__main__":
