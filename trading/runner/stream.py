@@ -8,6 +8,7 @@ What must never happen here: a command skipped because its id is lower than one 
 from __future__ import annotations
 
 from typing import NamedTuple
+from uuid import uuid4
 
 import redis
 
@@ -15,10 +16,15 @@ from trading import wire
 
 BEGINNING = "0-0"
 
-# Ids and bodies in one string: a reply of thousands of small parts costs the client more than the matching does.
+# A stream whose name is gone gets a new one, and is read from its beginning. Ids and bodies come in one string: a reply of
+# thousands of small parts costs the client more than the matching does.
 _READ = """
 local generation = redis.call('GET', KEYS[2])
-if not generation then return {'', ''} end
+if not generation then
+  if redis.call('EXISTS', KEYS[1]) == 0 then return {'', ''} end
+  generation = ARGV[4]
+  redis.call('SET', KEYS[2], generation)
+end
 local from = ARGV[2]
 if generation ~= ARGV[1] then from = '0-0' end
 local entries = redis.call('XRANGE', KEYS[1], '(' .. from, '+', 'COUNT', ARGV[3])
@@ -65,7 +71,7 @@ class Stream:
 
     def read(self, position: Position, *, most: int) -> list[Entry]:
         """What stands after the position, at once, at most `most` entries."""
-        generation, joined = self._read(keys=self._keys, args=[position.generation, position.id, most])
+        generation, joined = self._read(keys=self._keys, args=[position.generation, position.id, most, str(uuid4())])
         if not joined:
             return []
         name = generation.decode()

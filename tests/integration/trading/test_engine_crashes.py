@@ -123,7 +123,7 @@ def test_valkey_loses_everything(engine: Engine, money: Money, crowd: Crowd) -> 
 
 
 def test_the_same_command_read_twice_is_done_once(engine: Engine, money: Money) -> None:
-    money.fund(ALICE, BTC="1")
+    money.fund(ALICE, BTC="1", USDT="1")
     engine.start()
     body = wire.encode_place(
         uuid=uuid4(), process="", asked_at_ms=time.time_ns() // 1_000_000, user_id=ALICE, market_id=1, side=2, kind=1,
@@ -131,6 +131,10 @@ def test_the_same_command_read_twice_is_done_once(engine: Engine, money: Money) 
     )  # fmt: skip
     for _ in range(3):
         engine.valkey.xadd(wire.stream(0), {"c": body})
+    until = time.monotonic() + 30
+    while not Order.objects.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    engine.valkey.xadd(wire.stream(0), {"c": body})
     engine.valkey.set(wire.generation(0), "another life")  # and once more, all of it
     engine.valkey.xadd(wire.stream(0), {"c": b"not a command"})
     engine.valkey.xadd(wire.stream(0), {"c": b'{"op":"place",\n"id":5}'})
@@ -198,6 +202,22 @@ def test_a_clean_end_finishes_the_batch_and_hands_over(engine: Engine, money: Mo
     assert shard.published_seq > 0
 
 
+def end_sessions(url: str, seconds: float = 30.0) -> None:
+    """End every session of the engine's; waits until there is one."""
+    killer, until = psycopg2.connect(url), time.monotonic() + seconds
+    killer.autocommit = True
+    with killer.cursor() as cursor:
+        ended = 0
+        while not ended:
+            assert time.monotonic() < until, "the engine has no session"
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            (ended,) = cursor.fetchone()
+    killer.close()
+
+
 def test_its_database_sessions_are_ended_under_it(
     engine: Engine, money: Money, crowd: Crowd, database_url: Callable[[str], str]
 ) -> None:
@@ -209,14 +229,7 @@ def test_its_database_sessions_are_ended_under_it(
     for number in range(ORDERS):
         waiting.append(crowd.place(number))
         if number % 4 == 3:
-            killer = psycopg2.connect(database_url("engine"))
-            with killer, killer.cursor() as cursor:
-                cursor.execute(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                    "WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"
-                )
-                assert cursor.fetchone()[0] > 0
-            killer.close()
+            end_sessions(database_url("engine"))
     for future in waiting:
         future.result(timeout=60)
     assert process.poll() is None and engine.log(process).count("engine leads") > 1
