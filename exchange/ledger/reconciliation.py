@@ -112,7 +112,7 @@ def seen(*, now: datetime) -> tuple[list[Seen], list[str]]:
         except Exception as error:
             log.warning("ledger.outside_unreachable", source=name, error=str(error)[:500])
             unreachable.append(name)
-    books = sorted(_books(None).items())
+    books = sorted(_books().items())
     return [
         Seen(account_id, asset_id, booked, looks.get(account_id)) for account_id, (asset_id, booked) in books
     ], unreachable
