@@ -211,6 +211,11 @@ PRICE_SOURCE = env.str(
 )  # "coinmarketcap" or "simulated"; empty: what there is a key for, or the demo's
 PRICE_REFRESH_S = env.int("PRICE_REFRESH_S", 60)
 PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
+# Blocks that a reorganisation may take back by itself; a deeper one halts the network's scanner and stops withdrawals.
+WALLETS_REORG_LIMIT = env.int("WALLETS_REORG_LIMIT", 100)
+WALLETS_REBROADCAST_SECONDS = env.int("WALLETS_REBROADCAST_SECONDS", 30)
+# Withdrawals above these amounts wait for staff: "BTC=0.5,ETH=10,USDT=20000".
+WALLETS_REVIEW_ABOVE = env.dict("WALLETS_REVIEW_ABOVE", default={})
 CMC_API_KEY = read_secret("CMC_API_KEY")
 CMC_BASE_URL = env.str("CMC_BASE_URL", "https://pro-api.coinmarketcap.com")
 
