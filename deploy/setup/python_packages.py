@@ -64,6 +64,8 @@ class _Shown:
         self.lock = threading.Lock()
 
     def __call__(self, line: str) -> None:
+        if line.startswith("Installing collected packages"):
+            say(STEP, f"unpacking {line.count(',') + 1} of them")
         if not line.startswith("Collecting "):
             return
         with self.lock:
@@ -96,6 +98,7 @@ def _install(name: str) -> None:
             part.write_text("\n".join(entries[number::PIPS_AT_ONCE]) + "\n")
             parts.append(part)
         list(pool.map(lambda part: _install_part(part, name=name, shown=shown), parts))
+    say(STEP, "compiling them")
     # Compiled here, on every core, instead of by each pip alone; a package with a file for another Python is no failure.
     library = next((places.venv() / "lib").glob("python3.*")) / "site-packages"
     compileall.compile_dir(library, quiet=2, workers=0)
