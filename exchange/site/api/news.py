@@ -2,19 +2,12 @@
 
 The engine publishes what it did itself; deposits and withdrawals come from the outbox. The message names no amount: sockets
 read the balances again, so a delivery that comes late or twice shows nothing that is not so.
-What must never happen here: a failure that keeps other readers' news back for long. Valkey being away is raised, and the
-outbox tries again later.
+What must never happen here: an amount in a message, which would be believed.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
-import orjson
-import redis
-from django.conf import settings
-
-from exchange.outbox import registry
+from exchange.outbox import live, registry
 
 TOPICS = (
     "wallets.deposit_credited",
@@ -26,19 +19,13 @@ TOPICS = (
     "wallets.withdrawal_final",
     "fiat.deposit_credited",
 )
-_MESSAGE = orjson.dumps({"type": "balances_changed"})
-
-
-@cache
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
 
 
 def publish(event: registry.Event) -> None:
     """Wakes the sockets of the event's customer; the house's own coins have none."""
     user_id = event.payload.get("user_id")
     if user_id is not None:
-        _client(settings.REDIS_URL).publish(f"user:{int(user_id)}", _MESSAGE)
+        live.publish(channel=f"user:{int(user_id)}", message={"type": "balances_changed"})
 
 
 def register() -> None:

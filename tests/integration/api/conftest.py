@@ -23,6 +23,8 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
+from config import embedded
+
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
 START_S = 40
@@ -56,6 +58,11 @@ class Exchange:
     """The processes, and what set-up needs: customers, money, the database's own view."""
 
     def __init__(self, *, owner_url: str) -> None:
+        # A Valkey of its own: what is published reaches every database of one, and so the tests of other workers.
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.own_valkey = embedded._Valkey(Path(settings.STATE_DIR) / f"api-{worker}")
+        self.own_valkey.ensure()
+        self.suites_valkey, settings.REDIS_URL = settings.REDIS_URL, f"unix://{self.own_valkey.socket}"
         self.valkey = redis.Redis.from_url(settings.REDIS_URL)
         self.owner = psycopg2.connect(owner_url)
         self.owner.autocommit = True
@@ -69,6 +76,7 @@ class Exchange:
             **os.environ,
             "BOURSE_DEMO": "0",
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "REDIS_URL": settings.REDIS_URL,
             "WEBSOCKET_LOG_IN_CHECK_S": "1",
             **(environment or {}),
         }
@@ -93,6 +101,7 @@ class Exchange:
         engine = {"DJANGO_SETTINGS_MODULE": "config.settings.engine"}
         process = self.start(sys.executable, "manage.py", "run_engine", "--shard", "0", environment=engine)
         self.wait(lambda: self.valkey.exists("md:BTC-USDT:book"), process)
+        self.engine = process
         return process
 
     def wait(self, until: Callable[[], Any], process: subprocess.Popen[bytes] | None = None) -> None:
@@ -124,6 +133,8 @@ class Exchange:
         self.wait(lambda: self._others() == 0)
         self.owner.close()
         self.valkey.close()
+        settings.REDIS_URL = self.suites_valkey
+        self.own_valkey.stop()
 
     def _others(self) -> int:
         with self.owner.cursor() as cursor:

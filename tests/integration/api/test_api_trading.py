@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -270,11 +271,12 @@ def test_a_key_whose_process_died_can_be_taken_over(trading: Exchange, seller: C
 
 
 def test_a_closed_market_takes_no_order(trading: Exchange, seller: Customer) -> None:
-    from django.utils import timezone
-
-    from trading.services import markets
-
-    markets.set_state_sync(symbol="ETH-BTC", state="halted", actor_id=seller.user_id, now=timezone.now())
+    halt = f"""
+from django.utils import timezone
+from trading.services import markets
+markets.set_state_sync(symbol="ETH-BTC", state="halted", actor_id={seller.user_id}, now=timezone.now())
+"""
+    assert trading.start(sys.executable, "manage.py", "shell", "-c", halt).wait(60) == 0
     before = trading.books()
     answer = seller.post("orders", {**limit("buy", "0.05", "0.1"), "market": "ETH-BTC"})
     assert (answer.status_code, error(answer)["code"]) == (409, "market_closed")
@@ -294,7 +296,7 @@ def test_an_engine_killed_and_started_again_leaves_every_reader_right(
         mine.subscribe("orders")
         reach = public.of(f"book:{MARKET}", "snapshot")["u"]
         first = seller.post("orders", limit("sell", "70000", "0.1")).json()
-        engine = trading.processes[-1]
+        engine = trading.engine
         engine.kill()
         engine.wait(10)
         lost = seller.post("orders", limit("sell", "71000", "0.1", client_order_id="in-the-dark"))
@@ -352,7 +354,7 @@ def test_valkey_emptied_under_everybody_loses_nothing_acknowledged(trading: Exch
 
 def test_without_an_engine_nothing_is_promised(trading: Exchange, seller: Customer) -> None:
     """Last in this file. Nobody takes the order, and the answer says that it is not known; it is never said to stand."""
-    trading.end(trading.processes[-1])
+    trading.end(trading.engine)
     before = trading.books()
     answer = seller.post("orders", limit("sell", "60000", "0.1", client_order_id="nobody"))
     assert (answer.status_code, error(answer)["type"]) in ((504, "outcome_unknown"), (503, "unavailable"))
