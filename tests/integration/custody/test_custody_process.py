@@ -180,8 +180,13 @@ def test_a_database_that_goes_away_delays_and_loses_nothing(signer):
     signer.start()
     first = signer.pay()
     signer.wait_until(lambda: signed(first))
-    with signer.owner.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'bourse_signer'")
+    connection = psycopg2.connect(signer.signer_url)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = 'bourse_signer' AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    connection.close()
     second = signer.pay()
     signer.wait_until(lambda: signed(second))
 

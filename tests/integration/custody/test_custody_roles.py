@@ -12,8 +12,9 @@ from exchange.core.ids import uuid7
 
 from .conftest import ROOT
 
-# What only reads privileges shares a database; what needs a job has one of its own by the fixture `signer`.
+# What only reads privileges shares a database; what commits jobs has one of its own.
 pytestmark = pytest.mark.django_db
+COMMITS = pytest.mark.django_db(transaction=True)
 MAY_INSERT = {
     "custody_signature": {"job_id", "raw", "txid", "signed_at", "signer_pid"},
     "custody_refusal": {"job_id", "code", "reason", "refused_at", "signer_pid"},
@@ -89,6 +90,7 @@ def test_the_signers_role_is_refused(database_url):
         assert (statement, refused.value.pgcode) == (statement, "42501"), refused.value
 
 
+@COMMITS
 def test_the_role_of_an_answer_cannot_be_forged(signer):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         as_role(
@@ -112,6 +114,7 @@ NOT_FOR_THE_WEB = [
 ]
 
 
+@COMMITS
 def test_the_run_time_role_can_ask_and_read_but_not_answer_or_alter(signer, database_url):
     signer.pay()
     for statement in NOT_FOR_THE_WEB:
@@ -120,6 +123,7 @@ def test_the_run_time_role_can_ask_and_read_but_not_answer_or_alter(signer, data
     assert as_role(database_url("app"), "SELECT count(*) FROM custody_signature") == [(0,)]
 
 
+@COMMITS
 def test_even_the_owner_does_not_alter_a_job_by_mistake(signer):
     signer.pay()
     for statement in ("UPDATE custody_signing_job SET kind = 'sweep'", "DELETE FROM custody_signing_job"):
@@ -127,6 +131,7 @@ def test_even_the_owner_does_not_alter_a_job_by_mistake(signer):
             cursor.execute(statement)
 
 
+@COMMITS
 def test_a_refused_job_is_not_signed_beside_it(signer):
     job = signer.pay()
     as_role(
@@ -179,6 +184,7 @@ def test_neither_web_nor_worker_loads_what_can_sign():
     assert "loaded: []" in done.stdout
 
 
+@COMMITS
 def test_the_custody_command_does_not_run_under_web_settings(signer):
     environment = {**signer.environment, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
     done = subprocess.run(
@@ -200,6 +206,7 @@ for name in sys.argv[1:]:
 """
 
 
+@COMMITS
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_user_of_the_machine_cannot_read_the_signers_files(signer, tmp_path):
     signer.folder.chmod(0o755)
