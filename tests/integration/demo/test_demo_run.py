@@ -19,9 +19,9 @@ import pytest
 from deploy.demo import marked
 from deploy.setup import places
 
-pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.timeout(600)]
 
-COLD_START_S = 120
+COLD_START_S = 240
 SECOND_START_S = 20
 # The test process has URLs of the test database in its environment; a person's terminal has none of them.
 NOT_A_PERSONS = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENGINE_DATABASE_URL", "SIGNER_DATABASE_URL", "REDIS_URL")
