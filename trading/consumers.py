@@ -36,7 +36,8 @@ LIMITS = {
     "per_address": 100,
     "log_in_check_s": 30.0,
 }
-CLOSE_LOG_IN_ENDED, CLOSE_ORIGIN, CLOSE_NOT_READING, CLOSE_TOO_MANY, CLOSE_TOO_LARGE = 4401, 4403, 4408, 4429, 1009
+CLOSE_LOG_IN_ENDED, CLOSE_ORIGIN, CLOSE_NOT_READING, CLOSE_TOO_MANY = 4401, 4403, 4408, 4429
+CLOSE_TOO_LARGE, CLOSE_FAULT = 1009, 1011
 
 
 def limit(name: str) -> Any:
@@ -244,7 +245,17 @@ class Socket(AsyncWebsocketConsumer):
                 return
 
     async def _empty_mailbox(self) -> None:
-        """The only place that sends. A slow socket makes this task wait, and nothing else."""
+        """A slow socket makes this task wait, and nothing else. Its end is the connection's: a socket that stays open in
+        silence would show old prices as if they stood."""
+        try:
+            await self._send_as_it_comes()
+        except OSError:
+            return  # the reader has gone; `disconnect` follows
+        except Exception:
+            log.exception("websocket cannot be served")
+            await self.close(CLOSE_FAULT)
+
+    async def _send_as_it_comes(self) -> None:
         while True:
             await self.filled.wait()
             self.filled.clear()
