@@ -194,6 +194,9 @@ def test_a_seeded_run_with_faults(
             asset = {1: "base", 4: "quote"}[balance.asset_id]
             assert (balance.balance, balance.held) == (naive.balances[user, asset], naive.held(user, asset))
     stored = {orjson.loads(c.body)["id"]: c.verdict for c in Command.objects.all()}
+    assert len(stored) == Command.objects.count(), "a command was done twice"
+    named = [(o.user_id, o.client_order_id) for o in Order.objects.exclude(client_order_id=None)]
+    assert len(named) == len(set(named)), "a client's order id names two orders"
     assert simulation.told, "nobody was told anything"
     assert {uuid: codes for uuid, codes in simulation.told.items() if codes != {stored.get(uuid)}} == {}
     assert reconciliation.run(now=now()).ok
