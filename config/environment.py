@@ -55,3 +55,10 @@ def database_from_url(url: str, *, name: str = "DATABASE_URL") -> dict[str, Any]
     options = {key: value for key, value in parts.items() if key not in known}
     options.setdefault("application_name", os.environ.get("BOURSE_PROCESS", "bourse"))
     return {**base, **settings, "OPTIONS": options}
+
+
+def broker_url(redis_url: str) -> str:
+    """The same Valkey as Celery's broker: Celery names sockets, and a database on one, in words of its own."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    return redis_url.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")

@@ -116,15 +116,13 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[Worker
 @pytest.fixture(autouse=True)
 def _fresh_database(request: pytest.FixtureRequest) -> None:
     """Puts the worker's database back before a test that needs one, when an earlier test committed to it."""
-    if request.node.get_closest_marker("django_db"):
+    marker = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or bool(marker and marker.kwargs.get("transaction"))
+    if marker or commits or "db" in request.fixturenames:
         database = request.getfixturevalue("django_db_setup")
-        blocker = request.getfixturevalue("django_db_blocker")
-        with blocker.unblock():
-            if request.node.get_closest_marker("django_db").kwargs.get("transaction"):
-                database.renew(database.template)
-                database.dirty = True
-            else:
-                database.renew(database.template)
+        with request.getfixturevalue("django_db_blocker").unblock():
+            database.renew(database.template)
+        database.dirty = commits
 
 
 def _leave_for_the_template(self: TransactionTestCase) -> None:

@@ -6,7 +6,7 @@ the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that
 
 from pathlib import Path
 
-from config.environment import database, env, read_secret
+from config.environment import broker_url, database, env, read_secret
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -171,7 +171,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
 
 # --- Celery -------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_BROKER_URL = broker_url(REDIS_URL)
 # A task is sent after a commit, inside a request: a broker that is down may cost it two seconds, never a long retry.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,

@@ -5,7 +5,7 @@ What must never happen here: an app that serves pages, the run-time role's URL, 
 
 from pathlib import Path
 
-from config.environment import database, env, require
+from config.environment import broker_url, database, env, require
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DEBUG = False
@@ -31,6 +31,6 @@ CHAINS = {
 }
 
 REDIS_URL = require("REDIS_URL")
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_BROKER_URL = broker_url(REDIS_URL)
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = {"level": env.str("LOG_LEVEL", "INFO"), "json": env.bool("LOG_JSON", True)}
