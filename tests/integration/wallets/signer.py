@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 ROOT = Path(__file__).resolve().parents[3]
-START_SECONDS = 60
+START_SECONDS = 180
 PR_SET_PDEATHSIG = 1
 TOKEN_LIMITS = ("--asset-id", "4", "--symbol", "USDT", "--decimals", "6", "--each", "50000", "--hour", "500000",
                 "--day", "500000", "--fee", "0.05")  # fmt: skip
