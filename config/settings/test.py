@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("BOURSE_STATE", str(Path(__file__).resolve().parent.parent.parent / "var" / "test"))
-from config import embedded
+from config import embedded, environment
 
 _services = embedded.ensure(durable=False)
 os.environ.update(_services.environment)
@@ -23,6 +23,6 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
-CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_BROKER_URL = environment.broker_url(REDIS_URL)
 LOGGING = {"level": "WARNING", "json": False}
 os.environ["REDIS_URL"] = REDIS_URL
