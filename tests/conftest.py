@@ -1,4 +1,4 @@
-"""Real services for every test: a PostgreSQL template migrated once, a database for each worker, a Valkey database each.
+"""Real services for every test: a PostgreSQL template migrated once; a database and a Valkey for each worker.
 
 Tests run as the run-time role, like production. `django_db` rolls back; `django_db(transaction=True)` commits, and the
 database is made anew from the template before the next test that needs one (append-only tables cannot be emptied row by row).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,7 @@ from config import embedded
 from config.environment import database_from_url
 
 ROOT = Path(__file__).resolve().parent.parent
+AUTOVACUUM_LEAVES_S = 30
 URL_VARIABLES = {
     "app": "DATABASE_URL",
     "owner": "DATABASE_OWNER_URL",
@@ -74,9 +76,20 @@ class WorkerDatabase:
         if not self.dirty:
             return
         connections.close_all()
-        self.admin(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        self.drop()
         self.admin(f"CREATE DATABASE {self.name} TEMPLATE {template}")
         self.dirty = False
+
+    def drop(self) -> None:
+        """FORCE ends sessions of our roles and refuses where autovacuum, a superuser, is inside; that one leaves soon."""
+        until = time.monotonic() + AUTOVACUUM_LEAVES_S
+        while True:
+            try:
+                return self.admin(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+            except psycopg2.errors.InsufficientPrivilege:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
 
 def _template_name() -> str:
@@ -150,7 +163,7 @@ def owner_connection(django_db_setup: WorkerDatabase) -> Iterator[psycopg2.exten
 
 @pytest.fixture
 def valkey() -> Iterator[redis.Redis]:
-    """A client of this worker's Valkey database, emptied before the test."""
+    """A client of this worker's Valkey, emptied before the test."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     client.flushdb()
     yield client

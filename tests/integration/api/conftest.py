@@ -23,8 +23,6 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
-from config import embedded
-
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
 START_S = 40
@@ -58,11 +56,6 @@ class Exchange:
     """The processes, and what set-up needs: customers, money, the database's own view."""
 
     def __init__(self, *, owner_url: str) -> None:
-        # A Valkey of its own: what is published reaches every database of one, and so the tests of other workers.
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        self.own_valkey = embedded._Valkey(Path(settings.STATE_DIR) / f"api-{worker}")
-        self.own_valkey.ensure()
-        self.suites_valkey, settings.REDIS_URL = settings.REDIS_URL, f"unix://{self.own_valkey.socket}"
         self.valkey = redis.Redis.from_url(settings.REDIS_URL)
         self.owner = psycopg2.connect(owner_url)
         self.owner.autocommit = True
@@ -133,8 +126,6 @@ class Exchange:
         self.wait(lambda: self._others() == 0)
         self.owner.close()
         self.valkey.close()
-        settings.REDIS_URL = self.suites_valkey
-        self.own_valkey.stop()
 
     def _others(self) -> int:
         with self.owner.cursor() as cursor:
