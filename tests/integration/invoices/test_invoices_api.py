@@ -1,20 +1,25 @@
 """Invoices over REST: made, listed, found; wrong input named; nobody else's shown."""
 
+import json
 import os
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import resolve
 from django.utils import timezone
 from embit import bip32
 
-from exchange.accounts.models import User
 from exchange.accounts.services import customers
 from exchange.invoices.api import answers, shapes
+from exchange.invoices.api.views import InvoicesView, InvoiceView
 from exchange.invoices.models import Invoice
+from exchange.invoices.selectors import PaymentView
 from wallets.services import xpubs
 
-pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "correct horse battery"
+
+pytestmark = pytest.mark.django_db
 
 NEW = {"asset": "BTC", "network": "bitcoin", "amount": "0.50", "order_reference": "order-7"}
 
@@ -36,44 +41,61 @@ def house(settings, valkey):
     xpubs.import_file(document=document, now=timezone.now())
 
 
-def merchant(name):
-    user_id = customers.open(email=f"{name}@example.org", password="x" * 12, email_verified=True, now=timezone.now())
-    client = Client()
-    client.force_login(User.objects.get(id=user_id), backend="django.contrib.auth.backends.ModelBackend")
-    return client
+class Merchant:
+    """Somebody logged in by session token. The views are called in this thread, without the server's own around them."""
+
+    requests = RequestFactory()
+
+    def __init__(self, name):
+        email = f"{name}@example.org"
+        customers.open(email=email, password=PASSWORD, email_verified=True, now=timezone.now())
+        log_in = {"email": email, "password": PASSWORD}
+        answer = Client().post("/_allauth/app/v1/auth/login", log_in, content_type="application/json")
+        self.headers = {"X-Session-Token": answer.json()["meta"]["session_token"]}
+
+    def invoices(self, **query):
+        return self._call(InvoicesView, self.requests.get("/api/v1/invoices", query, headers=self.headers))
+
+    def invoice(self, invoice_id):
+        request = self.requests.get(f"/api/v1/invoices/{invoice_id}", headers=self.headers)
+        return self._call(InvoiceView, request, invoice_id=UUID(str(invoice_id)))
+
+    def post(self, **fields):
+        body = {**NEW, **fields}
+        request = self.requests.post("/api/v1/invoices", body, content_type="application/json", headers=self.headers)
+        return self._call(InvoicesView, request)
+
+    def _call(self, view, request, **arguments):
+        response = view.as_view()(request, **arguments).render()
+        return response.status_code, json.loads(response.content)
 
 
 @pytest.fixture
 def shop(house):
-    return merchant("shop")
-
-
-def post(client, **fields):
-    return client.post("/api/v1/invoices", {**NEW, **fields}, content_type="application/json")
+    return Merchant("shop")
 
 
 def test_an_invoice_is_made_listed_and_found(shop):
-    answer = post(shop)
-    assert answer.status_code == 201
-    made = answer.json()
+    status, made = shop.post()
+    assert status == 201
     assert (made["amount"], made["state"], made["order_reference"]) == ("0.5", "new", "order-7")
     assert made["uri"] == f"bitcoin:{made['address']}?amount=0.5" and made["payments"] == []
-    assert shop.get(f"/api/v1/invoices/{made['id']}").json() == made
-    assert shop.get("/api/v1/invoices").json() == {"data": [made], "next_cursor": None}
+    assert shop.invoice(made["id"]) == (200, made)
+    assert shop.invoices() == (200, {"data": [made], "next_cursor": None})
     assert list(made) == list(answers.Invoice().fields)
 
 
 def test_the_same_order_sent_again_gives_the_first_and_another_body_is_refused(shop):
-    assert post(shop).json() == post(shop).json()
-    answer = post(shop, amount="0.6")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_reference_used")
-    assert answer.json()["error"]["param"] == "order_reference"
+    assert shop.post() == shop.post()
+    status, refusal = shop.post(amount="0.6")
+    assert (status, refusal["error"]["code"]) == (409, "order_reference_used")
+    assert refusal["error"]["param"] == "order_reference"
 
 
 def test_pages_follow_one_another(shop):
-    ids = [post(shop, order_reference=f"order-{n}").json()["id"] for n in range(5)][::-1]
-    first = shop.get("/api/v1/invoices?limit=3").json()
-    second = shop.get(f"/api/v1/invoices?limit=3&cursor={first['next_cursor']}").json()
+    ids = [shop.post(order_reference=f"order-{n}")[1]["id"] for n in range(5)][::-1]
+    _, first = shop.invoices(limit=3)
+    _, second = shop.invoices(limit=3, cursor=first["next_cursor"])
     assert [i["id"] for i in first["data"] + second["data"]] == ids and second["next_cursor"] is None
 
 
@@ -91,28 +113,32 @@ def test_pages_follow_one_another(shop):
     ],
 )
 def test_what_is_wrong_is_named_in_the_one_error_shape(shop, fields, status, param):
-    answer = post(shop, **fields)
-    assert answer.status_code == status
-    assert set(answer.json()["error"]) == {"type", "code", "message", "param"}
-    assert answer.json()["error"]["param"] == param
+    answered, body = shop.post(**fields)
+    assert answered == status
+    assert set(body["error"]) == {"type", "code", "message", "param"}
+    assert body["error"]["param"] == param
     assert not Invoice.objects.exists()
 
 
 def test_nobody_else_s_invoice_is_found(shop):
-    made = post(shop).json()
-    other = merchant("other")
-    assert other.get(f"/api/v1/invoices/{made['id']}").status_code == 404
-    assert other.get("/api/v1/invoices").json()["data"] == []
-    assert shop.get(f"/api/v1/invoices/{uuid4()}").status_code == 404
+    _, made = shop.post()
+    other = Merchant("other")
+    assert other.invoice(made["id"])[0] == 404
+    assert other.invoices()[1]["data"] == []
+    assert shop.invoice(uuid4())[0] == 404
 
 
-def test_a_stranger_gets_nothing(house):
-    for answer in (Client().get("/api/v1/invoices"), post(Client())):
-        assert answer.status_code in (401, 403) and "error" in answer.json()
+def test_a_stranger_gets_nothing(shop):
+    shop.headers = {}
+    for status, body in (shop.invoices(), shop.post()):
+        assert status in (401, 403) and "error" in body
 
 
 def test_what_is_sent_of_a_payment_is_what_is_described():
-    from exchange.invoices.selectors import PaymentView
-
     view = PaymentView(deposit_id=uuid4(), txid="t", amount=5, state="seen", seen_at=timezone.now())
     assert list(shapes.payment(view, decimals=8)) == list(answers.InvoicePayment().fields)
+
+
+def test_the_addresses_of_the_api_lead_here():
+    assert resolve("/api/v1/invoices").url_name == "invoices"
+    assert resolve(f"/api/v1/invoices/{uuid4()}").url_name == "invoice"
