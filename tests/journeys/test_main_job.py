@@ -1,4 +1,4 @@
-"""The main job under fire: every process killed at random moments, Valkey's data thrown away, the nodes killed; the same books."""
+"""The main job under fire: processes killed at random, Valkey emptied, nodes killed; the same books."""
 
 import os
 import subprocess
