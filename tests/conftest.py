@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
@@ -38,7 +39,11 @@ pytest_plugins: list[str] = ["tests.nodes"] if (ROOT / "tests" / "nodes.py").exi
 class WorkerDatabase:
     """This worker's database, and whether a test has left something in it."""
 
-    def __init__(self) -> None:
+    current: ClassVar[WorkerDatabase | None] = None
+    dirty_from_the_start: ClassVar[bool] = False  # the first test of all commits
+
+    def __init__(self, template: str) -> None:
+        self.template = template
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         self.name = f"test_{worker}"
         self.base_urls = {role: os.environ[variable] for role, variable in URL_VARIABLES.items()}
@@ -72,12 +77,12 @@ class WorkerDatabase:
         connection.close()
         return found
 
-    def renew(self, template: str) -> None:
+    def renew(self) -> None:
         if not self.dirty:
             return
         connections.close_all()
         self.drop()
-        self.admin(f"CREATE DATABASE {self.name} TEMPLATE {template}")
+        self.admin(f"CREATE DATABASE {self.name} TEMPLATE {self.template}")
         self.dirty = False
 
     def drop(self) -> None:
@@ -106,7 +111,8 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[Worker
     """Replaces pytest-django's: the template is migrated once for all workers, by the owner."""
     from django.core.management import call_command
 
-    database, template = WorkerDatabase(), _template_name()
+    template = _template_name()
+    database = WorkerDatabase(template)
     with django_db_blocker.unblock():
         with (embedded.state_folder() / "template.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -119,23 +125,30 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[Worker
                 call_command("migrate", database="owner", verbosity=0)
                 connections.close_all()
                 database.admin(f"ALTER DATABASE {making} RENAME TO {template}")
-        database.renew(template)
+        database.renew()
+        database.dirty = WorkerDatabase.dirty_from_the_start
         database.point_django(database.name)
-        database.template = template
+        WorkerDatabase.current = database
         yield database
         connections.close_all()
 
 
-@pytest.fixture(autouse=True)
-def _fresh_database(request: pytest.FixtureRequest) -> None:
-    """Puts the worker's database back before a test that needs one, when an earlier test committed to it."""
-    marker = request.node.get_closest_marker("django_db")
-    commits = "transactional_db" in request.fixturenames or bool(marker and marker.kwargs.get("transaction"))
-    if marker or commits or "db" in request.fixturenames:
-        database = request.getfixturevalue("django_db_setup")
-        with request.getfixturevalue("django_db_blocker").unblock():
-            database.renew(database.template)
-        database.dirty = commits
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Puts the worker's database back before a test that needs one, when an earlier test committed to it.
+
+    Before any fixture: pytest-django's own would have a transaction open on the database that is thrown away here.
+    """
+    names = getattr(item, "fixturenames", ())
+    marker = item.get_closest_marker("django_db")
+    commits = "transactional_db" in names or bool(marker and marker.kwargs.get("transaction"))
+    if not (marker or commits or "db" in names):
+        return
+    if WorkerDatabase.current is not None:
+        WorkerDatabase.current.renew()
+        WorkerDatabase.current.dirty = commits
+    else:
+        WorkerDatabase.dirty_from_the_start = commits
 
 
 def _leave_for_the_template(self: TransactionTestCase) -> None:

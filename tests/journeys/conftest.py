@@ -168,7 +168,7 @@ def exchange(
     """One running exchange for a module's journeys; its database is made anew before and after."""
     with django_db_blocker.unblock():
         django_db_setup.dirty = True
-        django_db_setup.renew(django_db_setup.template)
+        django_db_setup.renew()
         django_db_setup.point_django(django_db_setup.name)
         django_db_setup.dirty = True
         running = Exchange(tmp_path_factory.mktemp("exchange"))
@@ -182,9 +182,10 @@ def exchange(
             connections.close_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Playwright's synchronous door keeps an event loop in this thread; Django would take our set-up for code inside it.
+    # Playwright's synchronous door keeps an event loop in this thread; Django would take our set-up for code inside it, and
+    # the tests of other files, too: so it ends with the file.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     command = programs.command("chromium")
     with sync_playwright() as playwright:

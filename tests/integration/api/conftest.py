@@ -181,7 +181,7 @@ def exchange(django_db_setup: Any, django_db_blocker: Any) -> Iterator[Exchange]
     """One running exchange for a module's tests; its database is made anew before and after."""
     with django_db_blocker.unblock():
         django_db_setup.dirty = True
-        django_db_setup.renew(django_db_setup.template)
+        django_db_setup.renew()
         django_db_setup.point_django(django_db_setup.name)
         django_db_setup.dirty = True
         running = Exchange(owner_url=django_db_setup.url("owner"))

@@ -42,6 +42,8 @@ def ann(trading: Exchange) -> Iterator[Customer]:
     ):
         order = {"market": "BTC-USDT", "side": side, "type": "limit", "price": price, "quantity": quantity}
         assert customer.post("orders", order).status_code == 201
+    # The book that REST shows is written a tenth of a second after the change at the latest.
+    trading.wait(lambda: all(ann.call("GET", "markets/BTC-USDT/book").json()[side] for side in ("bids", "asks")))
     as_of = timezone.now() - timedelta(seconds=12)
     # A price so low that the example's withdrawal fits the limit of a new account.
     Rate.objects.create(asset_id=1, price=Decimal("90"), as_of=as_of, fetched_at=as_of, source="test")
