@@ -8,6 +8,7 @@ Pure, and the only place that knows the form of either. What must never happen h
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -190,7 +191,7 @@ def _whole(value: object, most: int) -> int:
     return value
 
 
-def unpack_order(packed: list[Any]) -> OrderRow:
+def unpack_order(packed: Sequence[Any]) -> OrderRow:
     """An order out of a record or a reply, where amounts of base units are text."""
     values = list(packed)
     for place in _WIDE:

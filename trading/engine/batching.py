@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from trading.engine.commands import Command
 from trading.engine.events import Event, Refused, Traded
-from trading.engine.funds import AccountNotLocked, Funds, Standing, accounts_of
+from trading.engine.funds import AccountNotLocked, Funds, Standing, accounts_of, gather_accounts
 from trading.engine.matching import Engine
 
 TRADES_PER_BATCH_MAX = 3_000
@@ -60,7 +60,7 @@ def _match(engine: Engine, commands: Sequence[Command], lock: Lock, also: Collec
         marks.append(engine.mark())
         done = engine.apply(command)
         events.append(done)
-        accounts |= accounts_of(done)
+        gather_accounts(done, accounts)
         trades += _trades(done)
     funds = Funds(lock(accounts))
     for place, done in enumerate(events):

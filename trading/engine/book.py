@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
-from trading.engine.rules import Kind, Market, MarketState, Side, TimeInForce
+from trading.engine.rules import BUY, Kind, Market, MarketState, Side, TimeInForce
 
 STALE_PRICES_MAX = 1_000
 
@@ -88,11 +88,11 @@ class Order:
 
     @property
     def pay_account(self) -> int:
-        return self.quote_account if self.side == Side.BUY else self.base_account
+        return self.quote_account if self.side == BUY else self.base_account
 
     def hold(self, market: Market) -> int:
         """What its open part can cost at worst, in base units of what it pays with."""
-        if self.side == Side.BUY:
+        if self.side == BUY:
             return self.open_lots * self.price * market.tick_quote_units
         return self.open_lots * market.lot_base_units
 
@@ -223,4 +223,4 @@ class Book:
         self.asks = Half(1)
 
     def half(self, side: Side) -> Half:
-        return self.bids if side == Side.BUY else self.asks
+        return self.bids if side == BUY else self.asks

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from trading.engine.events import Accepted, Closed, Event, Rested, Traded
-from trading.engine.rules import Side
+from trading.engine.rules import BUY
 
 INSUFFICIENT_FUNDS = "insufficient_funds"
 ACCOUNT_FROZEN = "account_frozen"
@@ -32,13 +32,18 @@ class AccountNotLocked(LookupError):
 def accounts_of(events: Iterable[Event]) -> set[int]:
     """Every customer account that these events touch."""
     found: set[int] = set()
+    gather_accounts(events, found)
+    return found
+
+
+def gather_accounts(events: Iterable[Event], found: set[int]) -> None:
+    """Add to `found` every customer account that these events touch."""
     for event in events:
         kind = type(event)
         if kind is Traded:
             found.update(event[-4:])  # type: ignore[arg-type]  # its last four fields are the accounts
         elif kind is Accepted or kind is Rested or kind is Closed:
             found.add(event.pay_account)  # type: ignore[union-attr]
-    return found
 
 
 class Funds:
@@ -88,7 +93,7 @@ class Funds:
                 balance[base_seller] = balance.get(base_seller, 0) - event.base_units
                 balance[quote_seller] = balance.get(quote_seller, 0) + event.quote_units - event.seller_fee
                 # The maker pays out of its hold.
-                if event.taker_side == Side.BUY:
+                if event.taker_side == BUY:
                     held[base_seller] = held.get(base_seller, 0) - event.base_units
                 else:
                     held[quote_buyer] = held.get(quote_buyer, 0) - event.quote_units
@@ -103,7 +108,7 @@ def _taken_by_incoming(events: Iterable[Event]) -> int:
     taken = 0
     for event in events:
         if type(event) is Traded:
-            taken += event.quote_units if event.taker_side == Side.BUY else event.base_units
+            taken += event.quote_units if event.taker_side == BUY else event.base_units
         elif type(event) is Rested:
             taken += event.held
     return taken

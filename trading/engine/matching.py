@@ -17,7 +17,7 @@ from typing import Any
 from trading.engine.book import Book, Half, Level, Order
 from trading.engine.commands import Cancel, Command, Place, SetMarketState
 from trading.engine.events import Accepted, Closed, Event, MarketStateSet, Refused, Rested, Traded
-from trading.engine.rules import FILLS_PER_COMMAND_MAX, PPM, Kind, Market, MarketState, Side, TimeInForce
+from trading.engine.rules import BUY, FILLS_PER_COMMAND_MAX, PPM, Kind, Market, MarketState, TimeInForce
 
 SHARDS_MAX = 1_024
 
@@ -177,7 +177,7 @@ class Engine:
 
     def _match(self, book: Book, taker: Order, events: list[Event]) -> str:
         """Fill the taker from the other side of the book; the answer says why it stopped, "" where the book ran dry for it."""
-        buying = taker.side == Side.BUY
+        buying = taker.side == BUY
         limited = taker.kind == Kind.LIMIT
         opposite = book.asks if buying else book.bids
         for _ in range(FILLS_PER_COMMAND_MAX):
@@ -209,7 +209,7 @@ class Engine:
         market, price = book.market, level.price
         base, quote = lots * market.lot_base_units, price * lots * market.tick_quote_units
         # Inline, because it runs for every fill: fees.fee is the same rule, and tests hold the two together.
-        maker_gets, taker_gets = (quote, base) if taker.side == Side.BUY else (base, quote)
+        maker_gets, taker_gets = (quote, base) if taker.side == BUY else (base, quote)
         maker_fee = -(-maker_gets * market.maker_fee_ppm // PPM)
         taker_fee = -(-taker_gets * market.taker_fee_ppm // PPM)
         self._undo.append((_FILLED, half, maker, taker, lots, quote, maker_fee, taker_fee, maker.updated_at))
@@ -219,7 +219,7 @@ class Engine:
             order.filled_quote += quote
             order.fee += order_fee
         maker.updated_at = taker.created_at
-        buyer, seller = (taker, maker) if taker.side == Side.BUY else (maker, taker)
+        buyer, seller = (taker, maker) if taker.side == BUY else (maker, taker)
         buyer_fee, seller_fee = (taker_fee, maker_fee) if buyer is taker else (maker_fee, taker_fee)
         trade_id = self.next_trade * SHARDS_MAX + self.shard
         self.next_trade += 1

@@ -86,6 +86,9 @@ CREATE TABLE trading_candle (
 ) PARTITION BY RANGE (id);
 CREATE INDEX trading_candle_of_market ON trading_candle (market_id, interval, open_time);
 
+-- A record is written once, read back only after a crash and dropped soon: compressing it would cost more than it saves.
+ALTER TABLE trading_batch ALTER COLUMN record SET STORAGE EXTERNAL;
+
 DO $partitions$
 BEGIN
   FOR n IN 0..7 LOOP

@@ -7,6 +7,7 @@ outcome is unknown: `Doubt` leaves this module, and the book is thrown away.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from trading.engine.matching import SHARDS_MAX, Engine
 from trading.presentation import MarketView
 from trading.runner import faults, record, store
 from trading.runner.accounts import Directory
+from trading.runner.courier import Courier
 from trading.runner.leadership import Doubt
 from trading.runner.store import Claims, First
 from trading.runner.stream import Position
@@ -83,6 +85,11 @@ class Batcher:
         self._fee_accounts = fee_accounts  # by asset
         self._directory = directory
         self._writer = f"shard-{engine.shard}"
+        self._courier = Courier()
+
+    def close(self) -> None:
+        """End the thread that brings statements to the database."""
+        self._courier.close()
 
     def commit(
         self, asked: Sequence[Asked], *, after: Progress, position: Position, published_seq: int, now: datetime,
@@ -94,9 +101,9 @@ class Batcher:
         and the engine is as before: batching.MoreAccountsNeeded, Shorter, leadership.Fenced, psycopg2.Error.
         """
         try:
-            with self._connection.cursor() as cursor:
-                done = self._write(cursor, asked, after, position, published_seq, now, also, forced or {})
-                faults.point(faults.BEFORE_COMMIT)
+            cursor = self._connection.cursor()
+            done = self._write(cursor, asked, after, position, published_seq, now, also, forced or {})
+            faults.point(faults.BEFORE_COMMIT)
             self._commit()
         except Doubt:
             raise
@@ -114,6 +121,7 @@ class Batcher:
             raise Doubt(f"the outcome of a commit is unknown: {error}") from error
 
     def _roll_back(self, cause: BaseException) -> None:
+        self._courier.abandon()
         self._engine.undo(0)
         try:
             self._connection.rollback()
@@ -127,16 +135,30 @@ class Batcher:
         at_us = max(presentation.microseconds(now), after.at_us + 1)
         verdicts, commands = self._prepared(asked, at_us, forced)
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
-        claims = store.claim(cursor, ids, asked, without_key=set(verdicts)) if asked else Claims({}, {})
-        places = [place for place in commands if place not in claims.repeated and place not in claims.retried]
-        matched = batching.match(self._engine, [commands[place] for place in places], self._lock(cursor), also=also)
+        claimed = self._courier.send(store.claim, cursor, ids, asked, without_key=set(verdicts))
+        claims, places, matched = self._matched(cursor, commands, claimed, also)
         if len(matched.events) < len(places):
             raise Shorter(places[len(matched.events)])
         batch = _Batch(asked, ids, verdicts, claims, places, matched)
+        candles = self._courier.send(store.write_candles, cursor, record.touched_candles(batch.trades, at_us=at_us))
         self._write_trading(cursor, batch, seq=after.seq + 1, at_us=at_us)
         self._write_ledger(cursor, batch, now=now)
-        faults.point(faults.INSIDE_TRANSACTION)
-        return self._finish(cursor, batch, after, position, published_seq, at_us)
+        return self._finish(cursor, batch, candles, after, position, published_seq, at_us)
+
+    def _matched(
+        self, cursor: Any, commands: Mapping[int, Command], claimed: Future[Claims], also: Collection[int]
+    ) -> tuple[Claims, list[int], batching.Matched]:
+        """Match as if no command came a second time, while the database looks; where one did, match again without it."""
+        try:
+            places = list(commands)
+            lock = self._lock(cursor, claimed)
+            matched = batching.match(self._engine, [commands[place] for place in places], lock, also=also)
+            return claimed.result(), places, matched
+        except _Taken:
+            claims = claimed.result()
+            places = [place for place in commands if place not in claims.repeated and place not in claims.retried]
+            lock = self._lock(cursor, None)
+            return claims, places, batching.match(self._engine, [commands[place] for place in places], lock, also=also)
 
     def _prepared(
         self, asked: Sequence[Asked], at_us: int, forced: Mapping[int, str]
@@ -161,30 +183,38 @@ class Batcher:
             commands[place] = command._replace(base_account=pair[0], quote_account=pair[1], at=at_us)
         return verdicts, commands
 
-    def _lock(self, cursor: Any) -> batching.Lock:
+    def _lock(self, cursor: Any, claimed: Future[Claims] | None) -> batching.Lock:
+        """Locks what a match has touched; before that, raises _Taken where the match rests on a claim that failed."""
+
         def lock(accounts: Collection[int]) -> dict[int, Standing]:
+            if claimed is not None and any(claimed.result()):
+                raise _Taken
             if not accounts:
                 return {}
-            locked = bulk.lock(cursor, {*accounts, *self._fee_accounts.values()})
+            locked = self._courier.send(bulk.lock, cursor, {*accounts, *self._fee_accounts.values()}).result()
             return {id: Standing(row.balance, row.held, row.frozen) for id, row in locked.items()}
 
         return lock
 
     def _write_trading(self, cursor: Any, batch: _Batch, *, seq: int, at_us: int) -> None:
-        at = _timestamp(at_us)
+        at, send = _timestamp(at_us), self._courier.send
         batch.orders = {id: self._engine.orders[id] for id in batch.order_ids()}
         new = {event.order_id for event in batch.events if type(event) is Accepted}
-        store.write_commands(cursor, batch.command_rows(), seq=seq, at=at)
-        store.write_new_orders(cursor, [order for id, order in batch.orders.items() if id in new], at=at)
-        store.write_changed_orders(cursor, [order for id, order in batch.orders.items() if id not in new], at=at)
-        store.write_trades(cursor, batch.trades, at=at)
-        store.write_market_states(cursor, {state.market_id: int(state.state) for state in batch.states})
+        send(store.copy, cursor, store.COMMANDS, store.command_lines(batch.command_rows(), seq=seq, at=at))
+        accepted, changed = list[Order](), list[Order]()
+        for id, order in batch.orders.items():
+            (accepted if id in new else changed).append(order)
+        send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, at=at))
+        send(store.write_changed_orders, cursor, changed, at=at)
+        send(store.copy, cursor, store.TRADES, store.trade_lines(batch.trades, at=at))
+        send(store.write_market_states, cursor, {state.market_id: int(state.state) for state in batch.states})
 
     def _write_ledger(self, cursor: Any, batch: _Batch, *, now: datetime) -> None:
         held = {account: delta for account, delta in batch.matched.funds.held_deltas.items() if delta}
         if batch.trades or held:
             transfers = [self._transfer(trade) for trade in batch.trades]
-            bulk.post(cursor, writer=self._writer, transfers=transfers, held_deltas=held, now=now)
+            send = self._courier.send
+            send(bulk.post, cursor, writer=self._writer, transfers=transfers, held_deltas=held, now=now)
 
     def _transfer(self, trade: Traded) -> Transfer:
         """One fill: base from seller to buyer, quote from buyer to seller, a fee out of what each receives."""
@@ -202,32 +232,41 @@ class Batcher:
         return Transfer(UUID(int=_TRADE_UUID | trade.id), "trade", lines, f"trade {trade.id}")
 
     def _finish(
-        self, cursor: Any, batch: _Batch, after: Progress, position: Position, published_seq: int, at_us: int
-    ) -> Committed:
+        self, cursor: Any, batch: _Batch, candles: Future[list[tuple[Any, ...]]], after: Progress, position: Position,
+        published_seq: int, at_us: int,
+    ) -> Committed:  # fmt: skip
+        """Compose the record while the database writes; then keep it, and move the shard on."""
         seq, engine = after.seq + 1, self._engine
         levels = record.touched_levels(engine, batch.events, batch.orders)
         sequences = {**after.market_sequences, **{id: after.market_sequences.get(id, 0) + 1 for id in levels}}
-        candles = store.write_candles(cursor, record.touched_candles(batch.trades, at_us=at_us))
+        earlier = batch.earlier()
         told = record.compose(
             shard=engine.shard,
             seq=seq,
             at_us=at_us,
-            replies=batch.replies(_first_results(cursor, batch)),
+            replies=batch.replies(self._courier.send(store.first_results, cursor, earlier).result() if earlier else {}),
             orders=batch.orders.values(),
             trades=batch.trades,
             depth=record.depth(engine, levels, sequences),
-            candles=candles,
+            candles=candles.result(),
             balances=record.balances(batch.matched.funds, batch.orders.values(), self._views),
             states=batch.states,
         )
         next_command = after.next_command + len(batch.asked)
+        kept = orjson.dumps(told).decode()
+        self._courier.wait()
+        faults.point(faults.INSIDE_TRANSACTION)
         store.finish(
             cursor, shard=engine.shard, epoch=after.epoch, seq=seq, published_seq=published_seq,
             counters=(next_command, engine.next_order, engine.next_trade), position=position,
-            market_sequences=sequences, record=orjson.dumps(told), at=_timestamp(at_us),
+            market_sequences=sequences, record=kept, at=_timestamp(at_us),
         )  # fmt: skip
         progress = Progress(after.epoch, seq, next_command, position, sequences, at_us)
         return Committed(progress, told, batch.codes(), len(batch.trades), levels.keys())
+
+
+class _Taken(Exception):
+    """Some of the commands were matched though they came before."""
 
 
 class _Batch:
@@ -269,6 +308,10 @@ class _Batch:
             if place not in self.claims.repeated
         ]
 
+    def earlier(self) -> set[int]:
+        """Commands of earlier batches whose results are asked for again."""
+        return {*self.claims.repeated.values(), *self.claims.retried.values()} - set(self.ids)
+
     def codes(self) -> list[str]:
         return [self._results[place].code for place in range(len(self.asked)) if place not in self.claims.repeated]
 
@@ -296,11 +339,6 @@ def _result(asked: Asked, events: Sequence[Event]) -> First:
     if type(first) is Accepted or (type(first) is Closed and type(asked.command) is Cancel):
         return First(wire.ACCEPTED, first.order_id)
     return First(wire.ACCEPTED, None)
-
-
-def _first_results(cursor: Any, batch: _Batch) -> dict[int, First]:
-    wanted = {*batch.claims.repeated.values(), *batch.claims.retried.values()} - set(batch.ids)
-    return store.first_results(cursor, wanted) if wanted else {}
 
 
 def _timestamp(at_us: int) -> str:

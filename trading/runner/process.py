@@ -6,6 +6,7 @@ is the same way. What must never happen here: a batch on a book that may not be 
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -109,7 +110,9 @@ class ShardProcess:
             with connection.cursor() as cursor:
                 cursor.execute(store.SESSION)
             connection.commit()
-            Reigning(self, connection).until_stopped()
+            reigning = Reigning(self, connection)
+            _spare_the_collector()
+            reigning.until_stopped()
         finally:
             connection.close()
 
@@ -157,6 +160,7 @@ class Reigning:
         self._intake = Intake(stream, position, malformed=self._malformed)
         for record in untold:
             self._releaser.tell(Told(orjson.loads(record), None, {}))
+        self._show_books()
         metrics.LEADING.labels(process._label).set(1)
         log.info(
             "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),
@@ -182,6 +186,7 @@ class Reigning:
     def close(self, *, seconds: float) -> None:
         """End the threads; what is committed and untold may take so long to be told."""
         self._intake.close()
+        self._batcher.close()
         self._releaser.stop(seconds=seconds)
 
     # --- A batch ----------------------------------------------------------------------------------------------------
@@ -317,3 +322,10 @@ class Reigning:
         self._process._alive_until = 0.0
         self._client.delete(wire.leader(self._shard))
         log.info("engine ended", shard=self._shard, seq=self._progress.seq)
+
+
+def _spare_the_collector() -> None:
+    """The book is a million objects that live long and never form a ring; looking through it for garbage again and again
+    costs a fifth of the engine's time. What was loaded is left out for good, the rest is looked at seldom."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)

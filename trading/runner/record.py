@@ -15,7 +15,6 @@ from trading.engine.book import Order
 from trading.engine.events import Closed, Event, MarketStateSet, Rested, Traded
 from trading.engine.funds import Funds
 from trading.engine.matching import Engine
-from trading.engine.rules import Side
 from trading.presentation import MarketView
 from trading.runner.store import First, state_of
 from trading.wire import Asked
@@ -24,27 +23,29 @@ from trading.wire import Asked
 Reply = tuple[str, str, str, int | None, bool, tuple[str, int | None] | None]
 
 
-def packed(order: Order) -> list[Any]:
+Levels = tuple[set[int], set[int]]  # prices of bids, prices of asks
+
+
+def packed(order: Order) -> tuple[Any, ...]:
     """An order in the form of `wire.unpack_order`: amounts of base units as text, for they may pass 64 bits."""
-    return [
-        order.id, order.user_id, order.market_id, int(order.side), int(order.kind), int(order.time_in_force), order.price,
-        order.lots, str(order.quote_units), order.filled_lots, str(order.filled_quote), str(order.fee), state_of(order),
+    return (
+        order.id, order.user_id, order.market_id, order.side + 0, order.kind + 0, order.time_in_force + 0, order.price,
+        order.lots, f"{order.quote_units}", order.filled_lots, f"{order.filled_quote}", f"{order.fee}", state_of(order),
         order.reason, order.client_order_id, order.created_at, order.updated_at,
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-def touched_levels(
-    engine: Engine, events: Iterable[Event], orders: Mapping[int, Order]
-) -> dict[int, set[tuple[int, int]]]:
-    """(side, price) of every level that changed, by market."""
-    levels: dict[int, set[tuple[int, int]]] = {market_id: set() for market_id in engine.books}
+def touched_levels(engine: Engine, events: Iterable[Event], orders: Mapping[int, Order]) -> dict[int, Levels]:
+    """The prices of every level that changed, by market."""
+    levels: dict[int, Levels] = {market_id: (set(), set()) for market_id in engine.books}
     for event in events:
-        if type(event) is Traded:
-            levels[event.market_id].add((3 - event.taker_side, event.price))
-        elif type(event) is Rested or (type(event) is Closed and event.released):
-            order = orders[event.order_id]
-            levels[order.market_id].add((order.side, order.price))
-    return {market_id: found for market_id, found in levels.items() if found}
+        kind = type(event)
+        if kind is Traded:
+            levels[event.market_id][2 - event.taker_side].add(event.price)  # type: ignore[union-attr]
+        elif kind is Rested or (kind is Closed and event.released):  # type: ignore[union-attr]
+            order = orders[event.order_id]  # type: ignore[union-attr]
+            levels[order.market_id][order.side - 1].add(order.price)
+    return {market_id: found for market_id, found in levels.items() if found[0] or found[1]}
 
 
 def touched_candles(trades: Iterable[Traded], *, at_us: int) -> dict[int, list[int]]:
@@ -73,30 +74,35 @@ def touched_candles(trades: Iterable[Traded], *, at_us: int) -> dict[int, list[i
     }
 
 
-def depth(engine: Engine, levels: Mapping[int, set[tuple[int, int]]], sequences: Mapping[int, int]) -> list[list[Any]]:
+def depth(engine: Engine, levels: Mapping[int, Levels], sequences: Mapping[int, int]) -> list[list[Any]]:
     """[market, u, [[price, lots] of bids], [… of asks]] with the quantities that now stand there."""
     told = []
-    for market_id, found in levels.items():
+    for market_id, (bids, asks) in levels.items():
         book = engine.books[market_id]
-        sides = ([], []) if not found else (
-            sorted(([price, book.bids.lots_at(price)] for side, price in found if side == Side.BUY), reverse=True),
-            sorted([price, book.asks.lots_at(price)] for side, price in found if side == Side.SELL),
-        )  # fmt: skip
-        told.append([market_id, sequences[market_id], *sides])
+        told.append(
+            [
+                market_id,
+                sequences[market_id],
+                [(price, book.bids.lots_at(price)) for price in sorted(bids, reverse=True)],
+                [(price, book.asks.lots_at(price)) for price in sorted(asks)],
+            ]
+        )
     return told
 
 
 def balances(funds: Funds, orders: Iterable[Order], views: Mapping[int, MarketView]) -> list[list[Any]]:
     """[user, asset, balance, held] of every account that the batch changed."""
-    changed = funds.balance_deltas.keys() | funds.held_deltas.keys()
-    found: dict[int, list[Any]] = {}
+    missing = funds.balance_deltas.keys() | funds.held_deltas.keys()
+    found: list[list[Any]] = []
     for order in orders:
-        view = views[order.market_id]
-        for account, asset in ((order.base_account, view.base_asset_id), (order.quote_account, view.quote_asset_id)):
-            if account in changed and account not in found:
-                standing = funds.standing(account)
-                found[account] = [order.user_id, asset, str(standing.balance), str(standing.held)]
-    return list(found.values())
+        for account, of_base in ((order.base_account, True), (order.quote_account, False)):
+            if account in missing:
+                missing.remove(account)
+                balance, held, _ = funds.standing(account)
+                view = views[order.market_id]
+                asset = view.base_asset_id if of_base else view.quote_asset_id
+                found.append([order.user_id, asset, str(balance), str(held)])
+    return found
 
 
 def compose(

@@ -21,6 +21,16 @@ from trading.wire import Asked
 
 NULL = "\\N"
 _SPECIAL = re.compile(r"[\\\t\n\r]")
+COPY_CHARACTERS = 1 << 20
+COMMANDS = "trading_command (id, seq, user_id, body, verdict, order_id, at)"
+ORDERS = (
+    "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
+    "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at)"
+)
+TRADES = (
+    "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
+    "buyer_fee, seller_fee, at)"
+)
 BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
 
@@ -34,7 +44,7 @@ SESSION = (
 
 class Claims(NamedTuple):
     """By place in the batch: commands done before (same UUID) and orders asked for before (same client order id), each
-    with the id of the first command."""
+    with the id of the first command. Both empty: every command is new."""
 
     repeated: dict[int, int]
     retried: dict[int, int]
@@ -50,6 +60,8 @@ class First(NamedTuple):
 def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, without_key: set[int]) -> Claims:
     """Make the batch's UUIDs and client order ids ours; what was taken before comes back. `without_key`: places whose
     client order id is not to be used up."""
+    if not asked:
+        return Claims({}, {})
     named = [
         (place, each.user_id, each.client_order_id)
         for place, each in enumerate(asked)
@@ -104,34 +116,38 @@ def first_results(cursor: Any, command_ids: Iterable[int]) -> dict[int, First]:
     return {id: First(verdict, order_id) for id, verdict, order_id in cursor.fetchall()}
 
 
-def write_commands(cursor: Any, rows: Sequence[tuple[int, Asked, str, int | None]], *, seq: int, at: str) -> None:
-    """(command id, command, verdict, order id) of each."""
-    _copy(
-        cursor,
-        "trading_command (id, seq, user_id, body, verdict, order_id, at)",
-        [_command_line(row, seq, at) for row in rows],
-    )
+def command_lines(rows: Sequence[tuple[int, Asked, str, int | None]], *, seq: int, at: str) -> list[str]:
+    """For COMMANDS: (command id, command, verdict, order id) of each."""
+    lines = []
+    for id, asked, verdict, order_id in rows:
+        order = NULL if order_id is None else order_id
+        lines.append(f"{id}\t{seq}\t{asked.user_id}\t{_escaped(asked.body)}\t{verdict}\t{order}\t{at}\n")
+    return lines
 
 
-def _command_line(row: tuple[int, Asked, str, int | None], seq: int, at: str) -> str:
-    id, asked, verdict, order_id = row
-    order = NULL if order_id is None else order_id
-    return f"{id}\t{seq}\t{asked.user_id}\t{_escaped(asked.body)}\t{verdict}\t{order}\t{at}\n"
+def order_lines(orders: Sequence[Order], *, at: str) -> list[str]:
+    """For ORDERS: those that this batch accepted, as they stand at its end."""
+    return [
+        f"{o.id}\t{o.user_id}\t{o.market_id}\t{o.side + 0}\t{o.kind + 0}\t{o.time_in_force + 0}\t{o.price}\t{o.lots}\t"
+        f"{o.quote_units}\t{o.filled_lots}\t{o.filled_quote}\t{o.fee}\t{state_of(o)}\t{o.reason}\t"
+        f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\n"
+        for o in orders
+    ]
 
 
-def write_new_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
-    """Orders that this batch accepted, as they stand at its end."""
-    _copy(
-        cursor,
-        "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
-        "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at)",
-        [
-            f"{o.id}\t{o.user_id}\t{o.market_id}\t{o.side:d}\t{o.kind:d}\t{o.time_in_force:d}\t{o.price}\t{o.lots}\t"
-            f"{o.quote_units}\t{o.filled_lots}\t{o.filled_quote}\t{o.fee}\t{state_of(o)}\t{o.reason}\t"
-            f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\n"
-            for o in orders
-        ],
-    )
+def trade_lines(trades: Sequence[Traded], *, at: str) -> list[str]:
+    """For TRADES."""
+    return [
+        f"{t.id}\t{t.market_id}\t{t.price}\t{t.lots}\t{t.taker_side:d}\t{t.maker_order_id}\t{t.taker_order_id}\t"
+        f"{t.maker_id}\t{t.taker_id}\t{t.buyer_fee}\t{t.seller_fee}\t{at}\n"
+        for t in trades
+    ]
+
+
+def copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
+    """Write lines of COMMANDS, ORDERS or TRADES. In one piece: each piece would wait for the interpreter anew."""
+    if lines:
+        cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)), COPY_CHARACTERS)
 
 
 def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
@@ -155,19 +171,6 @@ def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> No
     )
     if cursor.rowcount != len(orders):
         raise Doubt(f"{len(orders)} open orders were to change, {cursor.rowcount} did")
-
-
-def write_trades(cursor: Any, trades: Sequence[Traded], *, at: str) -> None:
-    _copy(
-        cursor,
-        "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
-        "buyer_fee, seller_fee, at)",
-        [
-            f"{t.id}\t{t.market_id}\t{t.price}\t{t.lots}\t{t.taker_side:d}\t{t.maker_order_id}\t{t.taker_order_id}\t"
-            f"{t.maker_id}\t{t.taker_id}\t{t.buyer_fee}\t{t.seller_fee}\t{at}\n"
-            for t in trades
-        ],
-    )
 
 
 def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any, ...]]:
@@ -202,7 +205,7 @@ def write_market_states(cursor: Any, states: dict[int, int]) -> None:
 
 def finish(
     cursor: Any, *, shard: int, epoch: int, seq: int, published_seq: int, counters: tuple[int, int, int],
-    position: Position, market_sequences: dict[int, int], record: bytes, at: str,
+    position: Position, market_sequences: dict[int, int], record: str, at: str,
 ) -> None:  # fmt: skip
     """Keep the batch's record and move the shard on by one. Raises Fenced where epoch or sequence is not ours any more."""
     if seq % BATCHES_SWEPT_AT_ONCE == 0:
@@ -216,7 +219,7 @@ def finish(
         "UPDATE trading_shard SET seq = %s, published_seq = %s, next_command = %s, next_order = %s, next_trade = %s, "
         "stream_generation = %s, stream_id = %s, market_sequences = %s WHERE id = %s AND epoch = %s AND seq = %s",
         (
-            seq * SHARDS_MAX + shard, record.decode(), at, seq, published_seq, *counters,
+            seq * SHARDS_MAX + shard, record, at, seq, published_seq, *counters,
             position.generation, position.id, sequences, shard, epoch, seq - 1,
         ),
     )  # fmt: skip
@@ -234,11 +237,6 @@ def unpublished(cursor: Any, *, shard: int, after: int, up_to: int) -> list[byte
 def state_of(order: Order) -> int:
     """1 open, 2 filled, 3 cancelled."""
     return 1 if order.resting else 2 if order.reason == FILLED else 3
-
-
-def _copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
-    if lines:
-        cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)))
 
 
 def _escaped(body: bytes) -> str:
