@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 BACKLOG_MAX = 20_000
 REPLY_TIMEOUT_S = 5.0
 CONFIRM_TIMEOUT_S = 3.0
+SENDING_MAX = 32
 RECONNECT_S = 0.2
 
 
@@ -63,6 +64,9 @@ class Line:
         self.process = uuids.uuid4().hex
         self._client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=CONFIRM_TIMEOUT_S)
         self._append = self._client.register_script(wire.APPEND)
+        # Fewer at once than the client has connections: one that finds none fails as if Valkey were away, and a command would
+        # be given up whose sending never began.
+        self._sending = asyncio.Semaphore(SENDING_MAX)
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._subscribed = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
@@ -108,6 +112,10 @@ class Line:
         keys = [wire.stream(shard), wire.generation(shard)]
         most = getattr(settings, "ENGINE_BACKLOG_MAX", BACKLOG_MAX)
         arguments = [most, str(uuids.uuid4()), body]
+        async with self._sending:
+            await self._send_once_or_twice(keys, arguments)
+
+    async def _send_once_or_twice(self, keys: list[str], arguments: list[Any]) -> None:
         for attempt in (1, 2):
             try:
                 taken = await self._append(keys=keys, args=arguments)

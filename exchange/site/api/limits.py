@@ -79,13 +79,18 @@ def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=1.0)
 
 
+CONNECTIONS_MAX = 32
 _async_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = weakref.WeakKeyDictionary()
 
 
 def _async_client(url: str) -> redis.asyncio.Redis:
     loop = asyncio.get_running_loop()
     if (client := _async_clients.get(loop)) is None:
-        client = _async_clients[loop] = redis.asyncio.Redis.from_url(url, socket_timeout=1.0)
+        # A pool that waits: one that fails when its connections are all in use would let a crowd pass uncounted.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url, socket_timeout=1.0, max_connections=CONNECTIONS_MAX, timeout=1.0
+        )
+        client = _async_clients[loop] = redis.asyncio.Redis(connection_pool=pool)
     return client
 
 
