@@ -234,6 +234,7 @@ def main() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT leader_pid FROM trading_shard WHERE id = 0")
             pids = {"engine": engine.pid, "its database backend": cursor.fetchone()[0]}
+        pids |= {"Valkey": feed.client.info("server")["process_id"], "this generator": os.getpid()}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         seconds = feed.run(made)
         for name, pid in pids.items():

@@ -169,6 +169,9 @@ class Batcher:
             if place in verdicts:
                 continue
             command = each.command
+            if type(command) is Cancel:
+                commands[place] = Cancel(command.user_id, command.order_id, command.client_order_id, at_us)
+                continue
             if type(command) is not Place:
                 commands[place] = command._replace(at=at_us)
                 continue
@@ -180,7 +183,7 @@ class Batcher:
             if pair is None:
                 verdicts[place] = ACCOUNT_MISSING
                 continue
-            commands[place] = command._replace(base_account=pair[0], quote_account=pair[1], at=at_us)
+            commands[place] = Place(*command[:8], *pair, command.client_order_id, at_us)  # `_replace` takes far longer
         return verdicts, commands
 
     def _lock(self, cursor: Any, claimed: Future[Claims] | None) -> batching.Lock:

@@ -33,7 +33,7 @@ from trading.runner.accounts import Directory
 from trading.runner.batch import Batcher, Committed, Progress, Shorter
 from trading.runner.intake import Intake, Taken
 from trading.runner.leadership import Doubt, Fenced
-from trading.runner.release import Releaser, Told, snapshot
+from trading.runner.release import Releaser, Shown, Told
 from trading.runner.stream import Position, Stream
 from trading.wire import Malformed
 
@@ -105,6 +105,7 @@ class ShardProcess:
     def _lead(self) -> None:
         self._alive_until = time.monotonic() + 60.0  # loading may take its time
         close_old_connections()
+        _forget_the_last_book()
         connection = psycopg2.connect(**connections["default"].get_connection_params())
         try:
             with connection.cursor() as cursor:
@@ -146,9 +147,6 @@ class Reigning:
         self._make_partitions()
         self._partitions_at = reign.next_command + PARTITIONS_EACH
         self._engine = loading.load(connection, shard=shard, reign=reign, views=list(self._views.values()))
-        self._batcher = Batcher(
-            connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
-        )
         stream = Stream(self._client, shard)
         position = stream.check(reign.position)
         self._progress = Progress(reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences, 0)
@@ -156,10 +154,14 @@ class Reigning:
         self._shown_at = 0.0
         self._stale: set[int] = set(self._views)
         untold = self._untold(reign)
+        # Last come those that have threads of their own: nothing that may fail stands between them and `close`.
+        self._batcher = Batcher(
+            connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
+        )
         self._releaser = Releaser(self._client, shard=shard, views=self._views, published_seq=reign.published_seq)
         self._intake = Intake(stream, position, malformed=self._malformed)
         for record in untold:
-            self._releaser.tell(Told(orjson.loads(record), None, {}))
+            self._releaser.tell(Told(orjson.loads(record), None))
         self._show_books()
         metrics.LEADING.labels(process._label).set(1)
         log.info(
@@ -250,7 +252,7 @@ class Reigning:
     def _told(self, committed: Committed, seconds: float) -> None:
         self._progress = committed.progress
         self._stale.update(committed.markets)
-        self._releaser.tell(Told(committed.record, committed.progress.position, {}))
+        self._releaser.tell(Told(committed.record, committed.progress.position))
         label = self._process._label
         metrics.BATCHES.labels(label).inc()
         metrics.BATCH_SECONDS.labels(label).observe(seconds)
@@ -278,8 +280,8 @@ class Reigning:
         if not self._stale or now - self._shown_at < SNAPSHOT_S:
             return
         at_us = microseconds(datetime.now(UTC))
-        snapshots = dict(
-            snapshot(
+        books = [
+            Shown(
                 self._views[market_id],
                 u=self._progress.market_sequences.get(market_id, 0),
                 at_us=at_us,
@@ -287,8 +289,8 @@ class Reigning:
                 asks=self._engine.books[market_id].asks.depth(SNAPSHOT_LEVELS),
             )
             for market_id in self._stale
-        )
-        self._releaser.tell(Told(None, None, snapshots))
+        ]
+        self._releaser.tell(Told(None, None, books))
         self._stale, self._shown_at = set(), now
 
     def _idle_s(self) -> float:
@@ -324,8 +326,15 @@ class Reigning:
         log.info("engine ended", shard=self._shard, seq=self._progress.seq)
 
 
+def _forget_the_last_book() -> None:
+    """A book thrown away is a ring of orders that only the collector frees, and it does not look at what it is spared."""
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        gc.collect()
+
+
 def _spare_the_collector() -> None:
-    """The book is a million objects that live long and never form a ring; looking through it for garbage again and again
-    costs a fifth of the engine's time. What was loaded is left out for good, the rest is looked at seldom."""
+    """A book is a million objects that live long, and whoever leaves it is freed at once, for nothing in it points to him
+    any more; looking for garbage there takes a fifth of the engine's time. What was loaded is left out, until the next load."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

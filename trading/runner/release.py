@@ -7,7 +7,7 @@ Valkey has taken it. What must never happen here: a record that is skipped, or a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -64,12 +64,22 @@ return heard
 """
 
 
+class Shown(NamedTuple):
+    """A market's whole book as it stood at one moment: (ticks, lots) by level, best first."""
+
+    view: MarketView
+    u: int
+    at_us: int
+    bids: Sequence[tuple[int, int]]
+    asks: Sequence[tuple[int, int]]
+
+
 class Told(NamedTuple):
-    """One thing to tell: a batch's record with the position it consumed, or snapshots alone."""
+    """One thing to tell: a batch's record with the position it consumed, or books alone."""
 
     record: dict[str, Any] | None
     position: Position | None
-    snapshots: Mapping[str, bytes]
+    books: Sequence[Shown] = ()
 
 
 class Releaser:
@@ -128,7 +138,7 @@ class Releaser:
         while len(pairs) > PAIRS_PER_CALL:
             self._send(pairs[:PAIRS_PER_CALL], None, {})
             pairs = pairs[PAIRS_PER_CALL:]
-        self._send(pairs, told.position, told.snapshots)
+        self._send(pairs, told.position, dict(map(snapshot, told.books)))
         if seq is not None:
             self.published_seq = max(self.published_seq, seq)
             faults.point(faults.AFTER_RELEASE)
@@ -241,16 +251,16 @@ def private_messages(
     return messages
 
 
-def snapshot(view: MarketView, *, u: int, at_us: int, bids: Iterable[Any], asks: Iterable[Any]) -> tuple[str, bytes]:
+def snapshot(shown: Shown) -> tuple[str, bytes]:
     """Key and value of a market's whole book."""
     data = {
-        "market": view.symbol,
-        "u": u,
-        "time": iso(presentation.moment(at_us)),
-        "bids": _levels(view, bids),
-        "asks": _levels(view, asks),
+        "market": shown.view.symbol,
+        "u": shown.u,
+        "time": iso(presentation.moment(shown.at_us)),
+        "bids": _levels(shown.view, shown.bids),
+        "asks": _levels(shown.view, shown.asks),
     }
-    return f"md:{view.symbol}:book", orjson.dumps(data)
+    return f"md:{shown.view.symbol}:book", orjson.dumps(data)
 
 
 def _levels(view: MarketView, levels: Iterable[Any]) -> list[tuple[str, str]]:
