@@ -21,6 +21,7 @@ from config.regtest import rpc
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+PORT_TRIES = 2
 _PR_SET_PDEATHSIG = 1
 
 
@@ -60,6 +61,7 @@ class NodeProcess:
         refuse_production()
         self.folder = folder
         self.port = port or free_port()
+        self._may_move = port is None  # until it has answered once: then others know the port
         self.log = folder / "log"
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -136,7 +138,19 @@ class NodeProcess:
 
     def await_ready(self) -> None:
         """Waits for a node that was spawned, and gives a new chain its first blocks."""
-        self._await_answer()
+        for _attempt in range(PORT_TRIES):
+            try:
+                self._await_answer()
+                break
+            except NodeError:
+                # Between being found free and being bound, a port can be taken by any connection of this machine.
+                if self.running or not self._may_move:
+                    raise
+                self.port = free_port()
+                self.spawn()
+        else:
+            self._await_answer()
+        self._may_move = False
         self._prepare()
 
     def _await_answer(self) -> None:

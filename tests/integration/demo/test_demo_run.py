@@ -193,7 +193,7 @@ def test_an_interrupted_preparation_leaves_nothing_behind(demo: Demo):
     stopped = demo.run_again("stop")
     assert stopped.returncode == 0
     assert demo.child is not None
-    assert demo.child.wait(60) == 130
+    assert demo.child.wait(60) == 130, demo.text
     assert demo.leftovers(mark) == []
 
 

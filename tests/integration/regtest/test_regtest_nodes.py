@@ -104,3 +104,23 @@ def test_a_program_that_does_not_exist_is_named(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("BITCOIND", "/nowhere/bitcoind")
     with pytest.raises(SetupError, match="BITCOIND=/nowhere/bitcoind"):
         Bitcoind(folder=tmp_path).start()
+
+
+def test_a_port_taken_in_the_last_moment_is_given_up_for_another(tmp_path: Path):
+    node = Bitcoind(folder=tmp_path / "node")
+    with socket.socket() as thief:
+        thief.bind(("127.0.0.1", node.port))
+        thief.listen()
+        taken = node.port
+        with node:
+            assert node.port != taken
+            assert node.height() > 0
+
+
+def test_a_given_port_that_is_taken_is_an_error(tmp_path: Path):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        node = Bitcoind(folder=tmp_path / "node", port=holder.getsockname()[1])
+        with pytest.raises(NodeError):
+            node.start()
