@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
-
-if TYPE_CHECKING:
-    from exchange.ledger.reconciliation import Report
 
 SORTS = ("balance", "zero", "held", "outside")
 
@@ -19,11 +16,11 @@ _surpluses = Gauge("bourse_ledger_surpluses", "Outside accounts that hold more t
 _reconciled_at = Gauge("bourse_ledger_reconciled_timestamp_seconds", "When the last reconciliation ran.")
 
 
-def reconciled(report: Report, *, now: datetime) -> None:
-    """Show what a run found."""
-    counts = Counter(mismatch.sort for mismatch in report.mismatches)
+def reconciled(*, mismatches: Iterable[str], unreachable: int, surpluses: int, now: datetime) -> None:
+    """Show what a run found: the sort of each mismatch, and how many sources did not answer or hold more than booked."""
+    counts = Counter(mismatches)
     for sort in SORTS:
         _mismatches.labels(sort).set(counts[sort])
-    _unreachable.set(len(report.unreachable))
-    _surpluses.set(len(report.surpluses))
+    _unreachable.set(unreachable)
+    _surpluses.set(surpluses)
     _reconciled_at.set(now.timestamp())

@@ -279,7 +279,12 @@ def _difference(
 
 
 def _publish(report: Report, *, now: datetime) -> None:
-    metrics.reconciled(report, now=now)
+    metrics.reconciled(
+        mismatches=[mismatch.sort for mismatch in report.mismatches],
+        unreachable=len(report.unreachable),
+        surpluses=len(report.surpluses),
+        now=now,
+    )
     for mismatch in report.surpluses:
         log.warning(
             "ledger.surplus", account_id=mismatch.account_id, asset_id=mismatch.asset_id, detail=mismatch.detail
