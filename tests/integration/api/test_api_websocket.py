@@ -430,6 +430,20 @@ def test_every_reader_hears_of_a_lost_feed_and_is_put_right(exchange: Exchange, 
         assert reader.of("orders", "snapshot") == {"orders": []}
 
 
+def test_a_change_that_came_just_before_we_listened_is_shown_on_a_silent_market(exchange: Exchange) -> None:
+    market = Market(exchange, "ETH-BTC")
+    market.u = 5
+    market.store()
+    with opened(exchange) as reader:
+        reader.read()
+        reader.subscribe("book:ETH-BTC")
+        market.publish("10", "0.5", lost=True)
+        reader.until(lambda m: m.get("type") == "snapshot" and m["data"]["u"] == 5)
+        market.store()
+        shown = reader.until(lambda m: m.get("type") == "snapshot" and m["data"]["u"] == 6)
+        assert shown["data"]["bids"] == [["10", "0.5"]]
+
+
 def test_a_slow_reader_is_brought_up_to_date_and_holds_nobody_up(exchange: Exchange) -> None:
     market = Market(exchange, BTC)
     market.u = 1000
@@ -452,6 +466,7 @@ def test_a_slow_reader_is_brought_up_to_date_and_holds_nobody_up(exchange: Excha
         market.publish(
             "10", "0.5"
         )  # a jump from where other tests left the market: both start from the snapshot after it
+        market.store()
         for reader in (slow, fast):
             reader.until(lambda m: m.get("type") in ("snapshot", "update") and m["data"]["u"] == 1001)
         rounds, started = 1000, time.monotonic()
