@@ -36,9 +36,10 @@ def _zombie(folder: Path) -> bool:
     return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def name_of(pid: int) -> str:
+def command_line(pid: int) -> str:
+    """All of its words: a checkout may stand behind a long path, and what tells two processes apart comes last."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:80]
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return ""
 

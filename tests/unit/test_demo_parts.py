@@ -1,13 +1,15 @@
 """The demo's pure parts: what a maker wants in the book, which process may know what, what `make pay` understands."""
 
 import random
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
 
 from config.regtest.__main__ import base_units, network_of
 from config.regtest.process import NodeError
-from deploy.demo import processes, record
+from deploy.demo import marked, processes, record
 from deploy.setup import places
 from exchange.site.demo import quoting
 
@@ -135,3 +137,16 @@ def test_the_record_keeps_log_ins_to_its_owner(tmp_path):
     assert first.path.stat().st_mode & 0o077 == 0
     assert record.load(tmp_path) == first
     assert record.load(tmp_path / "elsewhere").customer_password != first.customer_password
+
+
+def test_a_command_line_is_read_to_its_end():
+    words = "x" * 300 + " the-last-word"
+    with subprocess.Popen([sys.executable, "-c", "input()", words], stdin=subprocess.PIPE) as child:
+        assert marked.command_line(child.pid).endswith("the-last-word")
+        child.communicate(b"\n")
+
+
+def test_a_process_that_has_ended_has_no_command_line():
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert marked.command_line(child.pid) == ""

@@ -87,7 +87,7 @@ class Demo:
 
     def pid_of(self, words: str) -> int | None:
         for pid in marked.processes(self.mark()):
-            if words in marked.name_of(pid):
+            if words in marked.command_line(pid):
                 return pid
         return None
 
@@ -104,7 +104,7 @@ class Demo:
             if file.exists() and Path(f"/proc/{pid_in(file)}").exists()
             for pid in [pid_in(file)]
         ]
-        return [marked.name_of(pid) for pid in [*marked.processes(mark), *servers]]
+        return [marked.command_line(pid) for pid in [*marked.processes(mark), *servers]]
 
 
 def pid_in(file: Path) -> int:
@@ -134,7 +134,7 @@ def test_no_process_but_the_signer_holds_the_signers_secrets(demo: Demo):
     for pid in marked.processes(mark):
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         if b"KEYSTORE_PASSPHRASE_FILE=" in environment or b"SIGNER_DATABASE_URL=" in environment:
-            holders.add(marked.name_of(pid))
+            holders.add(marked.command_line(pid))
     assert holders, "the signer does not run"
     assert all("custody.signer_app" in name for name in holders), holders
 
