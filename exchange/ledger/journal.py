@@ -52,6 +52,7 @@ class Kind(StrEnum):
     HOUSE_CAPITAL = "house_capital"
     HOUSE_SPREAD = "house_spread"
     HOUSE_NETWORK_FEES = "house_network_fees"  # an expense
+    HOUSE_REBATES = "house_rebates"  # what makers are paid for resting orders: an expense, too
     SUSPENSE = "suspense"
     CHAIN_WALLET = "chain_wallet"  # coins we hold on a chain
     BANK = "bank"
@@ -76,7 +77,7 @@ class Kind(StrEnum):
         return 0 <= held <= balance if self.may_hold else balance >= 0 and held == 0
 
 
-_DEBIT_KINDS = frozenset({Kind.RECEIVABLE, Kind.HOUSE_NETWORK_FEES, Kind.CHAIN_WALLET, Kind.BANK})
+_DEBIT_KINDS = frozenset({Kind.RECEIVABLE, Kind.HOUSE_NETWORK_FEES, Kind.HOUSE_REBATES, Kind.CHAIN_WALLET, Kind.BANK})
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 SPENDING = ("customer", "house_capital")
-DEBIT = ("receivable", "house_network_fees", "chain_wallet", "bank")
+DEBIT = ("receivable", "house_network_fees", "house_rebates", "chain_wallet", "bank")
 
 
 @dataclass

@@ -112,7 +112,7 @@ def test_an_account_stands_on_its_kinds_side(kind):
 
 def test_debit_kinds_are_what_we_have_and_spend():
     debit = {kind for kind in Kind if kind.normal_side is Side.DEBIT}
-    assert debit == {Kind.RECEIVABLE, Kind.HOUSE_NETWORK_FEES, Kind.CHAIN_WALLET, Kind.BANK}
+    assert debit == {Kind.RECEIVABLE, Kind.HOUSE_NETWORK_FEES, Kind.HOUSE_REBATES, Kind.CHAIN_WALLET, Kind.BANK}
 
 
 def test_a_hold_is_resolved_once():

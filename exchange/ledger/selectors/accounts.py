@@ -47,6 +47,15 @@ def account_ids(*, owner_id: int) -> dict[int, int]:
     return dict(rows.values_list("asset_id", "id"))
 
 
+def account_ids_of(*, owner_ids: Iterable[int]) -> dict[int, dict[int, int]]:
+    """The accounts of many customers by asset id, in one query; whoever has none is left out."""
+    rows = Account.objects.filter(owner_id__in=list(owner_ids), kind=Kind.CUSTOMER.value, label="")
+    found: dict[int, dict[int, int]] = {}
+    for owner_id, asset_id, account_id in rows.values_list("owner_id", "asset_id", "id"):
+        found.setdefault(owner_id, {})[asset_id] = account_id
+    return found
+
+
 def owner_of(*, account_ids: Iterable[int]) -> dict[int, int]:
     """The owner by account id, for those of the accounts that have one."""
     rows = Account.objects.filter(id__in=list(account_ids), owner_id__isnull=False)

@@ -42,6 +42,9 @@ def test_balances_say_what_is_available(book):
     assert (second.asset_id, second.balance, second.available) == (4, 0, 0)
     assert selectors.account_ids(owner_id=ALICE) == {1: book.alice, 4: second.account_id}
     assert selectors.owner_of(account_ids=[book.alice, book.bob, book.fees]) == {book.alice: 11, book.bob: 12}
+    assert selectors.account_ids_of(owner_ids=[12, 11, 99]) == {
+        11: {1: book.alice, 4: second.account_id}, 12: {1: book.bob},
+    }  # fmt: skip
 
 
 def test_history_is_newest_first_and_goes_on_from_a_cursor(book):
