@@ -141,7 +141,10 @@ def test_the_record_keeps_log_ins_to_its_owner(tmp_path):
 
 def test_a_command_line_is_read_to_its_end():
     words = "x" * 300 + " the-last-word"
-    with subprocess.Popen([sys.executable, "-c", "input()", words], stdin=subprocess.PIPE) as child:
+    program = [sys.executable, "-c", "print(flush=True); input()", words]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it runs: before that, its command line may still be empty
         assert marked.command_line(child.pid).endswith("the-last-word")
         child.communicate(b"\n")
 
