@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from trading.engine.commands import Cancel, Place, SetMarketState
+from trading.engine.commands import PLAIN, Cancel, Place, SetMarketState
 from trading.engine.rules import LOTS_MAX, TICKS_MAX, Kind, MarketState, Side, TimeInForce
 from trading.presentation import OrderRow
 
@@ -181,6 +181,7 @@ def _place(given: dict[str, Any], user_id: int, client: str | None) -> Place:
         base_account=0,
         quote_account=0,
         client_order_id=client,
+        terms=PLAIN,
         at=0,
     )
 

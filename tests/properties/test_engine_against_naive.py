@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.properties.naive_exchange import NaiveExchange
-from trading.engine.commands import Cancel, Place
+from trading.engine.commands import PLAIN, Cancel, Place
 from trading.engine.events import Closed, Refused, Rested, Traded
 from trading.engine.funds import Funds, Standing
 from trading.engine.matching import Engine
@@ -103,7 +103,7 @@ class Beside(RuleBasedStateMachine):
         return Place(
             market_id=1, user_id=user, side=Side.BUY if side == "buy" else Side.SELL, kind=kind,
             time_in_force=TimeInForce.IOC if ioc else TimeInForce.GTC, price=price, lots=lots, quote_units=quote,
-            base_account=account(user, "base"), quote_account=account(user, "quote"), client_order_id=None, at=0,
+            base_account=account(user, "base"), quote_account=account(user, "quote"), client_order_id=None, terms=PLAIN, at=0,
         )  # fmt: skip
 
     @rule(user=st.sampled_from(USERS), pick=st.integers(0, 50), stranger=st.booleans())

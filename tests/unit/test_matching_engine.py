@@ -7,7 +7,7 @@ import random
 import pytest
 
 from trading.engine import batching
-from trading.engine.commands import Cancel, Place, SetMarketState
+from trading.engine.commands import PLAIN, Cancel, Place, SetMarketState
 from trading.engine.events import Accepted, Closed, Event, Refused, Rested, Traded
 from trading.engine.fees import fee
 from trading.engine.funds import Standing
@@ -37,7 +37,7 @@ def order(
     return Place(
         market_id=1, user_id=user, side=Side.BUY if side == "buy" else Side.SELL, kind=Kind.LIMIT if price else Kind.MARKET,
         time_in_force=TimeInForce.GTC if price and not ioc else TimeInForce.IOC, price=price, lots=lots, quote_units=quote,
-        base_account=user * 10, quote_account=user * 10 + 1, client_order_id=client, at=7,
+        base_account=user * 10, quote_account=user * 10 + 1, client_order_id=client, terms=PLAIN, at=7,
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_cancel_by_either_id_and_only_by_the_owner() -> None:
     assert end(shard.apply(Cancel(user_id=2, order_id=0, client_order_id="mine", at=8))) == "order_not_found"
     assert shard.apply(order(1, "buy", 1, 1, client="mine")) == [Refused("client_order_id_taken")]
     done = shard.apply(Cancel(user_id=1, order_id=0, client_order_id="mine", at=8))
-    assert done == [Closed(first, 11, 4 * 90 * 3, "user")]
+    assert done == [Closed(first, 11, 90, 4 * 90 * 3, "user")]
     assert end(shard.apply(Cancel(user_id=1, order_id=first, client_order_id=None, at=8))) == "order_not_found"
     assert end(shard.apply(order(1, "buy", 1, 1, client="mine"))) == "rested"
 

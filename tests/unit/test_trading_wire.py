@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trading import wire
 from trading.engine.book import Order
-from trading.engine.commands import Cancel, Place, SetMarketState
+from trading.engine.commands import PLAIN, Cancel, Place, SetMarketState
 from trading.engine.rules import Kind, MarketState, Side, TimeInForce
 from trading.presentation import OrderRow
 from trading.runner import record
@@ -30,7 +30,7 @@ def placed(**changed: object) -> dict[str, object]:
 
 def test_what_was_encoded_comes_back() -> None:
     asked = wire.decode(orjson.dumps(placed()))
-    assert asked.command == Place(1, 5, Side.BUY, Kind.LIMIT, TimeInForce.GTC, 7, 8, 0, 0, 0, "a-b_1", 0)
+    assert asked.command == Place(1, 5, Side.BUY, Kind.LIMIT, TimeInForce.GTC, 7, 8, 0, 0, 0, "a-b_1", PLAIN, 0)
     assert (asked.uuid, asked.process, asked.asked_at_ms, asked.client_order_id) == (str(ID), "web1", 12, "a-b_1")
     cancel = wire.decode(wire.encode_cancel(**HEAD, order_id=9, client_order_id=None))
     assert cancel.command == Cancel(5, 9, None, 0)

@@ -41,7 +41,10 @@ def gather_accounts(events: Iterable[Event], found: set[int]) -> None:
     for event in events:
         kind = type(event)
         if kind is Traded:
-            found.update(event[-4:])  # type: ignore[arg-type]  # its last four fields are the accounts
+            found.add(event.buyer_base_account)  # type: ignore[union-attr]
+            found.add(event.buyer_quote_account)  # type: ignore[union-attr]
+            found.add(event.seller_base_account)  # type: ignore[union-attr]
+            found.add(event.seller_quote_account)  # type: ignore[union-attr]
         elif kind is Accepted or kind is Rested or kind is Closed:
             found.add(event.pay_account)  # type: ignore[union-attr]
 

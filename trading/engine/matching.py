@@ -141,7 +141,7 @@ class Engine:
         self._leave(book.half(order.side), order)
         order.reason = BY_USER
         self._closed.append(order)
-        return [Closed(order.id, order.pay_account, released, BY_USER)]
+        return [Closed(order.id, order.pay_account, order.price, released, BY_USER)]
 
     def _set_market_state(self, command: SetMarketState) -> list[Event]:
         book = self.books.get(command.market_id)
@@ -234,7 +234,7 @@ class Engine:
             self._leave(half, maker)
             maker.reason = FILLED
             self._closed.append(maker)
-            events.append(Closed(maker.id, maker.pay_account, 0, FILLED))
+            events.append(Closed(maker.id, maker.pay_account, price, 0, FILLED))
 
     def _rest(self, book: Book, order: Order, events: list[Event]) -> None:
         book.half(order.side).append(order)
@@ -256,7 +256,7 @@ class Engine:
         self._undo.append((_CLOSED, order, order.updated_at))
         order.reason = reason
         self._closed.append(order)
-        events.append(Closed(order.id, order.pay_account, released, reason))
+        events.append(Closed(order.id, order.pay_account, 0, released, reason))
 
     # --- Undo -------------------------------------------------------------------------------------------------------
 

@@ -173,7 +173,7 @@ class Batcher:
                 commands[place] = Cancel(command.user_id, command.order_id, command.client_order_id, at_us)
                 continue
             if type(command) is not Place:
-                commands[place] = command._replace(at=at_us)
+                commands[place] = command.but(at=at_us)
                 continue
             if at_us // 1_000 - each.asked_at_ms > COMMAND_AGE_MAX_MS:
                 verdicts[place] = COMMAND_EXPIRED
@@ -183,7 +183,7 @@ class Batcher:
             if pair is None:
                 verdicts[place] = ACCOUNT_MISSING
                 continue
-            commands[place] = Place(*command[:8], *pair, command.client_order_id, at_us)  # `_replace` takes far longer
+            commands[place] = command.stamped(base_account=pair[0], quote_account=pair[1], at=at_us)
         return verdicts, commands
 
     def _lock(self, cursor: Any, claimed: Future[Claims] | None) -> batching.Lock:
