@@ -10,12 +10,16 @@ from django.db import models
 
 
 class Market(models.Model):
-    """Two assets that trade against each other, and in what steps. Amount columns are base units."""
+    """Two assets that trade against each other, in what steps and by what rules. Amount columns are base units.
+
+    The web makes the row; from then on state and rules are the engine's to write, in the batch whose command set them.
+    """
 
     class State(models.IntegerChoices):
         OPEN = 1, "open"
         CANCEL_ONLY = 2, "cancel_only"
         HALTED = 3, "halted"
+        POST_ONLY = 4, "post_only"
 
     id = models.SmallAutoField(primary_key=True)
     symbol = models.CharField(max_length=21, unique=True)
@@ -32,9 +36,21 @@ class Market(models.Model):
     quantity_step = models.IntegerField(default=1)
     lot_base_units = models.DecimalField(max_digits=78, decimal_places=0)
     tick_quote_units = models.DecimalField(max_digits=78, decimal_places=0)
-    maker_fee_ppm = models.IntegerField()
+    maker_fee_ppm = models.IntegerField(help_text="Below zero: a rebate, what a maker is paid.")
     taker_fee_ppm = models.IntegerField()
+    min_notional = models.DecimalField(
+        max_digits=78,
+        decimal_places=0,
+        default=0,
+        help_text="An order's least worth, in base units of the quote asset; 0: any.",
+    )
+    band_ppm = models.IntegerField(default=0, help_text="How far from the last price an order may stand; 0: anywhere.")
+    slippage_ppm = models.IntegerField(
+        default=100_000, help_text="How far from the best price a market order may fill that says nothing itself."
+    )
+    max_open_orders = models.IntegerField(default=1_000, help_text="A customer's, in this market; 0: any number.")
     state = models.SmallIntegerField(choices=State.choices, default=State.OPEN)
+    opened = models.BooleanField(default=False, help_text="Whether its shard's engine has taken it up.")
 
     class Meta:
         db_table = "trading_market"
@@ -48,9 +64,15 @@ class Market(models.Model):
                 name="trading_market_whole_units",
             ),
             models.CheckConstraint(
-                condition=models.Q(maker_fee_ppm__gte=0, maker_fee_ppm__lt=1_000_000)
-                & models.Q(taker_fee_ppm__gte=0, taker_fee_ppm__lt=1_000_000),
+                condition=models.Q(maker_fee_ppm__gt=-1_000_000, maker_fee_ppm__lt=1_000_000)
+                & models.Q(taker_fee_ppm__gte=0, taker_fee_ppm__lt=1_000_000)
+                & models.Q(taker_fee_ppm__gte=0 - models.F("maker_fee_ppm")),
                 name="trading_market_fees",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(min_notional__gte=0, band_ppm__gte=0, max_open_orders__gte=0)
+                & models.Q(slippage_ppm__gte=1, slippage_ppm__lte=1_000_000),
+                name="trading_market_rules",
             ),
         ]
 
@@ -75,6 +97,7 @@ class Shard(models.Model):
     stream_generation = models.CharField(max_length=36, blank=True, default="")
     stream_id = models.CharField(max_length=41, default="0-0")
     market_sequences = models.JSONField(default=dict, help_text="Market id → last sequence of its public feed.")
+    last_prices = models.JSONField(default=dict, help_text="Market id → price of its newest trade.")
     leader_pid = models.IntegerField(null=True, help_text="Process id of the leader's database backend.")
     leader_backend_start = models.DateTimeField(null=True)
     leader_name = models.CharField(max_length=200, blank=True, default="")
@@ -84,6 +107,37 @@ class Shard(models.Model):
 
     def __str__(self) -> str:
         return f"shard {self.id}"
+
+
+class AccountFee(models.Model):
+    """A customer's own fees on a shard. What counts in a fill is the better of these and the market's."""
+
+    id = models.BigIntegerField(primary_key=True, help_text="user · 1024 + shard")
+    shard_id = models.SmallIntegerField()
+    user_id = models.BigIntegerField()
+    maker_fee_ppm = models.IntegerField()
+    taker_fee_ppm = models.IntegerField()
+
+    class Meta:
+        db_table = "trading_account_fee"
+
+    def __str__(self) -> str:
+        return f"fees of customer {self.user_id} on shard {self.shard_id}"
+
+
+class Countdown(models.Model):
+    """A dead man's switch: at `until_us` all the customer's orders on the shard are cancelled."""
+
+    id = models.BigIntegerField(primary_key=True, help_text="user · 1024 + shard")
+    shard_id = models.SmallIntegerField()
+    user_id = models.BigIntegerField()
+    until_us = models.BigIntegerField(help_text="Microseconds since 1970.")
+
+    class Meta:
+        db_table = "trading_countdown"
+
+    def __str__(self) -> str:
+        return f"countdown of customer {self.user_id} on shard {self.shard_id}"
 
 
 class Batch(models.Model):
@@ -156,18 +210,43 @@ class Order(models.Model):
         FILLED = 2, "filled"
         CANCELLED = 3, "cancelled"
 
+    class Phase(models.IntegerChoices):
+        """Where an open order is."""
+
+        DONE = 0, "done"
+        RESTING = 1, "in the book"
+        ARMED = 2, "waiting for its trigger"
+        WAITING = 3, "triggered, about to run"
+
+    class Kind(models.IntegerChoices):
+        LIMIT = 1, "limit"
+        MARKET = 2, "market"
+        STOP = 3, "stop"
+        STOP_LIMIT = 4, "stop_limit"
+        TAKE_PROFIT = 5, "take_profit"
+        TAKE_PROFIT_LIMIT = 6, "take_profit_limit"
+        TRAILING_STOP = 7, "trailing_stop"
+
+    class TimeInForce(models.IntegerChoices):
+        GTC = 1, "GTC"
+        IOC = 2, "IOC"
+        FOK = 3, "FOK"
+        GTD = 4, "GTD"
+
     id = models.BigIntegerField(primary_key=True)
     user_id = models.BigIntegerField()
     market_id = models.SmallIntegerField()
     side = models.SmallIntegerField(choices=[(1, "buy"), (2, "sell")])
-    kind = models.SmallIntegerField(choices=[(1, "limit"), (2, "market")])
-    time_in_force = models.SmallIntegerField(choices=[(1, "GTC"), (2, "IOC")])
-    price = models.BigIntegerField(help_text="ticks; 0 for a market order")
+    kind = models.SmallIntegerField(choices=Kind.choices)
+    time_in_force = models.SmallIntegerField(choices=TimeInForce.choices)
+    price = models.BigIntegerField(help_text="ticks; 0 for an order that fills at the market's")
     lots = models.BigIntegerField(help_text="0 for an order by quote amount")
     quote_units = models.DecimalField(max_digits=78, decimal_places=0)
     filled_lots = models.BigIntegerField()
     filled_quote = models.DecimalField(max_digits=78, decimal_places=0)
-    fee = models.DecimalField(max_digits=78, decimal_places=0, help_text="in the asset received")
+    fee = models.DecimalField(
+        max_digits=78, decimal_places=0, help_text="in the asset received; below zero: more was paid back than taken"
+    )
     state = models.SmallIntegerField(choices=State.choices)
     reason = models.CharField(max_length=20)
     client_order_id = models.CharField(max_length=36, null=True)  # noqa: DJ001  # absent is not the same as empty here
@@ -175,6 +254,10 @@ class Order(models.Model):
     quote_account = models.BigIntegerField()
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    rank = models.BigIntegerField(help_text="its turn: at one price the lower rank is filled first")
+    phase = models.SmallIntegerField(choices=Phase.choices)
+    held = models.DecimalField(max_digits=78, decimal_places=0, help_text="of the ledger account it pays from")
+    terms = models.JSONField(null=True, help_text="what a plain order has none of; see runner/terms.py")
 
     class Meta:
         managed = False

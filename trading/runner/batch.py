@@ -207,10 +207,13 @@ class Batcher:
         accepted, changed = list[Order](), list[Order]()
         for id, order in batch.orders.items():
             (accepted if id in new else changed).append(order)
-        send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, at=at))
-        send(store.write_changed_orders, cursor, changed, at=at)
+        send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, held=self._held(accepted), at=at))
+        send(store.write_changed_orders, cursor, changed, held=self._held(changed), at=at)
         send(store.copy, cursor, store.TRADES, store.trade_lines(batch.trades, at=at))
         send(store.write_market_states, cursor, {state.market_id: int(state.state) for state in batch.states})
+
+    def _held(self, orders: Sequence[Order]) -> list[int]:
+        return [o.hold(self._engine.books[o.market_id].market) if o.resting else 0 for o in orders]
 
     def _write_ledger(self, cursor: Any, batch: _Batch, *, now: datetime) -> None:
         held = {account: delta for account, delta in batch.matched.funds.held_deltas.items() if delta}

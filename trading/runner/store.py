@@ -25,7 +25,8 @@ COPY_CHARACTERS = 1 << 20
 COMMANDS = "trading_command (id, seq, user_id, body, verdict, order_id, at)"
 ORDERS = (
     "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
-    "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at)"
+    "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at, rank, phase, "
+    "held)"
 )
 TRADES = (
     "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
@@ -125,13 +126,14 @@ def command_lines(rows: Sequence[tuple[int, Asked, str, int | None]], *, seq: in
     return lines
 
 
-def order_lines(orders: Sequence[Order], *, at: str) -> list[str]:
+def order_lines(orders: Sequence[Order], *, held: Sequence[int], at: str) -> list[str]:
     """For ORDERS: those that this batch accepted, as they stand at its end."""
     return [
         f"{o.id}\t{o.user_id}\t{o.market_id}\t{o.side + 0}\t{o.kind + 0}\t{o.time_in_force + 0}\t{o.price}\t{o.lots}\t"
         f"{o.quote_units}\t{o.filled_lots}\t{o.filled_quote}\t{o.fee}\t{state_of(o)}\t{o.reason}\t"
-        f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\n"
-        for o in orders
+        f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\t"
+        f"{o.id // SHARDS_MAX}\t{o.resting + 0}\t{h}\n"
+        for o, h in zip(orders, held, strict=True)
     ]
 
 
@@ -150,15 +152,15 @@ def copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
         cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)), COPY_CHARACTERS)
 
 
-def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
+def write_changed_orders(cursor: Any, orders: Sequence[Order], *, held: Sequence[int], at: str) -> None:
     """Orders of earlier batches that this one filled or cancelled. Raises Doubt where the table knows them otherwise."""
     if not orders:
         return
     cursor.execute(
         "UPDATE trading_order o SET filled_lots = n.filled_lots, filled_quote = n.filled_quote, fee = n.fee, "
-        "state = n.state, reason = n.reason, updated_at = %s "
-        "FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::smallint[], %s::text[]) "
-        "AS n (id, filled_lots, filled_quote, fee, state, reason) WHERE o.id = n.id AND o.state = 1",
+        "state = n.state, reason = n.reason, updated_at = %s, phase = n.phase, held = n.held "
+        "FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::smallint[], %s::text[], %s::smallint[], "
+        "%s::numeric[]) AS n (id, filled_lots, filled_quote, fee, state, reason, phase, held) WHERE o.id = n.id AND o.state = 1",
         (
             at,
             _array(o.id for o in orders),
@@ -167,6 +169,8 @@ def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> No
             _array(o.fee for o in orders),
             _array(state_of(o) for o in orders),
             "{" + ",".join([o.reason or '""' for o in orders]) + "}",
+            _array(o.resting + 0 for o in orders),
+            _array(held),
         ),
     )
     if cursor.rowcount != len(orders):

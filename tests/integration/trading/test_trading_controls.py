@@ -19,8 +19,8 @@ from trading.runner.stream import Position
 pytestmark = pytest.mark.django_db(transaction=True)
 ORDER = (
     "INSERT INTO trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
-    "filled_quote, fee, state, reason, base_account, quote_account, created_at, updated_at) "
-    "VALUES ({id}, 1, 1, 1, 1, 1, 5, 5, 0, 0, 0, 0, 1, '', 1, 2, now(), now())"
+    "filled_quote, fee, state, reason, base_account, quote_account, created_at, updated_at, rank, phase, held) "
+    "VALUES ({id}, 1, 1, 1, 1, 1, 5, 5, 0, 0, 0, 0, 1, '', 1, 2, now(), now(), 1, 1, 25)"
 )
 
 
@@ -51,6 +51,9 @@ def connect(database_url: Callable[[str], str]) -> Any:
         "DELETE FROM trading_command_key_h0",
         "INSERT INTO trading_candle (id) VALUES (1)",
         "DELETE FROM trading_market",
+        "UPDATE trading_market SET maker_fee_ppm = 0",
+        "INSERT INTO trading_account_fee VALUES (1024, 0, 1, 0, 0)",
+        "DELETE FROM trading_countdown",
     ],
 )
 def test_the_web_role_does_not_write_what_the_engine_writes(statement: str, connect: Any) -> None:
