@@ -14,16 +14,24 @@ from exchange.core import amounts
 from exchange.core.times import iso
 
 SIDES = {1: "buy", 2: "sell"}
-KINDS = {1: "limit", 2: "market"}
-TIMES_IN_FORCE = {1: "GTC", 2: "IOC"}
-ORDER_STATES = {1: "open", 2: "filled", 3: "cancelled"}
-MARKET_STATES = {1: "open", 2: "cancel_only", 3: "halted"}
+KINDS = {
+    1: "limit", 2: "market", 3: "stop", 4: "stop_limit", 5: "take_profit", 6: "take_profit_limit", 7: "trailing_stop",
+}  # fmt: skip
+TIMES_IN_FORCE = {1: "GTC", 2: "IOC", 3: "FOK", 4: "GTD"}
+SELF_TRADE = {1: "cancel_newest", 2: "cancel_oldest", 3: "cancel_both", 4: "decrement"}
+MARKET_STATES = {1: "open", 2: "cancel_only", 3: "halted", 4: "post_only"}
+LIVE, FILLED = 1, 2
+RESTING = 1
+PERCENT_DECIMALS = 4  # a part per million is a ten-thousandth of a percent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
-    """A market. `tick_size`, `lot_size` and the fees are decimal strings; the integers are what they are made of."""
+    """A market and its rules: strings are decimal, integers are what they are made of.
+
+    `min_notional` is in quote; `price_band` and `slippage` are percentages, None where there is no band.
+    """
 
     id: int
     symbol: str
@@ -47,6 +55,14 @@ class MarketView:
     taker_fee: str
     state: str
     shard: int
+    min_notional_units: int
+    band_ppm: int
+    slippage_ppm: int
+    max_open_orders: int
+    opened: bool
+    min_notional: str
+    price_band: str | None
+    slippage: str
 
     def price(self, ticks: int) -> str:
         return amounts.format(ticks * self.price_step, decimals=self.price_decimals)
@@ -62,7 +78,11 @@ class MarketView:
 
 
 class OrderRow(NamedTuple):
-    """An order as the engine keeps it: ticks, lots, base units; times in microseconds since 1970."""
+    """An order as the engine keeps it: ticks, lots, base units; times in microseconds since 1970.
+
+    `phase`: 0 done, 1 in the book, 2 waits for its trigger, 3 triggered and not yet run. What follows `held` is as a plain
+    order has it.
+    """
 
     id: int
     user_id: int
@@ -81,6 +101,17 @@ class OrderRow(NamedTuple):
     client_order_id: str | None
     created_at: int
     updated_at: int
+    phase: int = RESTING
+    held: int = 0
+    stop_price: int = 0  # as it now is: a trailing stop's moves
+    trail_ticks: int = 0
+    trail_ppm: int = 0
+    display_lots: int = 0
+    post_only: bool = False
+    self_trade: int = 1
+    slippage_ppm: int = 0
+    expires_at: int = 0
+    partner: int = 0
 
 
 class TradeRow(NamedTuple):
@@ -102,7 +133,11 @@ class TradeRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """`fee` is what was paid so far, in `fee_asset`, the asset received; `average_price` is None before the first fill."""
+    """`fee` is what was paid so far, in `fee_asset`, the asset received, and below zero where it was a rebate.
+
+    `average_price` is None before the first fill. `trail` is an amount of quote, `trail_percent` and `slippage` are
+    percentages. `oco_order_id` names the other order of a pair of which one cancels the other.
+    """
 
     id: int
     client_order_id: str | None
@@ -119,6 +154,15 @@ class OrderView:
     average_price: str | None
     fee: str
     fee_asset: str
+    stop_price: str | None
+    trail: str | None
+    trail_percent: str | None
+    display_quantity: str | None
+    post_only: bool
+    self_trade: str
+    slippage: str | None
+    expires_at: datetime | None
+    oco_order_id: int | None
     state: str
     reason: str
     created_at: datetime
@@ -199,6 +243,19 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
+def percent(ppm: int) -> str:
+    return amounts.format(ppm, decimals=PERCENT_DECIMALS)
+
+
+def order_state(row: OrderRow) -> str:
+    """open: in the book. pending: waits for its trigger, or for its turn. filled, cancelled, expired: done."""
+    if row.state == LIVE:
+        return "open" if row.phase == RESTING else "pending"
+    if row.state == FILLED:
+        return "filled"
+    return "expired" if row.reason == "expired" else "cancelled"
+
+
 def order(market: MarketView, row: OrderRow) -> OrderView:
     buying = row.side == 1
     return OrderView(
@@ -217,7 +274,16 @@ def order(market: MarketView, row: OrderRow) -> OrderView:
         average_price=_average_price(market, row),
         fee=market.base_amount(row.fee) if buying else market.quote_amount(row.fee),
         fee_asset=market.base if buying else market.quote,
-        state=ORDER_STATES[row.state],
+        stop_price=market.price(row.stop_price) if row.stop_price else None,
+        trail=market.price(row.trail_ticks) if row.trail_ticks else None,
+        trail_percent=percent(row.trail_ppm) if row.trail_ppm else None,
+        display_quantity=market.quantity(row.display_lots) if row.display_lots else None,
+        post_only=row.post_only,
+        self_trade=SELF_TRADE[row.self_trade],
+        slippage=percent(row.slippage_ppm) if row.slippage_ppm else None,
+        expires_at=moment(row.expires_at) if row.expires_at else None,
+        oco_order_id=row.partner or None,
+        state=order_state(row),
         reason="" if row.reason == "filled" else row.reason,
         created_at=moment(row.created_at),
         updated_at=moment(row.updated_at),

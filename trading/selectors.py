@@ -178,12 +178,37 @@ def book(market: str, depth: int = 100) -> BookView:
 
 
 def order_row(row: Order) -> OrderRow:
-    values: dict[str, Any] = {name: getattr(row, name) for name in OrderRow._fields}
-    for name in ("quote_units", "filled_quote", "fee"):
-        values[name] = int(values[name])
-    for name in ("created_at", "updated_at"):
-        values[name] = presentation.microseconds(values[name])
-    return OrderRow(**values)
+    terms: dict[str, int] = row.terms or {}
+    return OrderRow(
+        id=row.id,
+        user_id=row.user_id,
+        market_id=row.market_id,
+        side=row.side,
+        kind=row.kind,
+        time_in_force=row.time_in_force,
+        price=row.price,
+        lots=row.lots,
+        quote_units=int(row.quote_units),
+        filled_lots=row.filled_lots,
+        filled_quote=int(row.filled_quote),
+        fee=int(row.fee),
+        state=row.state,
+        reason=row.reason,
+        client_order_id=row.client_order_id,
+        created_at=presentation.microseconds(row.created_at),
+        updated_at=presentation.microseconds(row.updated_at),
+        phase=row.phase,
+        held=int(row.held),
+        stop_price=terms.get("stop", 0),
+        trail_ticks=terms.get("trail_ticks", 0),
+        trail_ppm=terms.get("trail_ppm", 0),
+        display_lots=terms.get("display", 0),
+        post_only=bool(terms.get("post_only", False)),
+        self_trade=terms.get("self_trade", 1),
+        slippage_ppm=terms.get("slippage", 0),
+        expires_at=terms.get("expires_at", 0),
+        partner=terms.get("partner", 0),
+    )
 
 
 def trade_row(row: Trade) -> TradeRow:
@@ -197,12 +222,8 @@ def held_by_open_orders(cursor: Any) -> Iterable[tuple[int, int]]:
     """What open orders hold, by ledger account: this room's part in the reconciliation."""
     cursor.execute(
         """
-        SELECT account, sum(held)::text FROM (
-            SELECT CASE o.side WHEN 1 THEN o.quote_account ELSE o.base_account END AS account,
-                   (o.lots - o.filled_lots)::numeric
-                       * CASE o.side WHEN 1 THEN o.price * m.tick_quote_units ELSE m.lot_base_units END AS held
-            FROM trading_order o JOIN trading_market m ON m.id = o.market_id WHERE o.state = 1
-        ) open_orders GROUP BY account
+        SELECT CASE side WHEN 1 THEN quote_account ELSE base_account END AS account, sum(held)::text
+        FROM trading_order WHERE state = 1 GROUP BY account
         """
     )
     return [(account, int(held)) for account, held in cursor.fetchall()]
@@ -258,6 +279,14 @@ def _market(row: Market) -> MarketView:
         taker_fee=amounts.format(row.taker_fee_ppm, decimals=6),
         state=presentation.MARKET_STATES[row.state],
         shard=row.shard_id,
+        min_notional_units=int(row.min_notional),
+        band_ppm=row.band_ppm,
+        slippage_ppm=row.slippage_ppm,
+        max_open_orders=row.max_open_orders,
+        opened=row.opened,
+        min_notional=amounts.format(int(row.min_notional), decimals=row.quote_decimals),
+        price_band=presentation.percent(row.band_ppm) if row.band_ppm else None,
+        slippage=presentation.percent(row.slippage_ppm),
     )
 
 
