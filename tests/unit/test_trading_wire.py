@@ -15,6 +15,7 @@ from trading import wire
 from trading.engine import commands as c
 from trading.engine.commands import PLAIN, Place, Terms
 from trading.engine.rules import LOTS_MAX, PPM, TICKS_MAX, Kind, Market, MarketState, SelfTrade, Side, TimeInForce
+from trading.presentation import OrderRow
 
 ID = UUID("01900000-0000-7000-8000-000000000001")
 HEAD: dict[str, Any] = {"uuid": ID, "process": "web1", "asked_at_ms": 12, "user_id": 5}
