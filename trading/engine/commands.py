@@ -7,7 +7,7 @@ What must never happen here: a default that hides a decision (an order's price, 
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 from trading.engine.facts import Fact
 from trading.engine.rules import CANCEL_NEWEST, Kind, Market, MarketState, SelfTrade, Side, TimeInForce
@@ -21,7 +21,7 @@ class Terms(Fact):
     exactly one of `trail_ticks` and `trail_ppm`. `slippage_ppm` caps what fills at market. `expires_at` belongs to GTD.
     """
 
-    __match_args__ = (
+    __match_args__: ClassVar[tuple[str, ...]] = (
         "post_only",
         "self_trade",
         "display_lots",
@@ -65,7 +65,7 @@ class Place(Fact):
     and never looks into.
     """
 
-    __match_args__ = (
+    __match_args__: ClassVar[tuple[str, ...]] = (
         "market_id",
         "user_id",
         "side",
@@ -127,7 +127,7 @@ class PlaceOco(Fact):
     A client order id, if any, belongs to the limit leg.
     """
 
-    __match_args__ = ("limit", "stop", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("limit", "stop", "at")
     __slots__ = __match_args__
 
     def __init__(self, limit: Place, stop: Place, at: int) -> None:
@@ -140,7 +140,7 @@ class PlaceOco(Fact):
 class Amend(Fact):
     """Change an own live order, named as in Cancel. 0 leaves a number as it is; `lots` is the new total, with what is filled."""
 
-    __match_args__ = ("user_id", "order_id", "client_order_id", "price", "lots", "stop_price", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "order_id", "client_order_id", "price", "lots", "stop_price", "at")
     __slots__ = __match_args__
 
     def __init__(
@@ -159,7 +159,7 @@ class Amend(Fact):
 class Cancel(Fact):
     """Take back an order of `user_id`, named by its id, or by the owner's own id for it where `order_id` is 0."""
 
-    __match_args__ = ("user_id", "order_id", "client_order_id", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "order_id", "client_order_id", "at")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, order_id: int, client_order_id: str | None, at: int) -> None:
@@ -176,7 +176,7 @@ class CancelAll(Fact):
     `reason` is "user", "staff" or "disconnect".
     """
 
-    __match_args__ = ("user_id", "market_id", "side", "reason", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "market_id", "side", "reason", "at")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, market_id: int, side: int, reason: str, at: int) -> None:
@@ -191,7 +191,7 @@ class CancelAll(Fact):
 class Countdown(Fact):
     """The dead man's switch: at `until` all the customer's orders of the shard are taken back; 0 takes the switch back."""
 
-    __match_args__ = ("user_id", "until", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "until", "at")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, until: int, at: int) -> None:
@@ -204,7 +204,7 @@ class Countdown(Fact):
 class SetFees(Fact):
     """A customer's tier. Each fill takes the lower of the market's rate and the customer's."""
 
-    __match_args__ = ("user_id", "maker_fee_ppm", "taker_fee_ppm", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "maker_fee_ppm", "taker_fee_ppm", "at")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, maker_fee_ppm: int, taker_fee_ppm: int, at: int) -> None:
@@ -218,7 +218,7 @@ class SetFees(Fact):
 class OpenMarket(Fact):
     """A market to trade in, new to the shard."""
 
-    __match_args__ = ("market", "state", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("market", "state", "at")
     __slots__ = __match_args__
 
     def __init__(self, market: Market, state: MarketState, at: int) -> None:
@@ -231,7 +231,7 @@ class OpenMarket(Fact):
 class SetMarket(Fact):
     """New rules for a market: anything but its assets, its lot and its tick."""
 
-    __match_args__ = ("market", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("market", "at")
     __slots__ = __match_args__
 
     def __init__(self, market: Market, at: int) -> None:
@@ -243,7 +243,7 @@ class SetMarket(Fact):
 class SetMarketState(Fact):
     """Staff opens, narrows or halts a market."""
 
-    __match_args__ = ("market_id", "state", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = ("market_id", "state", "at")
     __slots__ = __match_args__
 
     def __init__(self, market_id: int, state: MarketState, at: int) -> None:
@@ -256,7 +256,7 @@ class SetMarketState(Fact):
 class Tick(Fact):
     """The clock, told by the engine's process: what was due by now happens."""
 
-    __match_args__ = ("at",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("at",)
     __slots__ = __match_args__
 
     def __init__(self, at: int) -> None:

@@ -7,7 +7,7 @@ What must never happen here: a hold that moves without an event, or an amount th
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 from trading.engine.facts import Fact
 from trading.engine.rules import MarketState, Side
@@ -17,7 +17,7 @@ from trading.engine.rules import MarketState, Side
 class Accepted(Fact):
     """A new order has its id."""
 
-    __match_args__ = ("order_id", "user_id", "pay_account")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "user_id", "pay_account")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, user_id: int, pay_account: int) -> None:
@@ -33,7 +33,7 @@ class Traded(Fact):
     A fee below zero is a rebate: the maker gets more than the fill.
     """
 
-    __match_args__ = (
+    __match_args__: ClassVar[tuple[str, ...]] = (
         "id",
         "market_id",
         "price",
@@ -97,7 +97,7 @@ class Traded(Fact):
 class Rested(Fact):
     """The order stands in the book with `lots` open and holds `held` base units of what it pays with."""
 
-    __match_args__ = ("order_id", "pay_account", "lots", "held")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "lots", "held")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, lots: int, held: int) -> None:
@@ -111,7 +111,7 @@ class Rested(Fact):
 class Armed(Fact):
     """The order waits for its trigger and holds `held` base units of what it pays with."""
 
-    __match_args__ = ("order_id", "pay_account", "lots", "held")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "lots", "held")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, lots: int, held: int) -> None:
@@ -125,7 +125,7 @@ class Armed(Fact):
 class Triggered(Fact):
     """The order's trigger was met. Its whole hold is given back; what it then takes never costs more than that."""
 
-    __match_args__ = ("order_id", "pay_account", "released")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "released")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, released: int) -> None:
@@ -138,7 +138,7 @@ class Triggered(Fact):
 class Ratcheted(Fact):
     """A trailing stop moved its stop price after the market and gives back what it need not hold any more."""
 
-    __match_args__ = ("order_id", "pay_account", "stop_price", "released")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "stop_price", "released")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, stop_price: int, released: int) -> None:
@@ -152,7 +152,7 @@ class Ratcheted(Fact):
 class Reduced(Fact):
     """The order is smaller and keeps its place; `price` is that in the book, or 0 where it is not in it; `lots` are left open."""
 
-    __match_args__ = ("order_id", "pay_account", "price", "lots", "released")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "price", "lots", "released")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, price: int, lots: int, released: int) -> None:
@@ -167,7 +167,7 @@ class Reduced(Fact):
 class Amended(Fact):
     """The order left its place (at `price` in the book, or 0) with its whole hold, to be matched anew as the next events tell."""
 
-    __match_args__ = ("order_id", "user_id", "pay_account", "price", "released")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "user_id", "pay_account", "price", "released")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, user_id: int, pay_account: int, price: int, released: int) -> None:
@@ -185,7 +185,7 @@ class Closed(Fact):
     `released` is the hold it gives back; `price` the book price it left, 0 where it was not in the book.
     """
 
-    __match_args__ = ("order_id", "pay_account", "price", "released", "reason")
+    __match_args__: ClassVar[tuple[str, ...]] = ("order_id", "pay_account", "price", "released", "reason")
     __slots__ = __match_args__
 
     def __init__(self, order_id: int, pay_account: int, price: int, released: int, reason: str) -> None:
@@ -200,7 +200,7 @@ class Closed(Fact):
 class MarketOpened(Fact):
     """A market is open for trade."""
 
-    __match_args__ = ("market_id", "state")
+    __match_args__: ClassVar[tuple[str, ...]] = ("market_id", "state")
     __slots__ = __match_args__
 
     def __init__(self, market_id: int, state: MarketState) -> None:
@@ -212,7 +212,7 @@ class MarketOpened(Fact):
 class MarketSet(Fact):
     """A market has new rules."""
 
-    __match_args__ = ("market_id",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("market_id",)
     __slots__ = __match_args__
 
     def __init__(self, market_id: int) -> None:
@@ -223,7 +223,7 @@ class MarketSet(Fact):
 class MarketStateSet(Fact):
     """A market has a new state."""
 
-    __match_args__ = ("market_id", "state")
+    __match_args__: ClassVar[tuple[str, ...]] = ("market_id", "state")
     __slots__ = __match_args__
 
     def __init__(self, market_id: int, state: MarketState) -> None:
@@ -235,7 +235,7 @@ class MarketStateSet(Fact):
 class FeesSet(Fact):
     """A customer has a new tier."""
 
-    __match_args__ = ("user_id", "maker_fee_ppm", "taker_fee_ppm")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "maker_fee_ppm", "taker_fee_ppm")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, maker_fee_ppm: int, taker_fee_ppm: int) -> None:
@@ -248,7 +248,7 @@ class FeesSet(Fact):
 class CountdownSet(Fact):
     """A customer's switch is set to go off at `until`, or taken back (0)."""
 
-    __match_args__ = ("user_id", "until")
+    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "until")
     __slots__ = __match_args__
 
     def __init__(self, user_id: int, until: int) -> None:
@@ -267,7 +267,7 @@ class Ticked(Fact):
 class Refused(Fact):
     """Nothing changed. `code` is stable and is what the customer's program sees."""
 
-    __match_args__ = ("code",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("code",)
     __slots__ = __match_args__
 
     def __init__(self, code: str) -> None:

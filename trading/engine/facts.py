@@ -7,14 +7,14 @@ What must never happen here: a fact that somebody changes after it was given out
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 
 class Fact:
     """Equal by value, readable when printed. A fact names its fields, in order, in `__match_args__`."""
 
     __slots__: tuple[str, ...] = ()
-    __match_args__: tuple[str, ...] = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def values(self) -> tuple[Any, ...]:
         """Every field's value, in order."""

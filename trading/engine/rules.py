@@ -7,7 +7,7 @@ the quote asset's base units, so the only thing that ever rounds is a fee (see f
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from trading.engine.facts import Fact
 
@@ -94,7 +94,7 @@ class Market(Fact):
     that does not say. A maker fee below zero is a rebate.
     """
 
-    __match_args__ = (
+    __match_args__: ClassVar[tuple[str, ...]] = (
         "id", "base_asset_id", "quote_asset_id", "lot_base_units", "tick_quote_units", "maker_fee_ppm", "taker_fee_ppm",
         "min_notional", "band_ppm", "slippage_ppm", "max_open_orders",
     )  # fmt: skip
