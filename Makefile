@@ -83,6 +83,16 @@ format: ## lay out the Python code
 check-deploy: setup ## Django's deployment check on the production settings, with dummy secrets
 	@deploy/check-deploy
 
+.PHONY: compile
+compile: ## compile the engine's core, where this machine has a C compiler; without one it runs from its source
+	@$(PYTHON) -m deploy.setup compile
+
+bench-matching: bench-peers
+
+.PHONY: bench-peers
+bench-peers:
+	@$(PYTHON) -m deploy.setup bench
+
 bench-%: setup ## one benchmark: make bench-ledger, make bench-engine
 	@$(call ending_services,$(BENCH_STATE)); \
 	BOURSE_STATE=$(BENCH_STATE) $(BIN)/python -m benchmarks.$*
@@ -91,6 +101,8 @@ bench-%: setup ## one benchmark: make bench-ledger, make bench-engine
 requirements: ## pin the packages of requirements*.in anew, with hashes
 	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements.txt requirements.in
 	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements-dev.txt requirements-dev.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements-compile.txt requirements-compile.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements-bench.txt requirements-bench.in
 
 PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

@@ -4,6 +4,10 @@ import os
 from importlib import import_module
 
 from config.environment import database
+from trading import compiled
+
+# Before anything imports the core. Where nothing was compiled, the source runs.
+ENGINE_COMPILED = compiled.use()
 
 # The engine stands on the settings of its house: production's, or a developer's.
 _house = import_module(os.environ.get("BOURSE_HOUSE_SETTINGS", "config.settings.dev"))

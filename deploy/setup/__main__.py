@@ -1,4 +1,4 @@
-"""`python3.11 -m deploy.setup [run|demo|test|browser]`: prepares this checkout; a second run finds everything done.
+"""`python3.11 -m deploy.setup [run|demo|test|browser|compile|bench]`: prepares this checkout; a second run finds everything done.
 
 Steps that do not wait for each other run side by side.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from deploy.setup import browser, chain_nodes, machine, places, python_packages, site_build
+from deploy.setup import bench_peers, browser, chain_nodes, engine_build, machine, places, python_packages, site_build
 from deploy.setup.failures import SetupError
 from deploy.setup.progress import say
 
@@ -28,9 +28,14 @@ def steps(purpose: str) -> list[Step]:
     """What a purpose needs. npm waits for the Python packages only where they bring Node.js."""
     if purpose == "browser":
         return [Step("browser", browser.prepare)]
+    if purpose == "compile":
+        return [Step("python", python_packages.prepare), Step("compile", engine_build.prepare, after=("python",))]
+    if purpose == "bench":
+        return [Step("python", python_packages.prepare), Step("peers", bench_peers.prepare, after=("python",))]
     node_from: tuple[str, ...] = () if site_build.machines_own() else ("python",)
     needed = [
         Step("python", python_packages.prepare),
+        Step("compile", engine_build.prepare, after=("python",)),
         Step("nodes", chain_nodes.prepare),
         Step("npm", site_build.prepare_packages, after=node_from),
         Step("static", site_build.prepare_static, after=("npm",)),
@@ -78,7 +83,9 @@ def _check_port() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3.11 -m deploy.setup", description=__doc__)
-    parser.add_argument("purpose", nargs="?", default="run", choices=["run", "demo", "test", "browser"])
+    parser.add_argument(
+        "purpose", nargs="?", default="run", choices=["run", "demo", "test", "browser", "compile", "bench"]
+    )
     purpose = parser.parse_args().purpose
     try:
         machine.check(os.environ)

@@ -18,6 +18,7 @@ def run(
     failing: str,
     line: Callable[[str], None] | None = None,
     environment: Mapping[str, str] | None = None,
+    folder: Path = places.ROOT,
 ) -> None:
     """Runs to the end. `failing` says what could not be done and what to try; the program's last lines stand before it."""
     log = places.ROOT / "var" / "log" / f"setup-{step}.log"
@@ -26,7 +27,7 @@ def run(
     with log.open("a") as kept:
         child = subprocess.Popen(
             [str(word) for word in command],
-            cwd=places.ROOT,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
