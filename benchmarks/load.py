@@ -85,7 +85,7 @@ class HttpClient(asyncio.Protocol):
 
 
 class WebsocketClient(asyncio.Protocol):
-    """One connection with several commands in flight. Frames are masked with zeros, which leaves the prepared bytes as they are."""
+    """One connection with several commands in flight. Frames are masked with zeros, which leaves prepared bytes as they are."""
 
     def __init__(self, tally: Tally, handshake: bytes, bodies: Bodies, in_flight: int) -> None:
         self.tally, self.handshake, self.bodies, self.in_flight = tally, handshake, bodies, in_flight

@@ -18,3 +18,4 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher"
 ]  # fast on purpose; tests of hashing name Argon2 themselves
 LOGGING = {"level": "WARNING", "json": False}
+KEPT_CONNECTIONS_ASKED_AFTER_S = 0.0  # databases are made anew between tests, faster than a second

@@ -8,25 +8,23 @@ What must never happen here: an answer that says "not done" when it may have bee
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
 import uuid as uuids
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from threading import Lock, Thread
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
-import redis.asyncio as redis
 import structlog
-from channels.db import database_sync_to_async
 from django.conf import settings
-from redis.exceptions import ConnectionError as ValkeyConnectionError
-from redis.exceptions import RedisError
 
-from exchange.core.errors import OutcomeUnknown, Unavailable
+from exchange.accounts.api import threads
+from exchange.core.errors import DomainError, OutcomeUnknown, Unavailable
 from exchange.core.ids import uuid7
+from exchange.outbox import valkey
 from trading import wire
 from trading.models import Command, CommandKey
 
@@ -35,8 +33,11 @@ log = structlog.get_logger(__name__)
 BACKLOG_MAX = 20_000
 REPLY_TIMEOUT_S = 5.0
 CONFIRM_TIMEOUT_S = 3.0
-SENDING_MAX = 32
 RECONNECT_S = 0.2
+LATE_EACH_S = 0.1
+Encode = Callable[..., bytes]
+Reply = dict[str, Any]
+_APPEND = valkey.Script(wire.APPEND)
 
 
 class Backlogged(Unavailable):
@@ -57,95 +58,137 @@ class EngineOutcomeUnknown(OutcomeUnknown):
     code = "outcome_unknown"
 
 
+class _Late(Exception):
+    """No reply came in time."""
+
+
 class Line:
     """The commands and replies of one event loop."""
 
     def __init__(self) -> None:
         self.process = uuids.uuid4().hex
-        self._client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=CONFIRM_TIMEOUT_S)
-        self._append = self._client.register_script(wire.APPEND)
-        # Fewer at once than the client has connections: one that finds none fails as if Valkey were away, and a command would
-        # be given up whose sending never began.
-        self._sending = asyncio.Semaphore(SENDING_MAX)
-        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._pipe = valkey.pipe()
+        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        self._due: deque[tuple[float, asyncio.Future[Reply]]] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
         self._subscribed = asyncio.Event()
-        self._listener: asyncio.Task[None] | None = None
+        self._listener: valkey.Listener | None = None
 
-    async def ask(self, *, shard: int, encode: Callable[..., bytes]) -> dict[str, Any]:
+    async def ask(self, *, shard: int, encode: Encode) -> Reply:
         """Send one command and wait for its reply. `encode` is called with uuid, process and asked_at_ms.
 
         Raises Backlogged and EngineUnavailable (not taken), EngineOutcomeUnknown (taken or not, nobody can say yet).
         """
-        await self._ready()
-        uuid = uuid7()
-        body = encode(uuid=uuid, process=self.process, asked_at_ms=time.time_ns() // 1_000_000)
-        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[str(uuid)] = reply
+        if not self._subscribed.is_set():
+            await self._ready()
+        uuid, reply = self._sent(shard, encode)
         try:
-            await self._send(shard, body)
-            async with asyncio.timeout(getattr(settings, "ENGINE_REPLY_TIMEOUT_S", REPLY_TIMEOUT_S)):
-                return await reply
-        except TimeoutError:
-            return await self._from_database(uuid)
+            return await reply
+        except _Late:
+            (found,) = await self._from_database([uuid])
+            if isinstance(found, DomainError):
+                raise found from None
+            return found
         finally:
             self._waiting.pop(str(uuid), None)
 
+    async def ask_many(self, asked: Sequence[tuple[int, Encode]]) -> list[Reply | DomainError]:
+        """The same for several, sent in one write and, within a shard, in this order. Each has its reply or the error that it
+        would have raised alone."""
+        if not self._subscribed.is_set():
+            try:
+                await self._ready()
+            except EngineUnavailable as error:
+                return [error] * len(asked)
+        sent = [self._sent(shard, encode) for shard, encode in asked]
+        try:
+            got = await asyncio.gather(*(reply for _, reply in sent), return_exceptions=True)
+        finally:
+            for uuid, _ in sent:
+                self._waiting.pop(str(uuid), None)
+        late = [place for place, answer in enumerate(got) if isinstance(answer, _Late)]
+        if late:
+            found = await self._from_database([sent[place][0] for place in late])
+            for place, answer in zip(late, found, strict=True):
+                got[place] = answer
+        for answer in got:
+            if isinstance(answer, BaseException) and not isinstance(answer, DomainError):
+                raise answer
+        return got  # type: ignore[return-value]
+
     async def close(self) -> None:
         if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
-        await self._client.aclose()
+            self._listener.close()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        valkey.close()
 
     async def _ready(self) -> None:
-        if self._subscribed.is_set():
-            return
-        if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(), name="engine-replies")
+        if self._listener is None:
+            self._listener = valkey.Listener(
+                settings.REDIS_URL, wire.replies(self.process), heard=self._take, standing=self._stands,
+                again_s=RECONNECT_S,
+            )  # fmt: skip
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
                 await self._subscribed.wait()
         except TimeoutError as error:
             raise EngineUnavailable("Trading is not available at the moment. Nothing was sent.") from error
 
-    async def _send(self, shard: int, body: bytes) -> None:
-        keys = [wire.stream(shard), wire.generation(shard)]
-        most = getattr(settings, "ENGINE_BACKLOG_MAX", BACKLOG_MAX)
-        arguments = [most, str(uuids.uuid4()), body]
-        async with self._sending:
-            await self._send_once_or_twice(keys, arguments)
+    def _stands(self, standing: bool) -> None:
+        (self._subscribed.set if standing else self._subscribed.clear)()
 
-    async def _send_once_or_twice(self, keys: list[str], arguments: list[Any]) -> None:
-        for attempt in (1, 2):
-            try:
-                taken = await self._append(keys=keys, args=arguments)
-            except ValkeyConnectionError:
-                # It may have arrived. The same UUID again is safe: the engine does it once.
-                if attempt == 2:
-                    return
-                continue
-            except RedisError as error:
-                raise EngineUnavailable("Trading is not available at the moment. Nothing was sent.") from error
-            if taken is None:
-                raise Backlogged("The engine is busy. Nothing was placed; please try again in a moment.")
+    def _sent(self, shard: int, encode: Encode) -> tuple[UUID, asyncio.Future[Reply]]:
+        uuid = uuid7()
+        body = encode(uuid=uuid, process=self.process, asked_at_ms=uuid.int >> 80)
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiting[str(uuid)] = reply
+        self._due.append((self._loop.time() + getattr(settings, "ENGINE_REPLY_TIMEOUT_S", REPLY_TIMEOUT_S), reply))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(LATE_EACH_S, self._look)
+        self._append(shard, str(uuid), body, reply, attempt=1)
+        return uuid, reply
+
+    def _append(self, shard: int, uuid: str, body: bytes, reply: asyncio.Future[Reply], *, attempt: int) -> None:
+        # The generation's name, where one is needed, is this command's own: no two lives of a stream are called alike.
+        taken = self._pipe.evaluate(
+            _APPEND,
+            (wire.stream(shard), wire.generation(shard)),
+            (getattr(settings, "ENGINE_BACKLOG_MAX", BACKLOG_MAX), uuid, body),
+        )
+        taken.add_done_callback(partial(self._appended, shard, uuid, body, reply, attempt))
+
+    def _appended(
+        self,
+        shard: int,
+        uuid: str,
+        body: bytes,
+        reply: asyncio.Future[Reply],
+        attempt: int,
+        taken: asyncio.Future[Any],
+    ) -> None:
+        """Valkey's word on it. Where the connection was lost it may have arrived: the same UUID again is safe."""
+        error = None if taken.cancelled() else taken.exception()
+        if reply.done():
             return
+        if error is None and not taken.cancelled():
+            if taken.result() is None:
+                reply.set_exception(Backlogged("The engine is busy. Nothing was done; please try again in a moment."))
+        elif isinstance(error, valkey.Lost) or (isinstance(error, valkey.Refused) and "NOSCRIPT" in str(error)):
+            if attempt == 1:
+                self._append(shard, uuid, body, reply, attempt=2)
+        elif attempt == 1:
+            reply.set_exception(EngineUnavailable("Trading is not available at the moment. Nothing was sent."))
 
-    async def _listen(self) -> None:
-        channel = wire.replies(self.process)
-        while True:
-            try:
-                async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(channel)
-                    async for message in pubsub.listen():
-                        if message["type"] == "subscribe":
-                            self._subscribed.set()
-                        elif message["type"] == "message":
-                            self._take(message["data"])
-            except (RedisError, OSError) as error:
-                log.warning("engine replies interrupted", error=str(error))
-            finally:
-                self._subscribed.clear()
-            await asyncio.sleep(RECONNECT_S)
+    def _look(self) -> None:
+        """Those that have waited too long; all wait equally long, so the first due stand first."""
+        now = self._loop.time()
+        while self._due and (self._due[0][0] <= now or self._due[0][1].done()):
+            _, reply = self._due.popleft()
+            if not reply.done():
+                reply.set_exception(_Late())
+        self._sweep = self._loop.call_later(LATE_EACH_S, self._look) if self._due else None
 
     def _take(self, data: bytes) -> None:
         for reply in orjson.loads(data):
@@ -154,32 +197,42 @@ class Line:
                 waiting.set_result(reply)
 
     @staticmethod
-    async def _from_database(uuid: UUID) -> dict[str, Any]:
-        reply = await database_sync_to_async(stored_reply)(uuid)
-        if reply is None:
-            raise EngineOutcomeUnknown("The engine has not answered in time. Ask again by your client order id.")
-        return reply
+    async def _from_database(asked: Sequence[UUID]) -> list[Reply | DomainError]:
+        found = await threads.run(stored_replies, asked)
+        unknown = "The engine has not answered in time. Ask again by your client order id."
+        return [found.get(uuid) or EngineOutcomeUnknown(unknown) for uuid in asked]
 
 
-def stored_reply(uuid: UUID) -> dict[str, Any] | None:
-    """What the engine committed for a command, if it did: the reply may have been lost on its way."""
-    key = CommandKey.objects.filter(command_uuid=uuid).first()
-    command = Command.objects.filter(id=key.command_id).first() if key else None
-    if command is None:
-        return None
-    return {"id": str(uuid), "code": command.verdict, "order_id": command.order_id, "order": None}
+def stored_replies(asked: Iterable[UUID]) -> dict[UUID, Reply]:
+    """What the engine committed for these commands, if it did: the replies may have been lost on their way."""
+    keys = {key.command_id: key.command_uuid for key in CommandKey.objects.filter(command_uuid__in=list(asked))}
+    return {
+        keys[command.id]: {
+            "id": str(keys[command.id]), "code": command.verdict, "order_id": command.order_id, "order": None,
+        }
+        for command in Command.objects.filter(id__in=list(keys))
+    }  # fmt: skip
 
 
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, Line] = WeakKeyDictionary()
 
 
-async def ask(*, shard: int, encode: Callable[..., bytes]) -> dict[str, Any]:
-    """Ask on the line of the running event loop."""
+def _line() -> Line:
     loop = asyncio.get_running_loop()
     line = _lines.get(loop)
     if line is None:
         line = _lines[loop] = Line()
-    return await line.ask(shard=shard, encode=encode)
+    return line
+
+
+async def ask(*, shard: int, encode: Encode) -> Reply:
+    """Ask on the line of the running event loop."""
+    return await _line().ask(shard=shard, encode=encode)
+
+
+async def ask_many(asked: Sequence[tuple[int, Encode]]) -> list[Reply | DomainError]:
+    """Ask several at once: (shard, encode) each."""
+    return await _line().ask_many(asked)
 
 
 async def close() -> None:
@@ -192,11 +245,21 @@ _background: asyncio.AbstractEventLoop | None = None
 _background_lock = Lock()
 
 
-def ask_sync(*, shard: int, encode: Callable[..., bytes]) -> dict[str, Any]:
-    """The same for threads, commands and tasks: one event loop in a thread of its own serves them all."""
+def _in_background() -> asyncio.AbstractEventLoop:
+    """One event loop in a thread of its own serves all threads, commands and tasks."""
     global _background
     with _background_lock:
         if _background is None:
             _background = asyncio.new_event_loop()
             Thread(target=_background.run_forever, name="engine-line", daemon=True).start()
-    return asyncio.run_coroutine_threadsafe(ask(shard=shard, encode=encode), _background).result()
+        return _background
+
+
+def ask_sync(*, shard: int, encode: Encode) -> Reply:
+    """`ask` for threads, commands and tasks."""
+    return asyncio.run_coroutine_threadsafe(ask(shard=shard, encode=encode), _in_background()).result()
+
+
+def ask_many_sync(asked: Sequence[tuple[int, Encode]]) -> list[Reply | DomainError]:
+    """`ask_many` for threads, commands and tasks."""
+    return asyncio.run_coroutine_threadsafe(ask_many(asked), _in_background()).result()

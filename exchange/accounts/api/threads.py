@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any
 
 from asgiref.sync import SyncToAsync
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
@@ -30,7 +31,7 @@ def _with_open_connection(work: Callable[..., Any], *arguments: Any, **named: An
     for connection in connections.all(initialized_only=True):
         connection.close_at = None  # not at the end of a request: this thread serves many
         # Asked whether it still stands before it is used after a pause, so that a database's restart fails nobody.
-        connection.health_check_enabled = idle_s > ASKED_AFTER_S
+        connection.health_check_enabled = idle_s > getattr(settings, "KEPT_CONNECTIONS_ASKED_AFTER_S", ASKED_AFTER_S)
         connection.close_if_unusable_or_obsolete()
     try:
         return work(*arguments, **named)
