@@ -28,7 +28,8 @@ from trading import wire
 from trading.models import Command, Order, Trade
 from trading.runner import faults, store
 from trading.runner.leadership import Doubt, Fenced
-from trading.runner.process import Reigning, ShardProcess
+from trading.runner.process import Reigning
+from trading.runner.shard import ShardProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SEEDS = [int(os.environ["SIMULATE_SEED"])] if "SIMULATE_SEED" in os.environ else [1, 2, 3]

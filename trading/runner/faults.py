@@ -1,24 +1,29 @@
 """Named points at which a test may kill or stop the real process, with a count of how often each was passed.
 
-Armed by the environment alone: ENGINE_FAULT="point:nth:SIGNAL". Production settings refuse it (see process.py).
-What must never happen here: anything at all, unless armed.
+Armed by the environment alone: ENGINE_FAULT="point:nth:SIGNAL", several with commas between them. Production settings refuse
+it (see process.py). What must never happen here: anything at all, unless armed.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 VARIABLE = "ENGINE_FAULT"
 LOG_VARIABLE = "ENGINE_FAULT_LOG"
 
-INSIDE_TRANSACTION = "inside_transaction"
+BEFORE_BATCH = "before_batch"  # taken, nothing done
+INSIDE_TRANSACTION = "inside_transaction"  # all written under row locks, the shard not moved on
 BEFORE_COMMIT = "before_commit"
-AFTER_COMMIT = "after_commit"
-AFTER_RELEASE = "after_release"
-POINTS = (INSIDE_TRANSACTION, BEFORE_COMMIT, AFTER_COMMIT, AFTER_RELEASE)
+AFTER_COMMIT = "after_commit"  # committed, nobody told
+BEFORE_RELEASE = "before_release"
+INSIDE_RELEASE = "inside_release"  # a record told in part
+AFTER_RELEASE = "after_release"  # told, and nowhere noted that it was
+POINTS = (BEFORE_BATCH, INSIDE_TRANSACTION, BEFORE_COMMIT, AFTER_COMMIT, BEFORE_RELEASE, INSIDE_RELEASE, AFTER_RELEASE)
 
 hits: Counter[str] = Counter()
 
@@ -27,16 +32,28 @@ def armed() -> bool:
     return VARIABLE in os.environ
 
 
+def portion(usual: int) -> int:
+    """How much goes out in one call: armed, the least, so that a small batch has an inside, too."""
+    return 1 if VARIABLE in os.environ else usual
+
+
 def point(name: str) -> None:
     """Count the passage; die or stop here if the environment says so."""
     if VARIABLE not in os.environ:
         return
     hits[name] += 1
-    wanted, nth, signal_name = os.environ[VARIABLE].split(":")
-    if name == wanted and hits[name] == int(nth):
-        if log := os.environ.get(LOG_VARIABLE):
-            with Path(log).open("a") as handle:
-                handle.write(f"{name} {hits[name]} {signal_name}\n")
-                handle.flush()
-                os.fsync(handle.fileno())
-        os.kill(os.getpid(), signal.Signals[signal_name])
+    signal_name = _plan(os.environ[VARIABLE]).get((name, hits[name]))
+    if signal_name is None:
+        return
+    if log := os.environ.get(LOG_VARIABLE):
+        with Path(log).open("a") as handle:
+            handle.write(f"{name} {hits[name]} {signal_name} {time.monotonic_ns()}\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+    os.kill(os.getpid(), signal.Signals[signal_name])
+
+
+@cache
+def _plan(text: str) -> dict[tuple[str, int], str]:
+    faults = [fault.split(":") for fault in text.split(",")]
+    return {(name, int(nth)): signal_name for name, nth, signal_name in faults}

@@ -1,31 +1,24 @@
-"""The engine's process: lead a shard, take what has gathered, commit it, tell it; and again.
+"""One reign over a shard: take what has gathered, commit it, tell it; and again, until it ends in doubt, fenced or in peace.
 
-Whatever is in doubt ends one way: the book is thrown away, the epoch is raised, the book is loaded from the database. A start
-is the same way. What must never happen here: a batch on a book that may not be the database's.
+What must never happen here: a batch on a book that may not be the database's.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import orjson
 import psycopg2
-import redis
 import structlog
 from django.conf import settings
 from django.db import Error as DjangoDatabaseError
-from django.db import close_old_connections, connections
 from django.db import connection as django_connection
-from redis.exceptions import RedisError
 
 from exchange.ledger.services import accounts as ledger_accounts
-from trading import selectors, wire
+from trading import selectors
 from trading.engine.batching import MoreAccountsNeeded
 from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, metrics, store
@@ -37,6 +30,9 @@ from trading.runner.release import Releaser, Shown, Told
 from trading.runner.stream import Position, Stream
 from trading.wire import Malformed
 
+if TYPE_CHECKING:
+    from trading.runner.shard import ShardProcess
+
 log = structlog.get_logger(__name__)
 
 BATCH_MAX = 1_000
@@ -46,89 +42,10 @@ SNAPSHOT_LEVELS = 1_000
 ROUNDS_MAX = 5
 RETRY_S = 0.01
 RETRY_S_MAX = 1.0
-DOUBT_S = 0.2
 PARTITIONS_EACH = 1_000_000  # commands; a partition holds ten million
 ENGINE_ERROR = "engine_error"
 # PostgreSQL's classes of errors that go away by themselves: rollback, lock not had, no room, operator.
 _PASSING = ("40", "55", "53", "57")
-
-
-class ShardProcess:
-    """One shard's engine, from `run` to SIGTERM (`stop`)."""
-
-    def __init__(self, *, shard: int, client: redis.Redis) -> None:
-        if faults.armed() and getattr(settings, "PRODUCTION", False):
-            raise RuntimeError(f"{faults.VARIABLE} is for tests; production does not start with it")
-        self.shard = shard
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self._client = client
-        self._stopping = Event()
-        self._alive_until = 0.0  # monotonic; the heartbeat goes on until then and no longer
-        self._label = str(shard)
-        self._heartbeat_ms = getattr(settings, "ENGINE_HEARTBEAT_MS", leadership.HEARTBEAT_MS)
-
-    @property
-    def leading(self) -> bool:
-        return self._alive_until > time.monotonic()
-
-    def stop(self) -> None:
-        """End after the batch under way."""
-        self._stopping.set()
-
-    def run(self, *, takeover: bool = False) -> None:
-        """Lead whenever nobody else does, until `stop`."""
-        Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        while not self._stopping.is_set():
-            try:
-                if not takeover and not leadership.wait_for_a_vacancy(
-                    self._client, self.shard, stopping=self._stopping.is_set
-                ):
-                    return
-                takeover = False
-                self._lead()
-            except Fenced as error:
-                log.warning("engine fenced", shard=self.shard, reason=str(error))
-                metrics.REBUILDS.labels(self._label, "fenced").inc()
-            except (Doubt, DjangoDatabaseError, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-                log.warning("engine in doubt, loading again", shard=self.shard, reason=str(error))
-                metrics.REBUILDS.labels(self._label, "doubt").inc()
-                takeover = True
-                self._stopping.wait(DOUBT_S)
-            except (RedisError, OSError) as error:
-                log.warning("engine waits for Valkey", shard=self.shard, reason=str(error))
-                metrics.REBUILDS.labels(self._label, "valkey").inc()
-                self._stopping.wait(DOUBT_S)
-            finally:
-                self._alive_until = 0.0
-                metrics.LEADING.labels(self._label).set(0)
-
-    def _lead(self) -> None:
-        self._alive_until = time.monotonic() + 60.0  # loading may take its time
-        close_old_connections()
-        _forget_the_last_book()
-        connection = psycopg2.connect(**connections["default"].get_connection_params())
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(store.SESSION)
-            connection.commit()
-            reigning = Reigning(self, connection)
-            _spare_the_collector()
-            reigning.until_stopped()
-        finally:
-            connection.close()
-
-    def alive(self) -> None:
-        """The loop came round: the heart may beat on for a while."""
-        self._alive_until = time.monotonic() + 5.0
-
-    def _beat(self) -> None:
-        client = redis.Redis(connection_pool=self._client.connection_pool)
-        while not self._stopping.wait(self._heartbeat_ms / 3_000):
-            if self.leading:
-                try:
-                    client.set(wire.leader(self.shard), self.name, px=self._heartbeat_ms)
-                except (RedisError, OSError) as error:
-                    log.warning("heartbeat not heard", shard=self.shard, error=str(error))
 
 
 class Reigning:
@@ -140,8 +57,8 @@ class Reigning:
         self._client = process._client
         shard = self._shard = process.shard
         started = time.perf_counter()
-        reign = leadership.take(connection, shard=shard, name=process.name)
-        self._client.set(wire.leader(shard), process.name, px=process._heartbeat_ms)
+        reign = leadership.take(connection, shard=shard, name=process.name, after=process._epoch)
+        process.took(reign.epoch)
         self._views = {view.id: view for view in selectors.markets() if view.shard == shard}
         fee_accounts = self._fee_accounts()
         self._make_partitions()
@@ -158,7 +75,9 @@ class Reigning:
         self._batcher = Batcher(
             connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
         )
-        self._releaser = Releaser(self._client, shard=shard, views=self._views, published_seq=reign.published_seq)
+        self._releaser = Releaser(
+            self._client, shard=shard, epoch=reign.epoch, views=self._views, published_seq=reign.published_seq
+        )
         self._intake = Intake(stream, position, malformed=self._malformed)
         for record in untold:
             self._releaser.tell(Told(orjson.loads(record), None))
@@ -183,6 +102,7 @@ class Reigning:
         self._process.alive()
         self._show_books()
         if entries := self._intake.take(most=self._batch_max, seconds=self._idle_s()):
+            faults.point(faults.BEFORE_BATCH)
             self._batch(entries)
 
     def close(self, *, seconds: float) -> None:
@@ -321,20 +241,5 @@ class Reigning:
                 (self._releaser.published_seq, self._shard, self._progress.epoch),
             )
         self._connection.commit()
-        self._process._alive_until = 0.0
-        self._client.delete(wire.leader(self._shard))
+        self._process.left()
         log.info("engine ended", shard=self._shard, seq=self._progress.seq)
-
-
-def _forget_the_last_book() -> None:
-    """A book thrown away is a ring of orders that only the collector frees, and it does not look at what it is spared."""
-    if gc.get_freeze_count():
-        gc.unfreeze()
-        gc.collect()
-
-
-def _spare_the_collector() -> None:
-    """A book is a million objects that live long, and whoever leaves it is freed at once, for nothing in it points to him
-    any more; looking for garbage there takes a fifth of the engine's time. What was loaded is left out, until the next load."""
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)

@@ -22,7 +22,7 @@ from exchange.core.times import iso
 from trading import candles as grid
 from trading import presentation, wire
 from trading.presentation import MARKET_STATES, MarketView, TradeRow
-from trading.runner import faults
+from trading.runner import faults, leadership
 from trading.runner.stream import Position
 
 log = structlog.get_logger(__name__)
@@ -32,11 +32,14 @@ RETRY_S = 0.2
 PAIRS_PER_CALL = 2_000
 USERS_PER_CALL = 2_000
 
-# KEYS: stream, generation. ARGV: our generation, the id up to which the stream is consumed, number of messages, then
-# channel and message of each, then key and value of each snapshot. Trims only the life of the stream that we read.
+# KEYS: stream, generation, epoch. ARGV: our generation, the id up to which the stream is consumed, our epoch, number of
+# messages, then channel and message of each, then key and value of each snapshot. Trims only the life of the stream that we
+# read, and does nothing for a leader whose time is over: its book would stand over the new one's.
 _RELEASE = """
-local at = 4
-for i = 1, tonumber(ARGV[3]) do
+local epoch = redis.call('GET', KEYS[3])
+if epoch and tonumber(epoch) > tonumber(ARGV[3]) then return 0 end
+local at = 5
+for i = 1, tonumber(ARGV[4]) do
   redis.call('PUBLISH', ARGV[at], ARGV[at + 1])
   at = at + 2
 end
@@ -85,12 +88,15 @@ class Told(NamedTuple):
 class Releaser:
     """Publishes in order. `published_seq` is the last sequence that surely went out."""
 
-    def __init__(self, client: redis.Redis, *, shard: int, views: Mapping[int, MarketView], published_seq: int) -> None:
+    def __init__(
+        self, client: redis.Redis, *, shard: int, epoch: int, views: Mapping[int, MarketView], published_seq: int
+    ) -> None:
         self.published_seq = published_seq
+        self._shard, self._epoch = shard, epoch
         self._client = client
         self._script = client.register_script(_RELEASE)
         self._heard = client.register_script(_HEARD)
-        self._keys = [wire.stream(shard), wire.generation(shard)]
+        self._keys = [wire.stream(shard), wire.generation(shard), leadership.epoch_key(shard)]
         self._views = views
         self._assets = {v.base_asset_id: (v.base, v.base_decimals) for v in views.values()}
         self._assets |= {v.quote_asset_id: (v.quote, v.quote_decimals) for v in views.values()}
@@ -134,10 +140,13 @@ class Releaser:
         seq = None
         if told.record is not None:
             seq = told.record["seq"]
+            faults.point(faults.BEFORE_RELEASE)
             pairs = self._messages(told.record)
-        while len(pairs) > PAIRS_PER_CALL:
-            self._send(pairs[:PAIRS_PER_CALL], None, {})
-            pairs = pairs[PAIRS_PER_CALL:]
+        at_once = faults.portion(PAIRS_PER_CALL)
+        while len(pairs) > at_once:
+            self._send(pairs[:at_once], None, {})
+            pairs = pairs[at_once:]
+            faults.point(faults.INSIDE_RELEASE)
         self._send(pairs, told.position, dict(map(snapshot, told.books)))
         if seq is not None:
             self.published_seq = max(self.published_seq, seq)
@@ -145,12 +154,13 @@ class Releaser:
 
     def _send(self, pairs: list[tuple[str, bytes]], position: Position | None, snapshots: Mapping[str, bytes]) -> None:
         arguments: list[Any] = [position.generation, position.id] if position else ["", ""]
-        arguments.append(len(pairs))
+        arguments += [self._epoch, len(pairs)]
         for pair in pairs:
             arguments.extend(pair)
         for item in snapshots.items():
             arguments.extend(item)
-        self._script(keys=self._keys, args=arguments)
+        if not self._script(keys=self._keys, args=arguments):
+            log.warning("not told: another leads", shard=self._shard, epoch=self._epoch)
 
     def _messages(self, record: dict[str, Any]) -> list[tuple[str, bytes]]:
         pairs = reply_messages(record)

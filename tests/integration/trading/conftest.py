@@ -70,8 +70,16 @@ class Engine:
         return process.wait(timeout=seconds)
 
     def hits(self) -> list[str]:
+        """Each fault that struck: "point nth SIGNAL"."""
+        return [" ".join(line[:3]) for line in self._hit_lines()]
+
+    def struck_at(self) -> list[float]:
+        """When, by time.monotonic(), which all processes of a machine share."""
+        return [int(line[3]) / 1e9 for line in self._hit_lines()]
+
+    def _hit_lines(self) -> list[list[str]]:
         path = self.folder / "hits"
-        return path.read_text().split("\n")[:-1] if path.exists() else []
+        return [line.split() for line in path.read_text().split("\n")[:-1]] if path.exists() else []
 
     def end(self) -> None:
         for process in self.processes:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from trading.runner import metrics
-from trading.runner.process import ShardProcess
+from trading.runner.shard import ShardProcess
 
 
 class Command(BaseCommand):
