@@ -6,20 +6,16 @@ What must never happen here: a write, an unbounded page, or an order shown to so
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import orjson
-import redis
-from django.conf import settings
-from django.db.models import Max, Min, Q, Sum
-from redis.exceptions import RedisError
+from django.db.models import Q
 
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest, NotFound, Unavailable
 from trading import candles as candle_grid
-from trading import presentation
-from trading.models import Candle, Command, Market, Order, OrderKey, Trade
+from trading import presentation, tape
+from trading.models import Command, Market, Order, OrderKey, Trade
 from trading.presentation import (
     BookView,
     CandleView,
@@ -129,52 +125,38 @@ def trades(market: str, *, before: int | None = None, limit: int = 50) -> list[T
     return [presentation.trade(view, trade_row(row)) for row in found.order_by("-id")[: min(limit, PAGE_MAX)]]
 
 
-def candles(market: str, interval: str, *, before: datetime | None = None, limit: int = 300) -> list[CandleView]:
-    """The newest candles that begin before `before`, oldest first. Times without a trade have no candle."""
+def candles(
+    market: str,
+    interval: str,
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    limit: int = 300,
+    now: datetime,
+) -> list[CandleView]:
+    """A page of candles without a gap, oldest first; see tape.candles. Raises MarketNotFound, IntervalInvalid."""
     view = _by_symbol(market)
     if interval not in candle_grid.INTERVALS:
-        raise IntervalInvalid(f"An interval is one of {', '.join(candle_grid.INTERVALS)}.", param="interval")
-    found = Candle.objects.filter(market_id=view.id, interval=candle_grid.index(interval))
-    if before is not None:
-        found = found.filter(open_time__lt=before)
-    rows = found.order_by("-open_time")[: min(limit, PAGE_MAX)]
-    return [
-        CandleView(
-            time=row.open_time,
-            open=view.price(row.open),
-            high=view.price(row.high),
-            low=view.price(row.low),
-            close=view.price(row.close),
-            volume=view.quantity(int(row.lots)),
-            quote_volume=view.quote_amount(int(row.quote_units)),
-        )
-        for row in reversed(rows)
-    ]
+        raise IntervalInvalid(f"An interval is one of {', '.join(candle_grid.BY_LENGTH)}.", param="interval")
+    return tape.candles(view, interval, after=after, before=before, limit=max(1, min(limit, PAGE_MAX)), now=now)
 
 
 def tickers(*, now: datetime) -> list[TickerView]:
     """Every market's last 24 hours. A few queries a market."""
-    return [_ticker(view, now=now) for view in markets()]
+    return [tape.ticker(view, now=now) for view in markets()]
 
 
 def ticker(market: str, *, now: datetime) -> TickerView:
     """Raises MarketNotFound."""
-    return _ticker(_by_symbol(market), now=now)
+    return tape.ticker(_by_symbol(market), now=now)
 
 
 def book(market: str, depth: int = 100) -> BookView:
     """The book as the engine last showed it (at most 100 ms behind). Raises MarketNotFound, BookUnavailable."""
-    view = _by_symbol(market)
-    shown = _shown_book(view.symbol)
+    shown = tape.book(_by_symbol(market), depth=max(1, min(depth, BOOK_DEPTH_MAX)))
     if shown is None:
         raise BookUnavailable("This market's order book is not available at the moment.", param="market")
-    depth = max(1, min(depth, BOOK_DEPTH_MAX))
-    return BookView(
-        market=view.symbol,
-        u=shown["u"],
-        bids=tuple((price, quantity) for price, quantity in shown["bids"][:depth]),
-        asks=tuple((price, quantity) for price, quantity in shown["asks"][:depth]),
-    )
+    return shown
 
 
 def order_row(row: Order) -> OrderRow:
@@ -288,48 +270,3 @@ def _market(row: Market) -> MarketView:
         price_band=presentation.percent(row.band_ppm) if row.band_ppm else None,
         slippage=presentation.percent(row.slippage_ppm),
     )
-
-
-def _ticker(view: MarketView, *, now: datetime) -> TickerView:
-    day = Candle.objects.filter(
-        market_id=view.id, interval=candle_grid.index("1m"), open_time__gt=now - timedelta(days=1), open_time__lte=now
-    )
-    sums = day.aggregate(high=Max("high"), low=Min("low"), lots=Sum("lots"), quote=Sum("quote_units"))
-    first = day.order_by("open_time").values_list("open", flat=True).first()
-    last = Trade.objects.filter(market_id=view.id).order_by("-id").values_list("price", flat=True).first()
-    shown = _shown_book(view.symbol) or {"bids": [], "asks": []}
-    return TickerView(
-        market=view.symbol,
-        last=view.price(last) if last is not None else None,
-        bid=shown["bids"][0][0] if shown["bids"] else None,
-        ask=shown["asks"][0][0] if shown["asks"] else None,
-        open=view.price(first) if first is not None else None,
-        high=view.price(sums["high"]) if sums["high"] is not None else None,
-        low=view.price(sums["low"]) if sums["low"] is not None else None,
-        volume=view.quantity(int(sums["lots"] or 0)),
-        quote_volume=view.quote_amount(int(sums["quote"] or 0)),
-        change=_fraction(last - first, first) if first and last is not None else None,
-        time=now,
-    )
-
-
-def _fraction(part: int, whole: int) -> str:
-    """part/whole, cut towards zero at four places."""
-    units = abs(part) * 10_000 // whole
-    return amounts.format(-units if part < 0 else units, decimals=4)
-
-
-_client: redis.Redis | None = None
-
-
-def _shown_book(symbol: str) -> dict[str, Any] | None:
-    """The engine's snapshot in Valkey; None where there is none or Valkey is out of reach."""
-    global _client
-    if _client is None:
-        _client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        text = _client.get(f"md:{symbol}:book")
-    except RedisError:
-        return None
-    shown: dict[str, Any] | None = orjson.loads(text) if text else None
-    return shown

@@ -27,8 +27,8 @@ def parse(text: str, *, param: str | None = None) -> datetime:
     """The moment that an ISO 8601 text names; its zone must be given. Raises TimeInvalid."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise TimeInvalid('A time is ISO 8601 with its zone, such as "2026-11-20T05:32:05Z".', param=param)
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # not a time, or one that no calendar of ours reaches in UTC
+        pass
+    raise TimeInvalid('A time is ISO 8601 with its zone, such as "2026-11-20T05:32:05Z".', param=param)

@@ -16,7 +16,7 @@ from exchange.accounts.api.views import CustomerView, PublicView
 from exchange.core import times
 from trading import selectors
 from trading.api import answers, shapes
-from trading.candles import INTERVALS
+from trading.candles import BY_LENGTH
 
 BOOK_DEPTH, BOOK_DEPTH_MAX = 100, 1000
 CANDLES, CANDLES_MAX = 300, 1000
@@ -100,25 +100,27 @@ class TickersView(PublicView):
 class CandlesView(PublicView):
     """GET markets/{symbol}/candles."""
 
-    parameters: ClassVar[tuple[str, ...]] = ("interval", "limit", "before")
+    parameters: ClassVar[tuple[str, ...]] = ("interval", "limit", "before", "after")
 
     @extend_schema(
         operation_id="candles",
-        summary="Candles of a market, oldest first",
+        summary="Candles of a market, oldest first, without a gap",
+        description="Without `after` the newest that begin before `before`; with it the first that begin after it.",
         tags=["markets"],
         parameters=[
-            OpenApiParameter("interval", str, enum=list(INTERVALS), default="1m"),
+            OpenApiParameter("interval", str, enum=list(BY_LENGTH), default="1m"),
             OpenApiParameter("limit", int, description="1 to 1000.", default=CANDLES),
             OpenApiParameter("before", str, description="Only candles that begin before this ISO 8601 time."),
+            OpenApiParameter("after", str, description="Only candles that begin after this ISO 8601 time."),
         ],
         responses=answers.Candles,
     )
     def get(self, request: Request, symbol: str) -> Response:
         interval = request.query_params.get("interval", "1m")
         wanted = pages.limit(request, default=CANDLES, most=CANDLES_MAX)
-        text = request.query_params.get("before")
-        before = times.parse(text, param="before") if text is not None else None
-        rows = selectors.candles(symbol, interval, before=before, limit=wanted)
+        given = {name: request.query_params.get(name) for name in ("before", "after")}
+        bounds = {name: times.parse(text, param=name) for name, text in given.items() if text is not None}
+        rows = selectors.candles(symbol, interval, **bounds, limit=wanted, now=self.now)
         return Response({"data": [shapes.candle(view) for view in rows]})
 
 

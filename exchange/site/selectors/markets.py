@@ -136,7 +136,7 @@ def _spark(symbol: str, now: datetime) -> str:
     day_ago = now - timedelta(days=1)
     candles: list[CandleView] = []
     for interval in SPARK_INTERVALS:
-        found = trading.candles(symbol, interval, limit=SPARK_POINTS)
+        found = trading.candles(symbol, interval, limit=SPARK_POINTS, now=now)
         candles = [candle for candle in found if candle.time >= day_ago]
         if len(candles) >= SPARK_ENOUGH:
             break
