@@ -126,6 +126,7 @@ class ShardProcess:
             self._spare = self._spare or self._connect()
         except (DjangoDatabaseError, psycopg2.Error) as error:
             log.warning("standby without a database", shard=self.shard, reason=str(error))
+        log.info("engine stands by", shard=self.shard)
 
     def _connect(self) -> psycopg2.extensions.connection:
         connection = psycopg2.connect(**{**CONNECT, **connections["default"].get_connection_params()})

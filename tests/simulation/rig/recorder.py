@@ -1,0 +1,129 @@
+"""A client that keeps every word it was told, to hold against what is stored.
+
+It writes into the shards' streams as a web process does, with the same script, and listens to the replies and to the
+customers' own news. A thread listens; whoever sends is the caller.
+What must never happen here: a word dropped, or one taken for told that never came.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Condition, Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import redis
+
+from trading import wire
+
+BACKLOG_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply as it came, and when by time.monotonic()."""
+
+    code: str
+    order_id: int | None
+    order: Sequence[Any] | None  # packed
+    at: float
+
+
+@dataclass(slots=True)
+class Told:
+    """Everything that was ever heard."""
+
+    replies: dict[str, list[Reply]] = field(default_factory=dict)  # by the command's UUID
+    fills: dict[tuple[int, int], list[dict[str, Any]]] = field(default_factory=dict)  # by (user, trade)
+    orders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # private news of orders, by order
+
+
+class Recorder:
+    """One process's line to the engines, with a memory."""
+
+    def __init__(self, url: str, *, users: Iterable[int] = (), name: str | None = None) -> None:
+        self.name = name or uuid4().hex
+        self.told = Told()
+        self.sent: dict[str, bytes] = {}
+        self.sent_at: dict[str, float] = {}
+        self.answered = 0
+        self.last_reply_at = 0.0
+        self.on_reply: Callable[[str, Reply], None] | None = None
+        self._client = redis.Redis.from_url(url)
+        self._append = self._client.register_script(wire.APPEND)
+        self._client.script_load(wire.APPEND)
+        self._changed = Condition()
+        self._stopping = Event()
+        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        self._pubsub.subscribe(wire.replies(self.name), *(f"user:{user}" for user in users))
+        self._thread = Thread(target=self._listen, name="recorder", daemon=True)
+        self._thread.start()
+
+    def send(self, commands: Sequence[tuple[int, str, bytes]]) -> None:
+        """(shard, UUID, body) of each, in one trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        now = time.monotonic()
+        for shard, uuid, body in commands:
+            self.sent.setdefault(uuid, body)
+            self.sent_at.setdefault(uuid, now)
+            keys = [wire.stream(shard), wire.generation(shard)]
+            pipeline.evalsha(self._append.sha, 2, *keys, BACKLOG_MAX, str(uuid4()), body)
+        taken = pipeline.execute()
+        assert None not in taken, "the stream is full"
+
+    @property
+    def unanswered(self) -> int:
+        return len(self.sent) - self.answered
+
+    def wait(self, until: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a moment in what is heard; False when it did not come in time."""
+        with self._changed:
+            return self._changed.wait_for(until, timeout=seconds)
+
+    def wait_for_all(self, seconds: float) -> bool:
+        return self.wait(lambda: self.unanswered == 0, seconds)
+
+    def reply(self, uuid: str, seconds: float = 30.0) -> Reply:
+        """The first reply to a command."""
+        assert self.wait(lambda: uuid in self.told.replies, seconds), f"no reply to {self.sent[uuid]!r}"
+        return self.told.replies[uuid][0]
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5)
+        self._pubsub.close()
+        self._client.close()
+
+    def _listen(self) -> None:
+        channel = wire.replies(self.name).encode()
+        while not self._stopping.is_set():
+            message = self._pubsub.get_message(timeout=0.2)
+            if message is None:
+                continue
+            data = orjson.loads(message["data"])
+            with self._changed:
+                if message["channel"] == channel:
+                    self._hear(data)
+                else:
+                    self._overhear(int(message["channel"].split(b":")[1]), data)
+                self._changed.notify_all()
+
+    def _hear(self, replies: list[dict[str, Any]]) -> None:
+        now = self.last_reply_at = time.monotonic()
+        for each in replies:
+            reply = Reply(each["code"], each["order_id"], each["order"], now)
+            known = self.told.replies.setdefault(each["id"], [])
+            known.append(reply)
+            if len(known) == 1 and each["id"] in self.sent:
+                self.answered += 1
+            if self.on_reply is not None:
+                self.on_reply(each["id"], reply)
+
+    def _overhear(self, user: int, news: dict[str, Any]) -> None:
+        if news["type"] == "fill":
+            self.told.fills.setdefault((user, news["fill"]["id"]), []).append(news["fill"])
+        elif news["type"] == "order":
+            self.told.orders.setdefault(news["order"]["id"], []).append(news["order"])
