@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.db.models import Q
 
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest, NotFound, Unavailable
 from trading import candles as candle_grid
 from trading import presentation, tape
-from trading.models import Command, Market, Order, OrderKey, Trade
+from trading.models import Command, CommandKey, Market, Order, OrderKey, Trade
 from trading.presentation import (
     BookView,
     CandleView,
@@ -93,6 +94,35 @@ def order(user_id: int, *, order_id: int | None = None, client_order_id: str | N
             "There is no such order.", param="order_id" if client_order_id is None else "client_order_id"
         )
     return presentation.order(_markets_by_id()[row.market_id], order_row(row))
+
+
+def first_result(*, user_id: int, client_order_id: str | None) -> dict[str, Any]:
+    """What became of the first command that used this id: {"code", "order_id"}. Raises OrderNotFound."""
+    key = OrderKey.objects.filter(user_id=user_id, client_order_id=client_order_id).first()
+    command = Command.objects.filter(id=key.command_id).first() if key else None
+    if command is None:
+        raise OrderNotFound("There is no such order.", param="client_order_id")
+    return {"code": command.verdict, "order_id": command.order_id}
+
+
+def closed_by(*, command_uuid: str) -> int:
+    """How many of its customer's orders a cancel of all closed: those that were done at the time of its batch, for its reason."""
+    key = CommandKey.objects.filter(command_uuid=command_uuid).first()
+    command = Command.objects.filter(id=key.command_id).first() if key else None
+    if command is None:
+        return 0
+    done = Order.objects.filter(user_id=command.user_id, state=Order.State.CANCELLED, updated_at=command.at)
+    return done.filter(reason=orjson.loads(command.body)["reason"]).count()
+
+
+def has_open_orders(user_id: int) -> bool:
+    return Order.objects.filter(user_id=user_id, state=Order.State.OPEN).exists()
+
+
+def owners_of_open_orders(market: str, *, limit: int) -> list[int]:
+    """Customers who have orders open in a market, at most `limit` of them. Raises MarketNotFound."""
+    found = Order.objects.filter(market_id=_by_symbol(market).id, state=Order.State.OPEN)
+    return list(found.values_list("user_id", flat=True).distinct()[:limit])
 
 
 def fills(

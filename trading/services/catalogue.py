@@ -1,4 +1,5 @@
-"""What this process remembers between two orders: the markets, whether trading is stopped, whose ledger accounts are open.
+"""What this process remembers between two orders: the markets, whether trading is stopped, whose ledger accounts are open, in
+which market a customer's order is.
 
 Only what does not change is trusted from here for long: ids, steps, decimals. Whether a market is open, the engine says each
 time; a stop of all trading is obeyed within FRESH_S.
@@ -8,6 +9,7 @@ What must never happen here: a balance, or anything else that somebody could tra
 from __future__ import annotations
 
 import time
+from threading import Lock
 
 from exchange.ledger.selectors import stops
 from trading import selectors
@@ -15,11 +17,15 @@ from trading.presentation import MarketView
 
 FRESH_S = 2.0
 ACCOUNTS_MAX = 200_000
+ORDERS_MAX = 200_000
 
 _markets: dict[str, MarketView] = {}
+_by_id: dict[int, MarketView] = {}
 _read_at = 0.0
 _stopped = False
+_reading = Lock()
 _with_accounts: set[tuple[int, int]] = set()
+_orders: dict[tuple[int, int], int] = {}
 
 
 def cached(symbol: str) -> MarketView | None:
@@ -30,8 +36,8 @@ def cached(symbol: str) -> MarketView | None:
 
 
 def market(symbol: str) -> MarketView:
-    """Reads all markets again. Raises MarketNotFound."""
-    _refresh()
+    """The market, read anew where what is here is too old. Raises MarketNotFound."""
+    _refresh(unless=symbol)
     view = _markets.get(symbol)
     if view is None:
         raise selectors.MarketNotFound("There is no such market.", param="market")
@@ -43,14 +49,26 @@ def trading_stopped() -> bool:
     return _stopped
 
 
+def known(market_id: int) -> MarketView | None:
+    """The market by its id, however long ago it was read: good for shapes, for its steps never change."""
+    return _by_id.get(market_id)
+
+
 def market_by_id(market_id: int) -> MarketView:
-    for attempt in (1, 2):
-        for view in list(_markets.values()):
-            if view.id == market_id:
-                return view
-        if attempt == 1:
-            _refresh()
-    raise selectors.MarketNotFound("There is no such market.", param="market")
+    """Raises MarketNotFound."""
+    if (view := known(market_id)) is None:
+        _refresh()
+        view = known(market_id)
+    if view is None:
+        raise selectors.MarketNotFound("There is no such market.", param="market")
+    return view
+
+
+def shards() -> list[int]:
+    """Every shard that has a market."""
+    if time.monotonic() - _read_at > FRESH_S:
+        _refresh()
+    return sorted({view.shard for view in _markets.values()})
 
 
 def has_accounts(user_id: int, view: MarketView) -> bool:
@@ -63,18 +81,37 @@ def note_accounts(user_id: int, view: MarketView) -> None:
     _with_accounts.add((user_id, view.id))
 
 
+def market_of(user_id: int, order_id: int) -> MarketView | None:
+    """The market of a customer's order, if it passed through this process."""
+    market_id = _orders.get((user_id, order_id))
+    return None if market_id is None else _by_id.get(market_id)
+
+
+def note_order(user_id: int, order_id: int, market_id: int) -> None:
+    if len(_orders) >= ORDERS_MAX:
+        _orders.clear()
+    _orders[user_id, order_id] = market_id
+
+
 def forget() -> None:
     """For tests, which put the database back."""
     global _read_at
     _markets.clear()
+    _by_id.clear()
     _with_accounts.clear()
+    _orders.clear()
     _read_at = 0.0
 
 
-def _refresh() -> None:
-    global _read_at, _stopped
-    _stopped = stops.is_stopped("trading")
-    found = {view.symbol: view for view in selectors.markets()}
-    _markets.clear()
-    _markets.update(found)
-    _read_at = time.monotonic()
+def _refresh(*, unless: str | None = None) -> None:
+    """Read everything. Of many who find it too old at the same moment, one reads; `unless` names a market that suffices."""
+    global _markets, _by_id, _read_at, _stopped
+    with _reading:
+        if unless is not None and cached(unless) is not None:
+            return
+        stopped = stops.is_stopped("trading")
+        found = selectors.markets()
+        _stopped = stopped
+        _markets = {view.symbol: view for view in found}
+        _by_id = {view.id: view for view in found}
+        _read_at = time.monotonic()

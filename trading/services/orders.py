@@ -1,361 +1,270 @@
-"""Placing and cancelling orders: checks the form, asks the engine, gives back the order as it then stands.
+"""Placing, changing and cancelling orders: checks the form, asks the engine, gives back the order as it then stands.
 
-Amounts come as decimal strings and leave this module as ticks, lots and base units. Whether there is money, and whether the
-market is open, is the engine's to say.
+Amounts come as decimal strings and leave this room as ticks, lots and base units (form.py). Whether there is money, and
+whether the market is open, is the engine's to say (refusals.py). Everything here is written once and waited for in two ways
+(steps.py): `await orders.place(…)` in an event loop, `orders.place_sync(…)` in a thread.
 What must never happen here: an order changed in the database, or a retry of the customer's that becomes a second order (that
 is what the client order id is for).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
-from channels.db import database_sync_to_async
-
-from exchange.core import amounts
-from exchange.core.errors import Conflict, InvalidRequest, PermissionDenied, Unavailable
-from exchange.ledger.services import accounts
+from exchange.core.errors import DomainError, InvalidRequest
 from trading import presentation, selectors, wire
-from trading.engine.matching import SHARDS_MAX
-from trading.engine.rules import LOTS_MAX, TICKS_MAX, Kind, Side, TimeInForce
-from trading.presentation import MarketView, OrderView
-from trading.services import catalogue, line
+from trading.presentation import OrderView
+from trading.services import catalogue, form, refusals, single
+from trading.services.refusals import (
+    AccountFrozen,
+    AmendNotPossible,
+    CommandExpired,
+    EngineFailed,
+    InsufficientFunds,
+    MarketClosed,
+    OrderClosed,
+    OrderInvalid,
+    TradingStopped,
+)
+from trading.services.single import OrderOutcome
+from trading.services.steps import Ask, AskMany, Steps, run, run_sync, work
 
-_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-_KINDS = {"limit": Kind.LIMIT, "market": Kind.MARKET}
-_TIMES_IN_FORCE = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC}
-QUOTE_UNITS_MAX = 10**70
+__all__ = [
+    "AccountFrozen", "AmendNotPossible", "BatchInvalid", "BatchItem", "CommandExpired", "EngineFailed", "InsufficientFunds",
+    "MarketClosed", "OcoOutcome", "OrderClosed", "OrderInvalid", "OrderOutcome", "TradingStopped", "amend", "amend_sync",
+    "batch", "batch_sync", "cancel", "cancel_all", "cancel_all_sync", "cancel_sync", "countdown", "countdown_sync", "place",
+    "place_oco", "place_oco_sync", "place_sync",
+]  # fmt: skip
 
-
-class OrderInvalid(InvalidRequest):
-    """The order's form is wrong; `code` says how."""
-
-    def __init__(self, message: str, *, code: str, param: str) -> None:
-        super().__init__(message, param=param)
-        self.code = code  # type: ignore[misc]  # one class, many stable codes: see _form
-
-
-class InsufficientFunds(InvalidRequest):
-    """The order would cost more than is available."""
-
-    code = "insufficient_funds"
-
-
-class AccountFrozen(PermissionDenied):
-    """The customer's account is frozen; orders may be cancelled, not placed."""
-
-    code = "account_frozen"
+BATCH_MAX = 50
+COUNTDOWN_S_MAX = 24 * 3_600
 
 
-class MarketClosed(Conflict):
-    """The market takes no such command in its present state."""
+class BatchInvalid(InvalidRequest):
+    """A batch has one to fifty items."""
 
-    code = "market_closed"
-
-
-class OrderClosed(Conflict):
-    """The order is done already; there is nothing to cancel."""
-
-    code = "order_closed"
-
-
-class CommandExpired(Unavailable):
-    """The engine came to it too late and did nothing, so that nobody trades at a price of long ago."""
-
-    code = "command_expired"
-
-
-class TradingStopped(Unavailable):
-    """Staff, or an alarm, stopped all trading; orders may be cancelled, not placed."""
-
-    code = "trading_stopped"
-
-
-class EngineFailed(Unavailable):
-    """The engine could not carry it out; nothing was done, and staff have been told."""
-
-    code = "engine_error"
+    code = "batch_size"
 
 
 @dataclass(frozen=True, slots=True)
-class OrderOutcome:
-    """The order after the command. `duplicate`: this client order id was used before, and this is its first result."""
+class OcoOutcome:
+    """Both orders of a pair."""
 
-    order: OrderView
+    limit: OrderView
+    stop: OrderView
     duplicate: bool
 
 
-async def place(
-    *,
-    user_id: int,
-    market: str,
-    side: str,
-    type: str,
-    quantity: str | None = None,
-    quote_amount: str | None = None,
-    price: str | None = None,
-    client_order_id: str | None = None,
-    time_in_force: str | None = None,
-    now: datetime,
-) -> OrderOutcome:
-    """Place an order; returns when it is stored. Raises the errors of this module and of services.line."""
-    view = catalogue.cached(market) or await database_sync_to_async(catalogue.market)(market)
-    encode = _form(
-        view, user_id=user_id, side=side, type=type, quantity=quantity, quote_amount=quote_amount, price=price,
-        client_order_id=client_order_id, time_in_force=time_in_force,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """What became of one item: an outcome, or the error that it would have raised alone."""
+
+    outcome: OrderOutcome | None
+    error: DomainError | None
+
+
+async def place(*, user_id: int, now: datetime, **order: Unpack[form.OrderFields]) -> OrderOutcome:
+    """Place an order; returns when it is stored. Raises the errors of form, refusals and services.line."""
+    return await run(single.alone(single.placing(user_id, now, order)))
+
+
+def place_sync(*, user_id: int, now: datetime, **order: Unpack[form.OrderFields]) -> OrderOutcome:
+    return run_sync(single.alone(single.placing(user_id, now, order)))
+
+
+async def place_oco(*, user_id: int, now: datetime, **pair: Unpack[form.OcoFields]) -> OcoOutcome:
+    """Place two orders of which the first that fills, even in part, cancels the other. Both are placed, or neither."""
+    return await run(_pair(user_id, now, pair))
+
+
+def place_oco_sync(*, user_id: int, now: datetime, **pair: Unpack[form.OcoFields]) -> OcoOutcome:
+    return run_sync(_pair(user_id, now, pair))
+
+
+async def amend(*, user_id: int, now: datetime, **changes: Unpack[form.Changes]) -> OrderOutcome:
+    """Change an open order. Less quantity alone keeps its place in the book; anything else goes behind the others.
+
+    Asked again, it is a duplicate: the order stands as wished already.
+    """
+    return await run(single.alone(single.amending(user_id, now, **changes)))
+
+
+def amend_sync(*, user_id: int, now: datetime, **changes: Unpack[form.Changes]) -> OrderOutcome:
+    return run_sync(single.alone(single.amending(user_id, now, **changes)))
+
+
+async def cancel(*, user_id: int, now: datetime, **order: Unpack[form.Reference]) -> OrderOutcome:
+    """Cancel one open order. Raises OrderNotFound, OrderClosed and those of `place`."""
+    return await run(single.alone(single.cancelling(user_id, **order)))
+
+
+def cancel_sync(*, user_id: int, now: datetime, **order: Unpack[form.Reference]) -> OrderOutcome:
+    return run_sync(single.alone(single.cancelling(user_id, **order)))
+
+
+async def cancel_all(
+    *, user_id: int, now: datetime, market: str | None = None, side: str | None = None, reason: str = "user"
+) -> int:
+    """Cancel a customer's orders, of one market or of all, of one side or of both; how many it were.
+
+    Orders in a halted market stay. One command a shard, each whole or not at all.
+    """
+    return await run(_cancelling_all(user_id, market, side, reason))
+
+
+def cancel_all_sync(
+    *, user_id: int, now: datetime, market: str | None = None, side: str | None = None, reason: str = "user"
+) -> int:
+    return run_sync(_cancelling_all(user_id, market, side, reason))
+
+
+async def batch(*, user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> list[BatchItem]:
+    """Up to BATCH_MAX orders, changes and cancels in one trip: {"op": "place" | "amend" | "cancel", …its fields}.
+
+    Not atomic: each item has its own outcome or error, and one that fails stops no other. Within a shard they are done in
+    this order. Raises BatchInvalid where there are none, or too many.
+    """
+    return await run(_batch(user_id, now, items))
+
+
+def batch_sync(*, user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> list[BatchItem]:
+    return run_sync(_batch(user_id, now, items))
+
+
+async def countdown(*, user_id: int, now: datetime, seconds: int) -> datetime | None:
+    """The dead man's switch: unless asked again before, all the customer's orders are cancelled in so many seconds. 0 takes
+    it back. Returns when it will be."""
+    return await run(_countdown(user_id, now, seconds))
+
+
+def countdown_sync(*, user_id: int, now: datetime, seconds: int) -> datetime | None:
+    return run_sync(_countdown(user_id, now, seconds))
+
+
+# --- Several at once ----------------------------------------------------------------------------------------------------
+
+
+def _pair(user_id: int, now: datetime, pair: form.OcoFields) -> Steps[OcoOutcome]:
+    view = yield from single.open_market(pair["market"])
+    fields: dict[str, Any] = {name: value for name, value in pair.items() if name != "market"}
+    encode = form.place_oco(view, user_id=user_id, **fields)
     if not catalogue.has_accounts(user_id, view):
-        await database_sync_to_async(_open_accounts)(user_id, view, now)
-    reply = await line.ask(shard=view.shard, encode=encode)
-    if reply.get("order") is not None and reply["code"] == wire.ACCEPTED:
-        return OrderOutcome(presentation.order(view, wire.unpack_order(reply["order"])), duplicate=False)
-    return await database_sync_to_async(_settled)(reply, user_id=user_id, by_quote=quote_amount is not None)
+        yield work(single.open_accounts, user_id=user_id, view=view, now=now)
+    reply = yield Ask(view.shard, encode)
+    outcome = yield from single.settled(
+        reply, user_id=user_id, client_order_id=pair.get("client_order_id"), size="quantity"
+    )
+    partner = outcome.order.oco_order_id
+    if partner is None:
+        raise OrderInvalid(
+            "This client order id names an order that is no pair.",
+            code="client_order_id_taken",
+            param="client_order_id",
+        )
+    stop = yield work(selectors.order, user_id=user_id, order_id=partner)
+    return OcoOutcome(outcome.order, stop, outcome.duplicate)
 
 
-def place_sync(
-    *,
-    user_id: int,
-    market: str,
-    side: str,
-    type: str,
-    quantity: str | None = None,
-    quote_amount: str | None = None,
-    price: str | None = None,
-    client_order_id: str | None = None,
-    time_in_force: str | None = None,
-    now: datetime,
-) -> OrderOutcome:
-    """The same for threads, management commands and tasks."""
-    view = catalogue.cached(market) or catalogue.market(market)
-    encode = _form(
-        view, user_id=user_id, side=side, type=type, quantity=quantity, quote_amount=quote_amount, price=price,
-        client_order_id=client_order_id, time_in_force=time_in_force,
-    )  # fmt: skip
-    if not catalogue.has_accounts(user_id, view):
-        _open_accounts(user_id, view, now)
-    reply = line.ask_sync(shard=view.shard, encode=encode)
-    return _settled(reply, user_id=user_id, by_quote=quote_amount is not None)
-
-
-async def cancel(
-    *,
-    user_id: int,
-    market: str | None = None,
-    order_id: int | None = None,
-    client_order_id: str | None = None,
-    now: datetime,
-) -> OrderOutcome:
-    """Cancel one open order, by our id or by the customer's own. Raises OrderNotFound, OrderClosed and those of `place`."""
-    _check_reference(order_id, client_order_id)
-    if order_id is not None:
-        shard = order_id % SHARDS_MAX
+def _cancelling_all(user_id: int, market: str | None, side: str | None, reason: str) -> Steps[int]:
+    if reason not in wire.CANCEL_REASONS:
+        raise ValueError(f"not a reason to cancel: {reason}")
+    of_side = int(form.side_of(side)) if side is not None else 0
+    if market is not None:
+        view = yield from single.market_of_symbol(market)
+        shards, market_id = [view.shard], view.id
     else:
-        shard = await database_sync_to_async(_shard_of)(user_id, market, client_order_id)
-    reply = await line.ask(shard=shard, encode=_cancellation(user_id, order_id, client_order_id))
-    return await database_sync_to_async(_cancelled)(reply, user_id, order_id, client_order_id)
-
-
-def cancel_sync(
-    *,
-    user_id: int,
-    market: str | None = None,
-    order_id: int | None = None,
-    client_order_id: str | None = None,
-    now: datetime,
-) -> OrderOutcome:
-    """The same for threads, management commands and tasks."""
-    _check_reference(order_id, client_order_id)
-    shard = order_id % SHARDS_MAX if order_id is not None else _shard_of(user_id, market, client_order_id)
-    reply = line.ask_sync(shard=shard, encode=_cancellation(user_id, order_id, client_order_id))
-    return _cancelled(reply, user_id, order_id, client_order_id)
-
-
-def cancel_all_sync(*, user_id: int, now: datetime) -> int:
-    """Cancel every open order of a customer; how many it was. Orders that close meanwhile are no error."""
+        shards, market_id = (yield work(catalogue.shards)), 0
+    encode = partial(wire.encode_cancel_all, user_id=user_id, market_id=market_id, side=of_side, reason=reason)
+    replies = yield AskMany([(shard, encode) for shard in shards])
     cancelled = 0
-    while found := selectors.open_orders(user_id, limit=selectors.OPEN_ORDERS_MAX):
-        for order in found:
-            try:
-                cancel_sync(user_id=user_id, order_id=order.id, now=now)
-            except OrderClosed:
-                continue
-            cancelled += 1
+    for reply in replies:
+        cancelled += yield from _count(reply)
     return cancelled
 
 
-# --- Form -------------------------------------------------------------------------------------------------------------
+def _batch(user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> Steps[list[BatchItem]]:
+    if not 1 <= len(items) <= BATCH_MAX:
+        raise BatchInvalid(f"A batch has 1 to {BATCH_MAX} items.", param="items")
+    ready: list[single.Prepared | DomainError] = []
+    for item in items:
+        try:
+            ready.append((yield from _item(user_id, now, item)))
+        except DomainError as error:
+            ready.append(error)
+    sent = [(each.shard, each.encode) for each in ready if isinstance(each, single.Prepared)]
+    replies = iter((yield AskMany(sent)) if sent else [])
+    done = []
+    for each in ready:
+        answer: Any = next(replies) if isinstance(each, single.Prepared) else each
+        try:
+            if isinstance(answer, DomainError):
+                raise answer
+            done.append(BatchItem((yield from each.settle(answer)), None))  # type: ignore[union-attr]
+        except DomainError as error:
+            done.append(BatchItem(None, error))
+    return done
 
 
-def _form(
-    view: MarketView,
-    *,
-    user_id: int,
-    side: str,
-    type: str,
-    quantity: str | None,
-    quote_amount: str | None,
-    price: str | None,
-    client_order_id: str | None,
-    time_in_force: str | None,
-) -> partial[bytes]:
-    """The command, all but its UUID and time. Raises OrderInvalid and the errors of core.amounts, each naming its parameter."""
-    if catalogue.trading_stopped():
-        raise TradingStopped("Trading is stopped at the moment. You can cancel orders, but not place new ones.")
-    if side not in _SIDES:
-        raise OrderInvalid('A side is "buy" or "sell".', code="side_invalid", param="side")
-    if type not in _KINDS:
-        raise OrderInvalid('A type is "limit" or "market".', code="type_invalid", param="type")
-    if time_in_force is not None and time_in_force not in _TIMES_IN_FORCE:
-        raise OrderInvalid('Time in force is "GTC" or "IOC".', code="time_in_force_invalid", param="time_in_force")
-    if client_order_id is not None and not wire.CLIENT_ORDER_ID.fullmatch(client_order_id):
+_ITEMS: dict[str, frozenset[str]] = {
+    "place": frozenset(form.OrderFields.__annotations__),
+    "amend": frozenset(form.Changes.__annotations__),
+    "cancel": frozenset(form.Reference.__annotations__),
+}
+_NEEDED = frozenset({"market", "side", "type"})
+
+
+def _item(user_id: int, now: datetime, item: dict[str, Any]) -> Steps[single.Prepared]:
+    op = item.get("op")
+    fields = {name: value for name, value in item.items() if name != "op"}
+    if not isinstance(op, str) or op not in _ITEMS:
+        raise _bad_item(f"An item's op is one of: {', '.join(_ITEMS)}.", "op")
+    for name in sorted(fields.keys() - _ITEMS[op]):
+        raise _bad_item("There is no such field.", name)
+    if op == "place":
+        for name in sorted(_NEEDED - fields.keys()):
+            raise _bad_item("This is needed.", name)
+        return (yield from single.placing(user_id, now, fields))  # type: ignore[arg-type]
+    if op == "amend":
+        return (yield from single.amending(user_id, now, **fields))
+    return (yield from single.cancelling(user_id, **fields))
+
+
+def _bad_item(message: str, param: str) -> OrderInvalid:
+    return OrderInvalid(message, code="batch_item_invalid", param=param)
+
+
+def _countdown(user_id: int, now: datetime, seconds: int) -> Steps[datetime | None]:
+    if not 0 <= seconds <= COUNTDOWN_S_MAX:
         raise OrderInvalid(
-            "A client order id has 1 to 36 letters, digits, hyphens or underscores.",
-            code="client_order_id_invalid",
-            param="client_order_id",
+            f"A countdown takes 1 to {COUNTDOWN_S_MAX} seconds; 0 takes it back.",
+            code="countdown_invalid",
+            param="seconds",
         )
-    if type == "limit":
-        ticks, lots, quote_units = *_limit_size(view, price, quantity, quote_amount), 0
-        in_force = _TIMES_IN_FORCE[time_in_force or "GTC"]
-    else:
-        if time_in_force == "GTC":
-            raise OrderInvalid("A market order is IOC.", code="time_in_force_invalid", param="time_in_force")
-        ticks, (lots, quote_units) = 0, _market_size(view, price, quantity, quote_amount)
-        in_force = TimeInForce.IOC
-    return partial(
-        wire.encode_place,
-        user_id=user_id,
-        market_id=view.id,
-        side=int(_SIDES[side]),
-        kind=int(_KINDS[type]),
-        time_in_force=int(in_force),
-        price=ticks,
-        lots=lots,
-        quote_units=quote_units,
-        client_order_id=client_order_id,
-    )
+    until = now + timedelta(seconds=seconds) if seconds else None
+    micro = presentation.microseconds(until) if until is not None else 0
+    encode = partial(wire.encode_countdown, user_id=user_id, until=micro)
+    shards = yield work(catalogue.shards)
+    for reply in (yield AskMany([(shard, encode) for shard in shards])):
+        _accepted(reply)
+    return until
 
 
-def _limit_size(view: MarketView, price: str | None, quantity: str | None, quote_amount: str | None) -> tuple[int, int]:
-    if price is None:
-        raise OrderInvalid("A limit order needs a price.", code="price_required", param="price")
-    if quote_amount is not None:
-        raise OrderInvalid("A limit order is by quantity.", code="quantity_ambiguous", param="quote_amount")
-    if quantity is None:
-        raise OrderInvalid("A limit order needs a quantity.", code="quantity_required", param="quantity")
-    return _ticks(view, price), _lots(view, quantity)
+def _accepted(reply: dict[str, Any] | DomainError) -> dict[str, Any]:
+    if isinstance(reply, DomainError):
+        raise reply
+    if reply["code"] != wire.ACCEPTED:
+        raise refusals.error(reply["code"])
+    return reply
 
 
-def _market_size(
-    view: MarketView, price: str | None, quantity: str | None, quote_amount: str | None
-) -> tuple[int, int]:
-    if price is not None:
-        raise OrderInvalid("A market order has no price.", code="price_not_allowed", param="price")
-    if quantity is not None and quote_amount is not None:
-        raise OrderInvalid(
-            "Give a quantity or a quote amount, not both.", code="quantity_ambiguous", param="quote_amount"
-        )
-    if quantity is not None:
-        return _lots(view, quantity), 0
-    if quote_amount is None:
-        raise OrderInvalid(
-            "A market order needs a quantity or a quote amount.", code="quantity_required", param="quantity"
-        )
-    units = amounts.parse(quote_amount, decimals=view.quote_decimals, param="quote_amount")
-    if units < view.tick_quote_units:
-        raise OrderInvalid("This amount is too small to trade.", code="notional_too_small", param="quote_amount")
-    if units > QUOTE_UNITS_MAX:
-        raise amounts.AmountRange("This amount is too large.", param="quote_amount")
-    return 0, units
-
-
-def _ticks(view: MarketView, price: str) -> int:
-    ticks, rest = divmod(amounts.parse(price, decimals=view.price_decimals, param="price"), view.price_step)
-    if rest or ticks == 0:
-        raise OrderInvalid(f"A price is a multiple of {view.tick_size}.", code="price_tick", param="price")
-    if ticks > TICKS_MAX:
-        raise amounts.AmountRange("This price is too large.", param="price")
-    return ticks
-
-
-def _lots(view: MarketView, quantity: str) -> int:
-    lots, rest = divmod(amounts.parse(quantity, decimals=view.quantity_decimals, param="quantity"), view.quantity_step)
-    if rest or lots == 0:
-        raise OrderInvalid(f"A quantity is a multiple of {view.lot_size}.", code="quantity_lot", param="quantity")
-    if lots > LOTS_MAX:
-        raise amounts.AmountRange("This quantity is too large.", param="quantity")
-    return lots
-
-
-def _check_reference(order_id: int | None, client_order_id: str | None) -> None:
-    if (order_id is None) == (client_order_id is None):
-        raise OrderInvalid(
-            "Name the order by its id or by your own.", code="order_reference_required", param="order_id"
-        )
-    if order_id is not None and not 0 < order_id < 2**53:
-        raise selectors.OrderNotFound("There is no such order.", param="order_id")
-    if client_order_id is not None and not wire.CLIENT_ORDER_ID.fullmatch(client_order_id):
-        raise selectors.OrderNotFound("There is no such order.", param="client_order_id")
-
-
-def _cancellation(user_id: int, order_id: int | None, client_order_id: str | None) -> partial[bytes]:
-    return partial(wire.encode_cancel, user_id=user_id, order_id=order_id or 0, client_order_id=client_order_id)
-
-
-# --- Outcome ----------------------------------------------------------------------------------------------------------
-
-
-def _settled(reply: dict[str, Any], *, user_id: int, by_quote: bool) -> OrderOutcome:
-    """The order that a reply tells of; the error that its verdict stands for."""
-    code, duplicate = reply["code"], False
-    if code == wire.DUPLICATE:
-        first = reply.get("first") or {}
-        code, duplicate = first.get("code", ""), True
-        reply = {"order_id": first.get("order_id"), "order": None}
-    if code != wire.ACCEPTED:
-        raise _refusal(code, by_quote=by_quote)
-    if reply.get("order") is not None:
-        row = wire.unpack_order(reply["order"])
-        return OrderOutcome(presentation.order(catalogue.market_by_id(row.market_id), row), duplicate)
-    return OrderOutcome(selectors.order(user_id, order_id=reply["order_id"]), duplicate)
-
-
-def _cancelled(reply: dict[str, Any], user_id: int, order_id: int | None, client_order_id: str | None) -> OrderOutcome:
-    if reply["code"] == "order_not_found":
-        known = selectors.order(user_id, order_id=order_id, client_order_id=client_order_id)
-        raise OrderClosed(f"This order is {known.state} already.", param="order_id")
-    return _settled(reply, user_id=user_id, by_quote=False)
-
-
-def _refusal(code: str, *, by_quote: bool) -> Exception:
-    size = "quote_amount" if by_quote else "quantity"
-    if code == "insufficient_funds":
-        return InsufficientFunds("This order costs more than you have available.", param=size)
-    if code == "account_frozen":
-        return AccountFrozen("Your account is frozen. You can cancel orders, but not place new ones.")
-    if code == "market_closed":
-        return MarketClosed("This market is not open for that at the moment.", param="market")
-    if code == "market_not_found":
-        return selectors.MarketNotFound("There is no such market.", param="market")
-    if code == "client_order_id_taken":
-        return OrderInvalid(
-            "This client order id names an open order.", code="client_order_id_taken", param="client_order_id"
-        )
-    if code == "command_expired":
-        return CommandExpired("The engine could not take this in time. Nothing was done; please try again.")
-    return EngineFailed("The engine could not carry this out. Nothing was done.")
-
-
-def _shard_of(user_id: int, market: str | None, client_order_id: str | None) -> int:
-    """Where an order known by the customer's id lives. Raises OrderNotFound, MarketNotFound."""
-    if market is not None:
-        return (catalogue.cached(market) or catalogue.market(market)).shard
-    return selectors.order(user_id, client_order_id=client_order_id).id % SHARDS_MAX
-
-
-def _open_accounts(user_id: int, view: MarketView, now: datetime) -> None:
-    """The ledger accounts of both sides, before the first order: the engine pays out into them."""
-    accounts.open_customer(owner_id=user_id, asset_ids=[view.base_asset_id, view.quote_asset_id], now=now)
-    catalogue.note_accounts(user_id, view)
+def _count(reply: dict[str, Any] | DomainError) -> Steps[int]:
+    """How many orders a cancel of all closed; the database knows where the reply does not say."""
+    told = _accepted(reply)
+    count = told.get("count")
+    if count is None:
+        count = yield work(selectors.closed_by, command_uuid=told["id"])
+    return int(count)
