@@ -82,14 +82,13 @@ def test_a_leader_stopped_inside_its_transaction_is_replaced_in_under_a_second(
     engines.wait_until_leading(pair[0])
     pair.append(engines.start(faults=takeover.plan()))
     engines.wait_until_standing_by(pair[1])
-    found = []
-    for number in range(TAKEOVERS):
-        found.append(
-            takeover.take_over(
-                engines, recorder, pair[number % 2], pair[(number + 1) % 2],
-                command=offer, account_id=account, database_url=database_url("engine"),
-            )
-        )  # fmt: skip
+    found = [
+        takeover.take_over(
+            engines, recorder, pair[number % 2], pair[(number + 1) % 2],
+            command=offer, account_id=account, database_url=database_url("engine"),
+        )
+        for number in range(TAKEOVERS)
+    ]  # fmt: skip
     print(f"takeovers: {', '.join(f'{each.seconds:.3f} s' for each in found)}")
     assert all(each.lock_was_held for each in found), "the stopped leader held no lock: this proved nothing"
     assert Shard.objects.get(id=0).epoch == 1 + TAKEOVERS
