@@ -10,4 +10,4 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from exchange.accounts import watching  # noqa: F401  (connects itself to the log-in signals)
+        from exchange.accounts import log_ins, watching  # noqa: F401  (they connect themselves to signals)

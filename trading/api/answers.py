@@ -6,6 +6,8 @@ from __future__ import annotations
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from trading.api import forms
+
 
 def decimal(**options: object) -> serializers.CharField:
     """A decimal number in a string."""
@@ -25,13 +27,26 @@ class Market(serializers.Serializer):
     symbol = serializers.CharField()
     base = serializers.CharField()
     quote = serializers.CharField()
-    state = serializers.ChoiceField(choices=["open", "cancel_only", "halted"])
+    state = serializers.ChoiceField(
+        choices=["open", "post_only", "cancel_only", "halted"],
+        help_text="post_only: what would match at once is refused.",
+    )
     tick_size = decimal()
     lot_size = decimal()
     price_decimals = serializers.IntegerField()
     quantity_decimals = serializers.IntegerField()
-    maker_fee = decimal()
+    maker_fee = serializers.CharField(help_text="A fraction of what is received; negative: a rebate.")
     taker_fee = decimal()
+    min_notional = serializers.CharField(help_text="The least that price × quantity may be, in quote.")
+    price_band = serializers.CharField(
+        allow_null=True, help_text="How far from the last price a price may be, in percent; null: as far as you like."
+    )
+    slippage = serializers.CharField(
+        help_text="How far from the best price a market order trades, in percent, unless it says so itself."
+    )
+    max_open_orders = serializers.IntegerField(
+        allow_null=True, help_text="How many orders a customer may have open here; null: no limit."
+    )
 
 
 class Book(serializers.Serializer):
@@ -82,28 +97,103 @@ class Ticker(serializers.Serializer):
 
 
 class Order(serializers.Serializer):
-    """An order and what became of it."""
+    """An order and what became of it. What does not apply is null."""
 
     id = serializers.IntegerField()
     client_order_id = serializers.CharField(allow_null=True)
     market = serializers.CharField()
-    side = serializers.ChoiceField(choices=["buy", "sell"])
-    type = serializers.ChoiceField(choices=["limit", "market"])
-    time_in_force = serializers.ChoiceField(choices=["GTC", "IOC"])
+    side = serializers.ChoiceField(choices=list(forms.SIDES))
+    type = serializers.ChoiceField(choices=list(forms.TYPES))
+    time_in_force = serializers.ChoiceField(choices=list(forms.TIMES_IN_FORCE))
     price = decimal(allow_null=True)
     quantity = decimal(allow_null=True)
     quote_amount = decimal(allow_null=True)
     filled_quantity = decimal()
     filled_quote = decimal()
     average_price = decimal(allow_null=True)
-    fee = decimal()
+    fee = serializers.CharField(help_text="What was paid so far, in fee_asset; negative: a rebate.")
     fee_asset = serializers.CharField()
-    state = serializers.ChoiceField(choices=["open", "filled", "cancelled"])
+    stop_price = serializers.CharField(allow_null=True, help_text="Of a trailing stop: where it is now.")
+    trail = decimal(allow_null=True)
+    trail_percent = decimal(allow_null=True)
+    display_quantity = decimal(allow_null=True)
+    post_only = serializers.BooleanField()
+    self_trade = serializers.ChoiceField(choices=list(forms.SELF_TRADE))
+    slippage = decimal(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    oco_order_id = serializers.IntegerField(allow_null=True, help_text="The other order of a pair.")
+    state = serializers.ChoiceField(
+        choices=["open", "pending", "filled", "cancelled", "expired"], help_text="pending: it waits for its price."
+    )
     reason = serializers.CharField(
-        allow_blank=True, help_text="Why it was cancelled: user, no_liquidity, self_trade, staff."
+        allow_blank=True,
+        help_text="Why it ended: user, staff, disconnect, expired, oco, self_trade, slippage, no_liquidity, too_small, "
+        "too_many_fills, not_fillable.",
     )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class Pair(serializers.Serializer):
+    """Two orders of which one cancels the other."""
+
+    limit = Order()
+    stop = Order()
+
+
+class Cancelled(serializers.Serializer):
+    """How many orders were cancelled."""
+
+    cancelled = serializers.IntegerField()
+
+
+class Countdown(serializers.Serializer):
+    """When all orders will be cancelled unless the countdown is renewed; null: never."""
+
+    cancel_at = serializers.DateTimeField(allow_null=True)
+
+
+class Failed(serializers.Serializer):
+    """The one error shape's inside."""
+
+    type = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+    param = serializers.CharField(allow_null=True)
+
+
+class Outcome(serializers.Serializer):
+    """What became of one command of a batch: one of the two."""
+
+    order = Order(required=False)
+    error = Failed(required=False)
+
+
+class Outcomes(serializers.Serializer):
+    """What became of each command, in their order."""
+
+    data = Outcome(many=True)
+
+
+class MarketFees(serializers.Serializer):
+    """The fees that hold for you in one market."""
+
+    market = serializers.CharField()
+    maker_fee = serializers.CharField()
+    taker_fee = serializers.CharField()
+
+
+class Fees(serializers.Serializer):
+    """A tier, the volume it comes from, and what it means in each market."""
+
+    tier = serializers.CharField(allow_null=True)
+    volume = serializers.CharField(help_text="Of the last 30 days, in `currency`.")
+    currency = serializers.CharField()
+    maker_fee = serializers.CharField(allow_null=True, help_text="Of the tier; the lower of it and the market's holds.")
+    taker_fee = serializers.CharField(allow_null=True)
+    next_tier = serializers.CharField(allow_null=True)
+    next_volume = serializers.CharField(allow_null=True)
+    markets = MarketFees(many=True)
 
 
 class Fill(serializers.Serializer):
@@ -117,7 +207,7 @@ class Fill(serializers.Serializer):
     price = decimal()
     quantity = decimal()
     quote_amount = decimal()
-    fee = decimal()
+    fee = serializers.CharField(help_text="In fee_asset; negative: a rebate.")
     fee_asset = serializers.CharField()
     time = serializers.DateTimeField()
 

@@ -25,8 +25,26 @@ def market(view: MarketView) -> dict[str, Any]:
         "quantity_decimals": view.quantity_decimals,
         "maker_fee": view.maker_fee,
         "taker_fee": view.taker_fee,
+        "min_notional": view.min_notional,
+        "price_band": view.price_band,
+        "slippage": view.slippage,
+        "max_open_orders": view.max_open_orders or None,
     }
 
 
 def book(view: BookView) -> dict[str, Any]:
     return {"market": view.market, "u": view.u, "bids": view.bids, "asks": view.asks}
+
+
+def fees(view: Any) -> dict[str, Any]:
+    markets = [{"market": symbol, "maker_fee": maker, "taker_fee": taker} for symbol, maker, taker in view.markets]
+    return {
+        "tier": view.tier,
+        "volume": view.volume,
+        "currency": view.currency,
+        "maker_fee": view.maker_fee,
+        "taker_fee": view.taker_fee,
+        "next_tier": view.next_tier,
+        "next_volume": view.next_volume,
+        "markets": markets,
+    }

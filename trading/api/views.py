@@ -15,7 +15,7 @@ from exchange.accounts.api import pages
 from exchange.accounts.api.views import CustomerView, PublicView
 from exchange.core import times
 from trading import selectors
-from trading.api import answers, shapes
+from trading.api import answers, filters, forms, shapes
 from trading.candles import BY_LENGTH
 
 BOOK_DEPTH, BOOK_DEPTH_MAX = 100, 1000
@@ -23,6 +23,12 @@ CANDLES, CANDLES_MAX = 300, 1000
 LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
 CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
 MARKET = OpenApiParameter("market", str, description="Only this market.")
+SIDE = OpenApiParameter("side", str, enum=list(forms.SIDES), description="Only this side.")
+TYPE = OpenApiParameter("type", str, enum=list(forms.TYPES), description="Only this type.")
+STATE = OpenApiParameter("state", str, enum=list(filters.STATES), description="Only orders in this state.")
+SINCE = OpenApiParameter("since", str, description="Only what was made at this ISO 8601 time or later.")
+UNTIL = OpenApiParameter("until", str, description="Only what was made before this ISO 8601 time.")
+ORDER_ID = OpenApiParameter("order_id", int, description="Only this order's.")
 
 
 class MarketsView(PublicView):
@@ -125,24 +131,26 @@ class CandlesView(PublicView):
 
 
 class OrdersView(CustomerView):
-    """GET orders; POST orders is placed by exchange.site.api.hot."""
+    """GET orders; POST and DELETE orders are exchange.site.api.hot's."""
 
-    parameters: ClassVar[tuple[str, ...]] = ("market",)
+    parameters: ClassVar[tuple[str, ...]] = ("market", "side")
 
     @extend_schema(
         operation_id="orders",
         summary="Open orders, newest first",
+        description="Those in the book and those that wait for their price, at most 1000.",
         tags=["orders"],
-        parameters=[MARKET],
+        parameters=[MARKET, SIDE],
         responses=answers.Orders,
     )
     def get(self, request: Request) -> Response:
-        rows = selectors.open_orders(self.user_id, market=request.query_params.get("market"))
+        given = filters.words(request, "market", "side")
+        rows = selectors.open_orders(self.user_id, **given, limit=selectors.OPEN_ORDERS_MAX)
         return Response({"data": [shapes.order(view) for view in rows]})
 
 
 class OrderView(CustomerView):
-    """GET orders/{id}; DELETE is done by exchange.site.api.hot."""
+    """GET orders/{id}; PATCH and DELETE are exchange.site.api.hot's."""
 
     @extend_schema(operation_id="order", summary="One order", tags=["orders"], responses=answers.Order)
     def get(self, request: Request, order_id: int) -> Response:
@@ -162,36 +170,52 @@ class OrderByClientIdView(CustomerView):
 class OrderHistoryView(CustomerView):
     """GET orders/history."""
 
-    parameters: ClassVar[tuple[str, ...]] = ("market", "limit", "cursor")
+    parameters: ClassVar[tuple[str, ...]] = (
+        "market", "side", "type", "state", "since", "until", "limit", "cursor",
+    )  # fmt: skip
 
     @extend_schema(
         operation_id="order_history",
         summary="All orders, newest first",
         tags=["orders"],
-        parameters=[MARKET, LIMIT, CURSOR],
+        parameters=[MARKET, SIDE, TYPE, STATE, SINCE, UNTIL, LIMIT, CURSOR],
         responses=answers.OrderPage,
     )
     def get(self, request: Request) -> Response:
         wanted = pages.limit(request)
-        market, before = request.query_params.get("market"), pages.number_cursor(request)
-        rows = selectors.orders(self.user_id, market=market, before=before, limit=wanted + 1)
+        given = filters.words(request, "market", "side", "type", "state") | filters.times(request)
+        rows = selectors.orders(self.user_id, **given, before=pages.number_cursor(request), limit=wanted + 1)
         return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.order))
 
 
 class FillsView(CustomerView):
     """GET fills."""
 
-    parameters: ClassVar[tuple[str, ...]] = ("market", "limit", "cursor")
+    parameters: ClassVar[tuple[str, ...]] = ("market", "order_id", "since", "until", "limit", "cursor")
 
     @extend_schema(
         operation_id="fills",
         summary="Own trades, newest first",
         tags=["orders"],
-        parameters=[MARKET, LIMIT, CURSOR],
+        parameters=[MARKET, ORDER_ID, SINCE, UNTIL, LIMIT, CURSOR],
         responses=answers.FillPage,
     )
     def get(self, request: Request) -> Response:
         wanted = pages.limit(request)
-        market, before = request.query_params.get("market"), pages.number_cursor(request)
-        rows = selectors.fills(self.user_id, market=market, before=before, limit=wanted + 1)
+        given = filters.words(request, "market") | filters.times(request) | filters.whole(request, "order_id")
+        rows = selectors.fills(self.user_id, **given, before=pages.number_cursor(request), limit=wanted + 1)
         return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.fill))
+
+
+class FeesView(CustomerView):
+    """GET fees."""
+
+    @extend_schema(
+        operation_id="fees",
+        summary="Your fees and the tier they come from",
+        description="By what you traded in the last 30 days. A negative maker fee is a rebate: it is paid to you.",
+        tags=["orders"],
+        responses=answers.Fees,
+    )
+    def get(self, request: Request) -> Response:
+        return Response(shapes.fees(selectors.fees(self.user_id, now=self.now)))

@@ -25,6 +25,7 @@ from exchange.core.errors import NotAuthenticated, PermissionDenied
 
 TOKEN_HEADER = "X-Session-Token"  # noqa: S105 - a header's name
 TOKEN_LENGTH_MAX = 200
+_TOKEN_META = "HTTP_X_SESSION_TOKEN"  # noqa: S105
 
 
 class SessionTokenInvalid(NotAuthenticated):
@@ -86,15 +87,19 @@ def identify(request: HttpRequest) -> Identity | None:
 def _by_cookie(request: HttpRequest) -> Identity | None:
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     identity = _by_session_key(key, by="session") if key else None
-    if identity is None:
-        return None
+    if identity is not None:
+        check_csrf(request)
+    return identity
+
+
+def check_csrf(request: HttpRequest) -> None:
+    """A request by cookie that changes something must carry the CSRF token. Raises CsrfFailed."""
     check = _CsrfCheck(lambda _request: None)  # type: ignore[arg-type, return-value]
     check.process_request(request)
     if check.process_view(request, None, (), {}):
         raise CsrfFailed(
             "The CSRF token is missing or wrong. Send the csrftoken cookie's value in the header X-CSRFToken."
         )
-    return identity
 
 
 def require(request: HttpRequest) -> Identity:
@@ -107,10 +112,19 @@ def require(request: HttpRequest) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a websocket was opened with. Kept for the connection's life, so that an ended log-in is noticed."""
+    """What a request came with, or a websocket was opened with (kept for its life, so that an ended log-in is noticed)."""
 
     key: str
     by: Literal["session", "token"]
+
+
+def given_with(request: HttpRequest) -> Credentials | None:
+    """The token of a request or, where it has none, its session cookie. Not looked at yet."""
+    token = request.META.get(_TOKEN_META)
+    if token is not None:
+        return Credentials(key=token, by="token")
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return Credentials(key=key, by="session") if key else None
 
 
 def credentials(headers: list[tuple[bytes, bytes]], *, cookies: bool) -> Credentials | None:

@@ -22,6 +22,16 @@ class BodyInvalid(InvalidRequest):
     code = "body_invalid"
 
 
+class FieldInvalid(InvalidRequest):
+    """A field is missing or of the wrong form; `code` says which of the two and more."""
+
+    code = "field_invalid"
+
+    def __init__(self, message: str, *, param: str | None, code: str = "field_invalid") -> None:
+        super().__init__(message, param=param)
+        self.code = code  # type: ignore[misc]
+
+
 class FieldUnknown(InvalidRequest):
     """A field or a query parameter that does not exist here."""
 

@@ -14,8 +14,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from exchange.accounts.api.serializers import FieldInvalid
 from exchange.core import errors
-from exchange.site.api.problems import FieldInvalid, MalformedJson, of_status
+from exchange.site.api.problems import MalformedJson, of_status
 
 JSON = "application/json"
 
@@ -69,8 +70,13 @@ def headers(known: errors.DomainError, error: Exception | None = None) -> dict[s
 
 def response(known: errors.DomainError) -> HttpResponse:
     """The same outside REST framework."""
-    body = orjson.dumps(errors.body(known))
-    return HttpResponse(body, status=known.status, content_type=JSON, headers=headers(known, known))
+    return json(orjson.dumps(errors.body(known)), status=known.status, headers=headers(known, known))
+
+
+def json(body: bytes, *, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    """A JSON answer whose length is told, so that it goes out in one piece."""
+    told = {"Content-Type": JSON, "Content-Length": str(len(body)), **(headers or {})}
+    return HttpResponse(body, status=status, headers=told)
 
 
 async def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,6 +1,7 @@
 """The order path as plain async views: log-in, limits, idempotency and the error shape without REST framework's weight.
 
-One thread hop reads the session; everything else stays on the event loop. What must never happen here: a rule that the REST
+Nothing here leaves the event loop, but for a log-in that was not seen for some seconds and for idempotency keys. One round trip
+to Valkey admits the request, another brings the command to the engine. What must never happen here: a rule that the REST
 framework views do not have as well (the tests run both against the same cases).
 """
 
@@ -12,104 +13,183 @@ from functools import partial
 from typing import Any
 
 import orjson
-import structlog
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
 
-from exchange.accounts.api import authentication, threads
+from exchange.accounts.api import addresses, admission, authentication, threads
 from exchange.accounts.api.serializers import FieldUnknown
+from exchange.core.errors import NotAuthenticated
 from exchange.site.api import errors, idempotency, limits, problems
-from trading.api import placing
+from trading.api import commands, forms
 from trading.api.views import OrderByClientIdView, OrdersView, OrderView
 
-log = structlog.get_logger(__name__)
+BATCH_COST_MAX = forms.BATCH_MAX
+View = Callable[..., Awaitable[HttpResponse]]
+Answer = tuple[int, dict[str, Any]]
 _list_orders = threads.threaded(OrdersView.as_view())
 _one_order = threads.threaded(OrderView.as_view())
 _one_by_client_id = threads.threaded(OrderByClientIdView.as_view())
 
 
-@csrf_exempt
+def _hot(*methods: str) -> Callable[[View], View]:
+    """A view whose `methods` count their requests by themselves, in `_enter`."""
+    return partial(_shaped, methods=methods)
+
+
+def _shaped(view: View, *, methods: tuple[str, ...]) -> View:
+    """Errors in the one shape. The CSRF check is made where a cookie counts (`_enter`), not by the pages' middleware."""
+
+    async def shaped(request: HttpRequest, **which: Any) -> HttpResponse:
+        try:
+            return await view(request, **which)
+        except Exception as error:
+            known = errors.translated(error)
+            if known is None:
+                raise
+            return errors.response(known)
+
+    shaped.counts_itself = methods  # type: ignore[attr-defined]
+    shaped.csrf_exempt = True  # type: ignore[attr-defined]
+    return shaped
+
+
+@_hot("POST", "DELETE")
 async def orders(request: HttpRequest) -> HttpResponse:
-    """POST places an order here; the list is REST framework's."""
-    if request.method != "POST":
-        return await _list_orders(request)
-    return await _shaped(_place, request)
+    """POST places an order, DELETE cancels all; the list is REST framework's."""
+    if request.method == "POST":
+        return await _moved(request, _place)
+    if request.method == "DELETE":
+        user_id = await _enter(request)
+        body = _parameters(request, known=forms.CANCEL_ALL)
+        return _response(200, await commands.cancel_all(user_id=user_id, body=body, now=timezone.now()))
+    return await _list_orders(request)
 
 
-@csrf_exempt
+@_hot("PATCH", "DELETE")
 async def order(request: HttpRequest, order_id: int) -> HttpResponse:
-    """DELETE cancels here; the rest is REST framework's."""
-    if request.method != "DELETE":
-        return await _one_order(request, order_id=order_id)
-    return await _shaped(partial(_cancel, order_id=order_id), request)
+    """PATCH amends, DELETE cancels; the rest is REST framework's."""
+    if request.method in ("PATCH", "DELETE"):
+        return await _changed(request, order_id=order_id)
+    return await _one_order(request, order_id=order_id)
 
 
-@csrf_exempt
+@_hot("PATCH", "DELETE")
 async def order_by_client_id(request: HttpRequest, client_order_id: str) -> HttpResponse:
     """The same by the client's own id."""
-    if request.method != "DELETE":
-        return await _one_by_client_id(request, client_order_id=client_order_id)
-    return await _shaped(partial(_cancel, client_order_id=client_order_id), request)
+    if request.method in ("PATCH", "DELETE"):
+        return await _changed(request, client_order_id=client_order_id)
+    return await _one_by_client_id(request, client_order_id=client_order_id)
 
 
-async def _shaped(work: Callable[[HttpRequest], Awaitable[HttpResponse]], request: HttpRequest) -> HttpResponse:
-    try:
-        return await work(request)
-    except Exception as error:
-        known = errors.translated(error)
-        if known is None:
-            raise
-        return errors.response(known)
+@_hot("POST")
+async def oco(request: HttpRequest) -> HttpResponse:
+    """POST places two orders of which one cancels the other."""
+    _only_post(request)
+    return await _moved(request, _place_oco)
 
 
-async def _place(request: HttpRequest) -> HttpResponse:
-    _no_parameters(request)
+@_hot("POST")
+async def batch(request: HttpRequest) -> HttpResponse:
+    """POST up to 50 commands."""
+    _only_post(request)
+    return await _moved(request, _batch, cost=_size(request))
+
+
+@_hot("POST")
+async def cancel_after(request: HttpRequest) -> HttpResponse:
+    """POST sets, renews or takes back the customer's countdown."""
+    _only_post(request)
+    user_id = await _enter(request)
+    _parameters(request)
+    return _response(200, await commands.countdown(user_id=user_id, body=_json(request), now=timezone.now()))
+
+
+# --- The way in -------------------------------------------------------------------------------------------------------
+
+
+async def _enter(request: HttpRequest, *, cost: int = 1) -> int:
+    """Who is there, counted. Raises NotAuthenticated and its kin, CsrfFailed, Refused."""
+    address = addresses.of_request(request)
+    given = authentication.given_with(request)
+    with limits.Noted(request):
+        if given is None:
+            limits.note(request, await admission.spend(admission.bucket("address", address)))
+            known = None
+        else:
+            known, spent = await admission.admit(given, "orders", address=address, cost=cost)
+            limits.note(request, spent)
+    if known is None:
+        raise NotAuthenticated("Please log in: this needs a session cookie or the header X-Session-Token.")
+    if known.by == "session":
+        authentication.check_csrf(request)
+    return known.user_id
+
+
+async def _changed(request: HttpRequest, **which: Any) -> HttpResponse:
+    user_id = await _enter(request)
+    _parameters(request)
+    if request.method == "DELETE":
+        return _response(200, await commands.cancel(user_id=user_id, now=timezone.now(), **which))
+    return _response(200, await commands.amend(user_id=user_id, body=_json(request), now=timezone.now(), **which))
+
+
+async def _moved(request: HttpRequest, work: Callable[..., Awaitable[Answer]], *, cost: int = 1) -> HttpResponse:
+    """A POST that moves money: with an Idempotency-Key it is done once and answered the same each time."""
     key = idempotency.key_of(request, required=False)
-    identity, taken = await threads.run(_enter, request, key)
-    if taken is not None and taken.replay is not None:
+    user_id = await _enter(request, cost=cost)
+    _parameters(request)
+    if key is None:
+        return _response(*await work(user_id=user_id, body=_json(request)))
+    claim = partial(idempotency.claim, user_id=user_id, key=key, request=request, now=timezone.now())
+    taken = await threads.run(claim)
+    if taken.replay is not None:
         return taken.replay
     try:
-        await limits.aspend(request, "customer", "orders", who=identity.user_id)
-        response = await _answered(request, identity.user_id, key)
+        response = await _answered(partial(work, own_id=idempotency.client_order_id(key)), request, user_id)
     except BaseException:
-        if taken is not None:
-            # A client that hangs up cancels this task; the key must be given back all the same.
-            await asyncio.shield(threads.run(idempotency.release, taken))
+        # A process that ends cancels this task; the key must be given back all the same.
+        await asyncio.shield(threads.run(idempotency.release, taken))
         raise
-    if taken is not None:
-        await threads.run(idempotency.settle, taken, response)
+    await threads.run(idempotency.settle, taken, response)
     return response
 
 
-async def _answered(request: HttpRequest, user_id: int, key: str | None) -> HttpResponse:
-    """The answer to keep: an order, or the refusal that the same order will always meet."""
-    own_id = idempotency.client_order_id(key) if key is not None else None
+async def _answered(work: Callable[..., Awaitable[Answer]], request: HttpRequest, user_id: int) -> HttpResponse:
+    """The answer to keep: what was done, or the refusal that the same request will always meet."""
     try:
-        status, shape = await placing.place(
-            user_id=user_id, body=_json(request), client_order_id=own_id, now=timezone.now()
-        )
+        return _response(*await work(user_id=user_id, body=_json(request)))
     except Exception as error:
         known = errors.translated(error)
         if known is None:
             raise
         return errors.response(known)
-    return _response(status, shape)
 
 
-async def _cancel(request: HttpRequest, **which: Any) -> HttpResponse:
-    _no_parameters(request)
-    identity, _ = await threads.run(_enter, request, None)
-    await limits.aspend(request, "customer", who=identity.user_id)
-    return _response(200, await placing.cancel(user_id=identity.user_id, now=timezone.now(), **which))
+async def _place(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
+    new, shape = await commands.place(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+    return 201 if new else 200, shape
 
 
-def _enter(request: HttpRequest, key: str | None) -> tuple[authentication.Identity, idempotency.Claim | None]:
-    """Everything that needs the database, in one hop: who is there, and is the key free."""
-    identity = authentication.require(request)
-    if key is None:
-        return identity, None
-    return identity, idempotency.claim(user_id=identity.user_id, key=key, request=request, now=timezone.now())
+async def _place_oco(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
+    new, shape = await commands.place_oco(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+    return 201 if new else 200, shape
+
+
+async def _batch(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
+    own_id = own_id[:32] if own_id is not None else None  # an order's own number is added
+    return 200, await commands.batch(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+
+
+def _size(request: HttpRequest) -> int:
+    """How many requests a batch counts for, before it is known to be one."""
+    try:
+        items = orjson.loads(request.body)["orders"]
+        return max(1, min(len(items), BATCH_COST_MAX))
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return 1
+
+
+# --- Form -------------------------------------------------------------------------------------------------------------
 
 
 def _json(request: HttpRequest) -> Any:
@@ -121,10 +201,20 @@ def _json(request: HttpRequest) -> Any:
         raise problems.MalformedJson("The body is not valid JSON.") from None
 
 
-def _no_parameters(request: HttpRequest) -> None:
-    for name in request.GET:
-        raise FieldUnknown(f"There is no query parameter {name[:50]!r} here.", param=name[:50])
+def _parameters(request: HttpRequest, *, known: Any = ()) -> dict[str, str]:
+    """The query parameters, each known and given once."""
+    if not request.META.get("QUERY_STRING"):
+        return {}
+    for name, values in request.GET.lists():
+        if name not in known or len(values) > 1:
+            raise FieldUnknown(f"There is no query parameter {name[:50]!r} here, or not twice.", param=name[:50])
+    return request.GET.dict()
+
+
+def _only_post(request: HttpRequest) -> None:
+    if request.method != "POST":
+        raise problems.of_status(405)
 
 
 def _response(status: int, shape: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(orjson.dumps(shape), status=status, content_type=errors.JSON)
+    return errors.json(orjson.dumps(shape), status=status)

@@ -1,10 +1,11 @@
-"""What can go wrong at the API's door, before any room is asked. Pure, so that every layer of the door may import it.
+"""What can go wrong at the API's door, before any room is asked.
 
 What must never happen here: a text that tells a stranger how we are built.
 """
 
 from __future__ import annotations
 
+from exchange.accounts.api.admission import RateLimited
 from exchange.core import errors
 
 
@@ -12,16 +13,6 @@ class MalformedJson(errors.InvalidRequest):
     """The body is not JSON."""
 
     code = "malformed_json"
-
-
-class FieldInvalid(errors.InvalidRequest):
-    """A field is missing or of the wrong form; `code` says which of the two and more."""
-
-    code = "field_invalid"
-
-    def __init__(self, message: str, *, param: str | None, code: str) -> None:
-        super().__init__(message, param=param)
-        self.code = code  # type: ignore[misc]
 
 
 class MethodNotAllowed(errors.InvalidRequest):
@@ -56,12 +47,6 @@ class BodyTooLarge(errors.InvalidRequest):
 
     code = "body_too_large"
     status = 413
-
-
-class RateLimited(errors.TooMany):
-    """More requests than the limit allows."""
-
-    code = "rate_limited"
 
 
 class Internal(errors.DomainError):

@@ -23,6 +23,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_PUBLIC": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TimeInForceEnum": ["GTC", "IOC", "FOK", "GTD"],
+        "LastingEnum": ["GTC", "GTD"],
+    },
     "PREPROCESSING_HOOKS": ["exchange.site.api.schema.only_the_api"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
