@@ -32,6 +32,7 @@ def admission(state: State, command: object, *, orders: int) -> NaiveMarket:
     market = state.markets.get(command.market_id)
     if market is None:
         raise Refuse("market_not_found")
+    may_stay = command.kind in WITH_TRIGGER or command.time_in_force in (GTC, GTD)
     takes_at_once = command.kind == MARKET or command.time_in_force in (IOC, FOK)
     if market.state not in (OPEN, POST_ONLY):
         raise Refuse("market_closed")
@@ -43,7 +44,7 @@ def admission(state: State, command: object, *, orders: int) -> NaiveMarket:
     if command.time_in_force == GTD and command.terms.expires_at <= command.at:
         raise Refuse("already_expired")
     most = market.rules.max_open_orders
-    if most and len(state.live(command.user_id, market.rules.id)) + orders > most:
+    if most and may_stay and len(state.live(command.user_id, market.rules.id)) + orders > most:
         raise Refuse("too_many_open_orders")
     return market
 
@@ -151,10 +152,8 @@ def cap_of_market_order(state: State, market: NaiveMarket, order: NaiveOrder) ->
     cap = cap_around(market, order, best)
     band = market.rules.band_ppm
     if band and market.last:
-        if order.side == BUY:
-            cap = min(cap, market.last * (PPM + band) // PPM)
-        else:
-            cap = max(cap, ceiling(market.last * (PPM - band)))
+        lowest, highest = ceiling(market.last * (PPM - band)), market.last * (PPM + band) // PPM
+        cap = min(cap, highest) if order.side == BUY else max(cap, lowest)
     return cap
 
 

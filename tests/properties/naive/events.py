@@ -51,6 +51,11 @@ class Triggered(NamedTuple):
     released: int
 
 
+class Queued(NamedTuple):
+    order_id: int
+    pay_account: int
+
+
 class Ratcheted(NamedTuple):
     order_id: int
     pay_account: int

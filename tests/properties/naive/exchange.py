@@ -21,7 +21,11 @@ from tests.properties.naive.checks import (
 from tests.properties.naive.matching import Limits, arm, close, rest, run
 from tests.properties.naive.state import (
     HALTED,
+    LIMIT,
+    PPM,
     SELL,
+    STOP,
+    STOP_LIMIT,
     TRAILING_STOP,
     WITH_LIMIT,
     WITH_TRIGGER,
@@ -33,6 +37,12 @@ from tests.properties.naive.state import (
 
 FILLS_MAX = 1_000
 TRIGGERS_MAX = 100
+CLOSES_MAX = 1_000
+DOES = {
+    "Place": "_place", "PlaceOco": "_place_oco", "Amend": "_amend", "Cancel": "_cancel", "CancelAll": "_cancel_all",
+    "Countdown": "_countdown", "Tick": "_tick", "SetFees": "_set_fees", "OpenMarket": "_open_market",
+    "SetMarket": "_set_market", "SetMarketState": "_set_market_state",
+}  # fmt: skip
 
 
 class NaiveExchange:
@@ -45,10 +55,12 @@ class NaiveExchange:
         balances: dict[int, int] | None = None,
         fills_max: int = FILLS_MAX,
         triggers_max: int = TRIGGERS_MAX,
+        closes_max: int = CLOSES_MAX,
     ) -> None:
         self.state = State(shard, balances=dict(balances or {}))
         self.fills_max = fills_max
         self.triggers_max = triggers_max
+        self.closes_max = closes_max
 
     def add_market(self, market: Any, state: int, last_price: int = 0) -> None:
         self.state.markets[market.id] = NaiveMarket(market, state, last_price)
@@ -56,13 +68,7 @@ class NaiveExchange:
     def apply(self, command: Any) -> list:
         """Do one command, if its owner can pay for it. The events, or one Refused."""
         before = self.state.copy()
-        do: Callable[[Any, list], None] = getattr(
-            self,
-            "_"
-            + "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(command).__name__).strip(
-                "_"
-            ),
-        )
+        do: Callable[[Any, list], None] = getattr(self, DOES[type(command).__name__])
         events: list = []
         try:
             do(command, events)
@@ -84,6 +90,8 @@ class NaiveExchange:
 
     def _place_oco(self, command: Any, events: list) -> None:
         state = self.state
+        if not alike(command.limit, command.stop):
+            raise Refuse("oco_invalid")
         market = admission(state, command.limit, orders=2)
         limit = new_order(state, market, command.limit)
         limit.post_only, limit.leads = True, True
@@ -119,11 +127,11 @@ class NaiveExchange:
             limit = order.price if order.kind in WITH_LIMIT else cap_of_market_order(state, market, order)
             prices = run(state, order, limit, limits, events)
         must_pay(state, order, spent(state, order) - spent_before + state.hold(order), free)
-        waited = len(market.queue)
-        triggers.look(state, market, last, prices, events)
-        if not waited:
+        if prices:
+            waited = set(market.queue)
+            triggers.look(state, market, last, prices, events)
             triggers.run_queue(state, market, limits, events)
-        triggers.put_in_line(state, market, waited)
+            triggers.say_who_waits(state, market, waited, events)
 
     def _cancel(self, command: Any, events: list) -> None:
         order = amending.find(self.state, command)
@@ -149,32 +157,37 @@ class NaiveExchange:
 
     def _tick(self, command: Any, events: list) -> None:
         events.append(say.Ticked())
-        timers.expire(self.state, command.at, events)
-        timers.fire_countdowns(self.state, command.at, events)
+        timers.expire(self.state, command.at, self.closes_max, events)
+        timers.fire_countdowns(self.state, command.at, self.closes_max, events)
         limits = Limits(self.fills_max, self.triggers_max)
+        woken: list[tuple[NaiveMarket, set[int]]] = []
         for _, market in sorted(self.state.markets.items()):
-            waiting = set(market.queue)
+            waited = set(market.queue)
             triggers.run_queue(self.state, market, limits, events)
-            still = sum(1 for id in market.queue if id in waiting)
-            triggers.put_in_line(self.state, market, still)
+            woken.append((market, waited))
+        for market, waited in woken:
+            triggers.say_who_waits(self.state, market, waited, events)
 
     # --- staff ------------------------------------------------------------------------------------------------------
 
     def _set_fees(self, command: Any, events: list) -> None:
+        if not (-PPM < command.maker_fee_ppm < PPM and 0 <= command.taker_fee_ppm < PPM):
+            raise Refuse("fees_invalid")
         self.state.fees[command.user_id] = (command.maker_fee_ppm, command.taker_fee_ppm)
         events.append(say.FeesSet(command.user_id, command.maker_fee_ppm, command.taker_fee_ppm))
 
     def _open_market(self, command: Any, events: list) -> None:
         if command.market.id in self.state.markets:
-            raise Refuse("market_open_already")
+            raise Refuse("market_exists")
         self.add_market(command.market, command.state)
         events.append(say.MarketOpened(command.market.id, command.state))
 
     def _set_market(self, command: Any, events: list) -> None:
         market = self._market(command.market.id)
         old, new = market.rules, command.market
-        if (old.lot_base_units, old.tick_quote_units) != (new.lot_base_units, new.tick_quote_units):
-            raise Refuse("market_rules_fixed")
+        for fixed in ("base_asset_id", "quote_asset_id", "lot_base_units", "tick_quote_units"):
+            if getattr(old, fixed) != getattr(new, fixed):
+                raise Refuse("market_differs")
         market.rules = new
         events.append(say.MarketSet(new.id))
 
@@ -188,6 +201,19 @@ class NaiveExchange:
         return self.state.markets[market_id]
 
     # --- asked from outside -----------------------------------------------------------------------------------------
+
+    @property
+    def balances(self) -> dict[int, int]:
+        """By ledger account."""
+        return self.state.balances
+
+    @property
+    def orders(self) -> dict[int, NaiveOrder]:
+        """The live ones."""
+        return self.state.orders
+
+    def held(self, account: int) -> int:
+        return self.state.held(account)
 
     def due(self) -> int | None:
         return timers.due(self.state)
@@ -210,9 +236,23 @@ def new_order(state: State, market: NaiveMarket, command: Any) -> NaiveOrder:
     if order.kind == TRAILING_STOP and market.last:
         order.extreme = market.last
         order.stop = trailing_stop_at(order)
-    if order.kind in WITH_TRIGGER and order.kind not in WITH_LIMIT and order.stop:
+    if order.kind in WITH_TRIGGER and order.kind not in WITH_LIMIT:
+        order.slippage_ppm = order.slippage_ppm or market.rules.slippage_ppm  # what it was placed under stays
         order.cap = cap_around(market, order, order.stop)
     return order
+
+
+def alike(limit: Any, stop: Any) -> bool:
+    """The legs of an OCO differ in kind and prices only."""
+    return (
+        limit.kind == LIMIT
+        and stop.kind in (STOP, STOP_LIMIT)
+        and limit.terms.expires_at == stop.terms.expires_at
+        and all(
+            getattr(limit, name) == getattr(stop, name)
+            for name in ("user_id", "market_id", "side", "lots", "time_in_force", "base_account", "quote_account")
+        )
+    )
 
 
 def enter(state: State, order: NaiveOrder, events: list) -> None:

@@ -38,8 +38,9 @@ def run(state: State, order: NaiveOrder, limit: int, limits: Limits, events: lis
     """Match, then close or rest. The prices of its fills."""
     if order.time_in_force == FOK:
         trial = state.copy()
-        stopped, _ = match(trial, trial.orders[order.id], limit, Limits(limits.fills, limits.triggers), [])
-        if stopped != FILLED:
+        copied = trial.orders[order.id]
+        stopped, _ = match(trial, copied, limit, Limits(limits.fills, limits.triggers), [])
+        if stopped != FILLED or (copied.lots, copied.quote) != (order.lots, order.quote):
             close(state, order, "not_fillable", events)
             return []
     stopped, prices = match(state, order, limit, limits, events)
@@ -62,8 +63,6 @@ def match(state: State, taker: NaiveOrder, limit: int, limits: Limits, events: l
     """Why it stopped, and the prices of its fills."""
     prices: list[int] = []
     while True:
-        if limits.fills == 0:
-            return TOO_MANY_FILLS, prices
         others = opposite(state, taker)
         if not others:
             return NOBODY, prices
@@ -71,13 +70,15 @@ def match(state: State, taker: NaiveOrder, limit: int, limits: Limits, events: l
         if beyond(taker, limit, maker.price):
             return BEYOND, prices
         wanted = wants(state, taker, maker.price)
+        if wanted == 0:
+            return (FILLED if taker.filled_lots else TOO_SMALL), prices
+        if limits.fills == 0:
+            return TOO_MANY_FILLS, prices
         if maker.user == taker.user:
-            limits.fills -= 1
+            limits.fills -= taker.self_trade != CANCEL_NEWEST  # what changes a maker counts like a fill
             if stopped := meet_oneself(state, taker, maker, wanted, events):
                 return stopped, prices
             continue
-        if wanted == 0:
-            return (FILLED if taker.filled_lots else TOO_SMALL), prices
         limits.fills -= 1
         trade(state, taker, maker, min(wanted, maker.shown), events)
         prices.append(maker.price)
@@ -99,8 +100,6 @@ def meet_oneself(state: State, taker: NaiveOrder, maker: NaiveOrder, wanted: int
     if taker.self_trade in (CANCEL_OLDEST, CANCEL_BOTH):
         close(state, maker, SELF_TRADE, events)
         return SELF_TRADE if taker.self_trade == CANCEL_BOTH else ""
-    if wanted == 0:
-        return FILLED if taker.filled_lots else TOO_SMALL
     lots = min(wanted, maker.open_lots)
     if lots == maker.open_lots:
         close(state, maker, SELF_TRADE, events)
@@ -168,8 +167,8 @@ def trade(state: State, taker: NaiveOrder, maker: NaiveOrder, lots: int, events:
     state.trades.append(traded)
     events.append(traded)
     market.last = price
-    after_a_fill(state, maker, lots, events)
     finish_partner(state, partner, partners_hold, events)
+    after_a_fill(state, maker, lots, events)
 
 
 def after_a_fill(state: State, maker: NaiveOrder, lots: int, events: list) -> None:
@@ -196,6 +195,8 @@ def move(state: State, account: int, amount: int) -> None:
 
 
 def rest(state: State, order: NaiveOrder, events: list) -> None:
+    if order.comes_late:
+        order.rank, order.comes_late = state.take_number(), False
     order.phase = RESTING
     order.slice = min(order.display, order.open_lots)
     events.append(say.Rested(order.id, order.pay_account, order.open_lots, state.hold(order)))

@@ -59,6 +59,7 @@ class NaiveOrder:
     partner: int = 0
     leads: bool = False  # the limit leg of an OCO, which carries its own hold in full
     triggered: bool = False
+    comes_late: bool = False  # it was triggered: if it rests, then behind all that rested meanwhile
     phase: str = TAKING
     filled_lots: int = 0
     filled_quote: int = 0

@@ -22,10 +22,10 @@ def look(state: State, market: NaiveMarket, last: int, prices: list[int], events
     """`prices` are one taker's fills, `last` was the last price before them. Only the ends of that way matter."""
     if not prices:
         return
-    for price in (prices[0], prices[-1]):
+    for price in dict.fromkeys((prices[0], prices[-1])):
         woken = [order for order in armed(state, market) if triggers_at(order, price)]
-        for order in in_turn(woken, upward_first=price > last):
-            order.phase = WAITING
+        for order in in_turn(woken, upward_first=last != 0 and price > last):
+            order.phase, order.rank = WAITING, state.take_number()
             market.queue.append(order.id)
         for order in armed(state, market):
             ratchet(state, market, order, price, events)
@@ -65,13 +65,12 @@ def run_queue(state: State, market: NaiveMarket, limits: Limits, events: list) -
         last = market.last
         events.append(say.Triggered(order.id, order.pay_account, state.hold(order)))
         partner, partners_hold = unpair(state, order)
-        order.phase, order.triggered = TAKING, True
+        order.phase, order.triggered, order.comes_late = TAKING, True, True
         finish_partner(state, partner, partners_hold, events)
         prices = run(state, order, order.worst_price, limits, events)
         look(state, market, last, prices, events)
 
 
-def put_in_line(state: State, market: NaiveMarket, already: int) -> None:
-    """What this command could not run any more waits for a tick, behind the `already` that were waiting before."""
-    for id in market.queue[already:]:
-        state.orders[id].rank = state.take_number()
+def say_who_waits(state: State, market: NaiveMarket, before: set[int], events: list) -> None:
+    """What this command woke and could not run any more waits on, behind those that were waiting before."""
+    events.extend(say.Queued(id, state.orders[id].pay_account) for id in market.queue if id not in before)

@@ -1,0 +1,242 @@
+"""The engine beside the naive exchange, three times over, and all that must hold after every command.
+
+`bare` does one command after another, each judged as it comes, and can go back to any moment since its last settle.
+`batched` takes the same commands through trading.engine.batching, in batches cut anywhere.
+Both must say what the naive exchange says, and stand in the same state; a third one, loaded from the live orders as the database
+would give them back, takes the bare one's place now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tests.properties.naive import NaiveExchange
+from tests.properties.naive.state import ARMED, RESTING, WAITING
+from tests.properties.stored_orders import reloaded
+from trading.engine import batching
+from trading.engine.commands import Command
+from trading.engine.events import Refused
+from trading.engine.funds import Funds, Standing
+from trading.engine.matching import Engine
+from trading.engine.rules import Market, MarketState
+
+PHASES = {1: RESTING, 2: ARMED, 3: WAITING}
+
+
+class SideBySide:
+    def __init__(
+        self, exchange: type[NaiveExchange], *, shard: int, markets: list[Market], balances: dict[int, int],
+        frozen: Collection[int], fills_max: int, triggers_max: int, closes_max: int,
+    ) -> None:  # fmt: skip
+        self.shard, self.markets = shard, markets
+        self.limits = {"fills_max": fills_max, "triggers_max": triggers_max, "closes_max": closes_max}
+        self.naive = exchange(shard=shard, balances=balances, **self.limits)
+        self.naive.state.frozen = set(frozen)
+        self.bare, self.batched = self.new_engine(), self.new_engine()
+        for market in markets:
+            for exchange in (self.naive, self.bare, self.batched):
+                exchange.add_market(market, MarketState.OPEN)
+        self.start = dict(balances)
+        self.standings = {id: Standing(amount, 0, id in frozen) for id, amount in balances.items()}
+        self.funds = Funds(self.standings)
+        self.since_settle: list[tuple[Command, list, int, str]] = []  # command, events, mark and hash before it
+        self.batch: list[tuple[Command, list]] = []
+        self.batch_standings = dict(self.standings)
+        self.history: list[Command] = []  # the accepted ones
+
+    def new_engine(self, **counters: int) -> Engine:
+        return Engine(shard=self.shard, **self.limits, **counters)
+
+    # --- one command ------------------------------------------------------------------------------------------------
+
+    def do(self, command: Command) -> list:
+        """One command to the naive exchange and the bare engine; what both said."""
+        expected = self.naive.apply(command)
+        before, mark = self.bare.state_hash(), self.bare.mark()
+        events = self.judged(command)
+        assert_same(command, events, expected)
+        refused = bool(expected) and type(expected[0]).__name__ == "Refused"
+        if refused:
+            assert self.bare.state_hash() == before, "a refused command left a trace"
+        self.since_settle.append((command, expected, mark, before))
+        self.batch.append((command, expected))
+        if not refused:
+            self.history.append(command)
+        self.check()
+        return expected
+
+    def judged(self, command: Command) -> list:
+        mark = self.bare.mark()
+        events = self.bare.apply(command)
+        if code := self.funds.judge(events):
+            self.bare.undo(mark)
+            return [Refused(code)]
+        return events
+
+    # --- batches, undo, settling, loading ---------------------------------------------------------------------------
+
+    def end_batch(self, *, cut: int, undone_first: bool) -> None:
+        """The commands since the last batch, in one batch or cut in two, and perhaps undone and matched again."""
+        commands = [command for command, _ in self.batch]
+        for part in (commands[:cut], commands[cut:]):
+            if part and undone_first:
+                before, mark = self.batched.state_hash(), self.batched.mark()
+                self.match(part)
+                self.batched.undo(mark)
+                assert self.batched.state_hash() == before, "an undone batch left a trace"
+            if part:
+                self.commit(part)
+        assert self.batched.state_hash() == self.bare.state_hash(), "it depends on the batches"
+        self.batch = []
+
+    def match(self, commands: list[Command]) -> batching.Matched:
+        """As the engine's process does it: again, with more accounts, where they were not enough."""
+        also: set[int] = set()
+        while True:
+            try:
+                return batching.match(self.batched, commands, self.lock, also=also)
+            except batching.MoreAccountsNeeded as error:
+                assert not error.accounts <= also
+                also = error.accounts
+
+    def lock(self, accounts: Collection[int]) -> Mapping[int, Standing]:
+        return {account: self.batch_standings[account] for account in accounts}
+
+    def commit(self, commands: list[Command]) -> None:
+        while commands:
+            matched = self.match(commands)
+            assert matched.events, "a batch takes at least one command"
+            for (command, expected), events in zip(self.batch, matched.events, strict=False):
+                assert_same(command, events, expected)
+            self.batched.settle()
+            for account in self.batch_standings:
+                deltas = matched.funds.balance_deltas.get(account, 0), matched.funds.held_deltas.get(account, 0)
+                balance, held, frozen = self.batch_standings[account]
+                self.batch_standings[account] = Standing(balance + deltas[0], held + deltas[1], frozen)
+            done = len(matched.events)
+            commands, self.batch = commands[done:], self.batch[done:]
+
+    def settle(self, keep: int) -> None:
+        """Make the bare engine's commands final but for the last `keep` of them."""
+        keep = min(keep, len(self.since_settle))
+        if keep:
+            self.bare.settle(self.since_settle[-keep][2])
+            self.since_settle = self.since_settle[-keep:]
+        else:
+            self.bare.settle()
+            self.since_settle = []
+
+    def go_back_and_repeat(self, steps: int) -> None:
+        """Undo the last commands of the bare engine, to the state of then, and do them once more."""
+        after = self.bare.state_hash()
+        again = self.since_settle[-min(steps, len(self.since_settle)) :]
+        if not again:
+            return
+        self.bare.undo(again[0][2])
+        assert self.bare.state_hash() == again[0][3], "undo does not lead back"
+        for command, expected, mark, before in again:
+            assert self.bare.mark() == mark
+            assert self.bare.state_hash() == before
+            events = self.bare.apply(command)
+            if refused_for_funds(expected) and not isinstance(events[0], Refused):
+                self.bare.undo(mark)
+            else:
+                assert_same(command, events, expected)
+        assert self.bare.state_hash() == after, "the same commands led elsewhere"
+
+    def load_anew(self) -> None:
+        """What a restart does: an engine made from the live orders is the same engine."""
+        self.settle(0)
+        fresh = reloaded(self.bare, self.new_engine, self.naive.state)
+        assert fresh.state_hash() == self.bare.state_hash(), "a restart loads another state"
+        self.bare = fresh
+
+    def finish(self) -> None:
+        """The last batch; then the accepted commands alone, done by a new engine, lead to the same state."""
+        self.end_batch(cut=0, undone_first=True)
+        again = self.new_engine()
+        for market in self.markets:
+            again.add_market(market, MarketState.OPEN)
+        for command in self.history:
+            again.apply(command)
+        assert again.state_hash() == self.bare.state_hash(), "the stored commands lead elsewhere"
+
+    # --- what must hold ---------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        self.same_orders()
+        self.same_money()
+        self.books_are_in_order()
+        assert self.bare.due() == self.naive.due()
+        assert self.bare.has_waiting() == self.naive.has_waiting()
+
+    def same_orders(self) -> None:
+        state = self.naive.state
+        live = {order.id: order for order in self.bare.orders.values() if order.phase}
+        assert live.keys() == state.orders.keys()
+        for id, order in live.items():
+            twin = state.orders[id]
+            assert order.reason == "", "an order is both open and done"
+            assert id not in state.done
+            assert (
+                PHASES[order.phase], order.price, order.lots, order.filled_lots, order.quote_units, order.filled_quote,
+                order.fee, order.held, order.rank, order.partner,
+            ) == (
+                twin.phase, twin.price, twin.lots, twin.filled_lots, twin.quote, twin.filled_quote,
+                twin.fee, state.hold(twin), twin.rank, twin.partner,
+            ), id  # fmt: skip
+            assert order.filled_lots < order.lots if order.lots else order.filled_quote < order.quote_units
+            if order.phase == 1:
+                assert order.shown == twin.shown > 0
+            else:
+                assert (order.stop_price, order.extreme, order.cap) == (twin.stop, twin.extreme, twin.cap)
+        for order in self.bare.orders.values():
+            if not order.phase:
+                assert state.done[order.id] == order.reason
+        assert (self.bare.next_order, self.bare.next_trade) == (state.next_order, state.next_trade)
+
+    def same_money(self) -> None:
+        """Balances alike, holds the sum of the orders', nothing made or lost."""
+        state = self.naive.state
+        totals: dict[int, int] = {}
+        for account in self.start:
+            standing = self.funds.standing(account)
+            assert standing.balance == state.balances[account]
+            assert standing.held == state.held(account)
+            assert 0 <= standing.held <= standing.balance
+            totals[account % 10] = totals.get(account % 10, 0) + standing.balance - self.start[account]
+        for (asset, _), amount in state.house.items():
+            totals[asset] += amount
+        assert not any(totals.values()), "money was made or lost"
+
+    def books_are_in_order(self) -> None:
+        for id, book in self.bare.books.items():
+            assert int(book.state) == int(self.naive.state.markets[id].state)
+            assert book.last_price == self.naive.state.markets[id].last
+            bids, asks = list(book.bids.in_priority()), list(book.asks.in_priority())
+            assert not (bids and asks) or bids[0].price < asks[0].price, "the book is crossed"
+            assert [o.id for o in bids] == [o.id for o in sorted(bids, key=lambda o: (-o.price, o.rank))]
+            assert [o.id for o in asks] == [o.id for o in sorted(asks, key=lambda o: (o.price, o.rank))]
+            for half, orders in ((book.bids, bids), (book.asks, asks)):
+                assert all(order.phase == 1 for order in orders)
+                by_price: dict[int, int] = {}
+                for order in orders:
+                    by_price[order.price] = by_price.get(order.price, 0) + order.shown
+                assert dict(half.depth(1_000)) == by_price, "what a price shows is not what its orders show"
+            here = {o.id for o in self.naive.state.orders.values() if o.market == id and o.phase == RESTING}
+            assert {order.id for order in bids + asks} == here
+
+
+def refused_for_funds(expected: list) -> bool:
+    return bool(expected) and getattr(expected[0], "code", "") in ("insufficient_funds", "account_frozen")
+
+
+def assert_same(command: Command, events: list, expected: list) -> None:
+    """The same events, field by field."""
+    assert [told(event) for event in events] == [told(event) for event in expected], command
+
+
+def told(event: Any) -> tuple:
+    fields = getattr(event, "_fields", None) or type(event).__match_args__
+    return (type(event).__name__, *((field, getattr(event, field)) for field in fields))
