@@ -23,7 +23,8 @@ from exchange.accounts.api import addresses, authentication
 from exchange.core import errors
 from exchange.core.times import iso
 from trading.marketdata import channels, hub, reading
-from trading.marketdata.mailbox import Mailbox, Owed, encode
+from trading.marketdata.mailbox import encode
+from trading.marketdata.outgoing import Outgoing
 
 log = structlog.get_logger(__name__)
 SOCKETS = Gauge("bourse_websocket_connections", "Websockets that are open now.")
@@ -91,7 +92,7 @@ class Socket(AsyncWebsocketConsumer):
     channel_layer_alias = ""  # no channel layer: one would cost each connection a queue and a task that nobody needs
 
     async def connect(self) -> None:
-        self.closing, self.paused = False, False
+        self.closing = False
         self.subscribed: dict[str, channels.Channel] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.counted: list[str] = []
@@ -102,13 +103,13 @@ class Socket(AsyncWebsocketConsumer):
         if origin is not None and not _ours(origin, host=_header(self.scope, b"host")):
             await self.close(CLOSE_ORIGIN)
             return
-        self.filled = asyncio.Event()
-        self.mailbox = Mailbox(wake=self.filled.set)
+        self.outgoing = Outgoing(scope=self.scope, send=self.base_send, settle=self._settle, failed=self._failed)
+        self.mailbox = self.outgoing.mailbox
         self.hub = hub.of_this_process()
         await self.accept()
         SOCKETS.inc()
         self.accepted = True
-        self.tasks.append(asyncio.create_task(self._empty_mailbox()))
+        self.outgoing.start()
         try:
             self._count(f"address:{addresses.of_scope(self.scope)}", limit("per_address"))
             # A cookie counts only when a page of ours sent it along: programs have no Origin, and use a token.
@@ -129,6 +130,7 @@ class Socket(AsyncWebsocketConsumer):
                 del _open[key]
         if not getattr(self, "accepted", False):
             return
+        self.outgoing.stop()
         SOCKETS.dec()
         for channel in list(self.subscribed.values()):
             await self._leave(channel)
@@ -186,22 +188,22 @@ class Socket(AsyncWebsocketConsumer):
         markets = {channel.market for channel in fresh if channel.market}
         if markets and (unknown := markets - await reading.off_loop(reading.symbols)):
             raise hub.MarketNotFound(f"There is no market {min(unknown)[:20]!r}.", param="channels")
-        self.paused = True
+        self.outgoing.paused = True
         joined: list[channels.Channel] = []
         try:
             for channel in fresh:
                 await self._join(channel)
                 joined.append(channel)
                 self.subscribed[channel.name] = channel
+            # Answers go out before channels, so this one before the snapshots that wait behind the pause.
+            self._reply({"type": "subscribed", "channels": [channel.name for channel in wanted], **_id(message)})
         except BaseException:
             for channel in joined:
                 self.subscribed.pop(channel.name, None)
                 await self._leave(channel)
             raise
         finally:
-            self.paused = False
-            self.filled.set()
-        self._reply({"type": "subscribed", "channels": [channel.name for channel in wanted], **_id(message)})
+            self.outgoing.paused = False
 
     async def _join(self, channel: channels.Channel) -> None:
         if channel.private:
@@ -244,38 +246,20 @@ class Socket(AsyncWebsocketConsumer):
                 await self._end(LogInEnded("Your log-in has ended. Please log in again."), CLOSE_LOG_IN_ENDED)
                 return
 
-    async def _empty_mailbox(self) -> None:
-        """A slow socket makes this task wait, and nothing else. Its end is the connection's: a socket that stays open in
-        silence would show old prices as if they stood."""
-        try:
-            await self._send_as_it_comes()
-        except OSError:
-            return  # the reader has gone; `disconnect` follows
-        except Exception:
-            log.exception("websocket cannot be served")
-            await self.close(CLOSE_FAULT)
-
-    async def _send_as_it_comes(self) -> None:
-        while True:
-            await self.filled.wait()
-            self.filled.clear()
-            while not self.paused and (item := self.mailbox.take()) is not None:
-                if isinstance(item, Owed):
-                    await self._settle(item.channel)
-                else:
-                    await self.send(text_data=item)
+    async def _failed(self) -> None:
+        await self.close(CLOSE_FAULT)
 
     async def _settle(self, name: str) -> None:
         """The reader was too slow for this channel: say so, and start it over."""
         channel = self.subscribed.get(name)
         if channel is None:
             return
-        await self.send(text_data=encode(name, "gap", {"reason": "slow_reader"}).text)
+        await self.outgoing.say(encode(name, "gap", {"reason": "slow_reader"}).text)
         if channel.private:
             assert self.identity is not None
             await self.hub.private.snapshot(channel.kind, self.identity.user_id, self.mailbox)
         else:
-            self.hub.snapshot(channel, self.mailbox)
+            self.hub.resync(channel, self.mailbox)
 
     def _reply(self, answer: dict[str, Any]) -> None:
         if not self.closing and not self.mailbox.reply(orjson.dumps(answer).decode()):

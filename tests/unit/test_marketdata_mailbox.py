@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trading.marketdata import mailbox as module
-from trading.marketdata.mailbox import MERGED_ITEMS_MAX, QUEUE_MAX, REPLIES_MAX, Mailbox, Owed, encode
+from trading.marketdata.mailbox import MERGED_ITEMS_MAX, QUEUE_MAX, REPLIES_MAX, Mailbox, Owed, encode, framed
 
 BOOK = "book:BTC-USDT"
 
@@ -21,7 +21,7 @@ def book_update(u: int, price: str = "10", quantity: str | None = None) -> modul
 def drained(mailbox: Mailbox) -> list[Any]:
     found = []
     while (item := mailbox.take()) is not None:
-        found.append(item if isinstance(item, Owed) else json.loads(item))
+        found.append(item if isinstance(item, Owed) else json.loads(item.text))
     return found
 
 
@@ -35,7 +35,7 @@ def test_a_reader_who_keeps_up_gets_the_very_text_that_was_encoded_once(mailbox:
     for message in messages:
         mailbox.put(message)
     for message in messages:
-        assert mailbox.take() is message.text
+        assert mailbox.take() is message
     assert mailbox.take() is None
 
 
@@ -52,7 +52,7 @@ def test_merged_updates_follow_what_was_sent_before_without_a_hole(mailbox: Mail
     for u in range(1, 200):
         mailbox.put(book_update(u))
         if u % 40 == 0:
-            seen.append(json.loads(mailbox.take()))
+            seen.append(json.loads(mailbox.take().text))
     seen += drained(mailbox)
     reach = 0
     for message in seen:
@@ -148,3 +148,93 @@ def test_what_was_unsubscribed_is_not_sent(mailbox: Mailbox) -> None:
     mailbox.put(book_update(1))
     mailbox.forget(BOOK)
     assert drained(mailbox) == []
+
+
+@pytest.mark.parametrize("channel", ["bbo:BTC-USDT", "market:BTC-USDT"])
+def test_of_what_is_told_whole_the_last_one_counts(mailbox: Mailbox, channel: str) -> None:
+    for number in range(50):
+        mailbox.put(encode(channel, "update", {"market": "BTC-USDT", "u": number}))
+    assert drained(mailbox)[-1]["data"]["u"] == 49
+
+
+def test_best_levels_that_wait_are_replaced_not_merged(mailbox: Mailbox) -> None:
+    for number in range(50):
+        data = {"market": "BTC-USDT", "depth": 5, "u": number, "bids": [[str(number), "1"]], "asks": []}
+        mailbox.put(encode("book:BTC-USDT:5", "update", data))
+    assert drained(mailbox)[-1]["data"]["bids"] == [["49", "1"]]
+
+
+class Line:
+    """A reader's line that takes frames while it is asked to."""
+
+    def __init__(self) -> None:
+        self.open, self.frames = True, list[bytes]()
+
+    def write(self, frame: bytes) -> bool:
+        if self.open:
+            self.frames.append(frame)
+        return self.open
+
+
+def test_a_reader_who_keeps_up_is_written_to_at_once() -> None:
+    line, woken = Line(), []
+    mailbox = Mailbox(wake=lambda: woken.append(1), direct=line.write)
+    message = book_update(1)
+    mailbox.put(message)
+    assert line.frames == [message.frame]
+    assert (mailbox.take(), woken) == (None, [])
+
+
+def test_nothing_overtakes_what_waits() -> None:
+    line = Line()
+    mailbox = Mailbox(wake=lambda: None, direct=line.write)
+    line.open = False
+    mailbox.put(book_update(1))
+    line.open = True
+    mailbox.put(book_update(2))
+    mailbox.put(encode("tickers", "update", {"tickers": []}))
+    assert line.frames == []
+    assert [item["data"].get("u") for item in drained(mailbox)] == [1, None, 2]
+    mailbox.put(book_update(3))
+    assert len(line.frames) == 1
+
+
+@pytest.mark.parametrize("reason", ["paused", "answer", "held"])
+def test_the_line_is_left_alone_while_something_stands_before(reason: str) -> None:
+    line = Line()
+    mailbox = Mailbox(wake=lambda: None, direct=line.write)
+    if reason == "paused":
+        mailbox.paused = True
+    elif reason == "answer":
+        mailbox.reply("{}")
+    else:
+        mailbox.hold(BOOK)
+    mailbox.put(book_update(1))
+    assert line.frames == []
+    if reason == "paused":
+        assert mailbox.take() is None
+        mailbox.paused = False
+        assert [item["type"] for item in drained(mailbox)] == ["update"]
+
+
+def test_between_the_notice_of_a_gap_and_the_snapshot_nothing_goes_out() -> None:
+    line = Line()
+    mailbox = Mailbox(wake=lambda: None, direct=line.write)
+    mailbox.owe(BOOK)
+    assert mailbox.take() == Owed(BOOK)
+    mailbox.put(book_update(8))
+    assert (line.frames, mailbox.take()) == ([], None)
+    mailbox.put(encode(BOOK, "snapshot", {"u": 9}))
+    mailbox.put(book_update(10))
+    assert [item["type"] for item in drained(mailbox)] == ["snapshot", "update"]
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 100_000])
+def test_a_frame_is_what_a_client_reads(length: int) -> None:
+    from websockets.frames import Opcode
+    from websockets.protocol import CLIENT, OPEN, Protocol
+
+    client = Protocol(CLIENT, state=OPEN, max_size=None)
+    client.receive_data(framed(b"x" * length) + framed(b"{}"))
+    frames = [(frame.opcode, frame.fin, bytes(frame.data)) for frame in client.events_received()]
+    assert frames == [(Opcode.TEXT, True, b"x" * length), (Opcode.TEXT, True, b"{}")]

@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
-from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from trading.marketdata import metrics
+
 log = structlog.get_logger(__name__)
-LOST = Counter("bourse_marketdata_feed_lost_total", "Times that the market data feed's connection was lost.")
 PAUSE_MAX_S = 2.0
 QUIET_S = 10.0  # without a message, before we ask whether the connection still stands
 CONFIRM_S = 5.0
@@ -87,7 +87,7 @@ class Feed:
                     first, pause = False, 0.05
                     await self._read()
                 except (RedisError, OSError) as error:
-                    LOST.inc()
+                    metrics.LOST.inc()
                     log.warning("market data feed lost", error=str(error), pause_s=pause)
                     await self._disconnect()
                     self._on_lost()

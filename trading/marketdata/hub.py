@@ -1,8 +1,8 @@
 """The process's market data: one feed in, many mailboxes out.
 
-Everything here runs on one event loop and none of the steps between reading state and putting it in a mailbox waits, so a
-snapshot and the updates after it fit without a lock.
-What must never happen here: a send to a socket (mailboxes are emptied elsewhere, each at its own pace), a private message to
+Everything here runs on one event loop and none of the steps between reading state and handing it to a channel's topic waits,
+so a snapshot and the updates after it fit without a lock.
+What must never happen here: a wait for a reader (topics and mailboxes take what a slow one does not), a private message to
 anybody but its owner, a hole passed over in silence.
 """
 
@@ -10,34 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 import orjson
 import structlog
 from django.conf import settings
-from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 from exchange.core.errors import NotFound, Unavailable
-from trading.marketdata import reading
+from trading.marketdata import metrics, reading
 from trading.marketdata.books import Verdict
-from trading.marketdata.channels import INTERVALS, Channel, parse
+from trading.marketdata.channels import Channel
+from trading.marketdata.clocks import Clocks
+from trading.marketdata.depths import Depths
 from trading.marketdata.feed import Feed
-from trading.marketdata.mailbox import Mailbox, Message, encode
+from trading.marketdata.mailbox import Mailbox
 from trading.marketdata.private import PrivateDesk
+from trading.marketdata.restoring import Restorer, until_done
 from trading.marketdata.streams import Stream
+from trading.marketdata.topics import Topic
 
 log = structlog.get_logger(__name__)
-GAPS = Counter("bourse_marketdata_gaps_total", "Holes found in a market's sequence.", ["market"])
-MESSAGES = Counter("bourse_marketdata_messages_total", "Messages encoded for readers, by kind of channel.", ["kind"])
-READERS = Gauge("bourse_marketdata_subscriptions", "Subscriptions that stand now.")
-TICKER_PAUSE_S = 1.0  # at most one ticker message a second
-TICKER_AGE_MAX_S = 15.0  # and one look at least this often: the 24 hours roll on without any trade
-BOOK_PAUSE_MAX_S = 1.0
-BOOK_LAG_S = 0.3  # the engine stores a book within 0.1 s of a change
-RESTORE_PAUSE_MAX_S = 5.0
 
 
 class MarketNotFound(NotFound):
@@ -56,21 +49,25 @@ class Hub:
     """Subscriptions of every socket of this process."""
 
     def __init__(self, *, url: str) -> None:
-        self._feed = Feed(url=url, on_message=self._receive, on_lost=self._lost, on_restored=self._restore_all)
-        self.private = PrivateDesk(feed=self._feed)
-        self._streams: dict[str, Stream] = {}
+        self.feed = Feed(url=url, on_message=self._receive, on_lost=self._lost, on_restored=self._restore_all)
+        self.private = PrivateDesk(feed=self.feed)
+        self.streams: dict[str, Stream] = {}
+        self.topics: dict[str, Topic] = {}
+        self.stale_tickers = asyncio.Event()
         self._opening: dict[str, asyncio.Task[None]] = {}
-        self._readers: dict[str, set[Mailbox]] = {}
-        self._snapshots: dict[str, Message] = {}
         self._tickers: dict[str, dict[str, Any]] = {}
         self._prices: dict[str, dict[str, Any]] = {}
-        self._stale_tickers = asyncio.Event()
+        self._markets: dict[str, dict[str, Any]] = {}
+        self._reading_market: dict[str, asyncio.Lock] = {}
+        self._depths = Depths(look=self._of_stream, tell=lambda name, data: self.tell([(name, data)]))
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.restorer = Restorer(self)
 
     def start(self) -> None:
         """Begin to read. The tasks end with the event loop."""
-        self._spawn(self._feed.run())
-        self._spawn(self._keep_tickers())
+        clocks = Clocks(self)
+        for work in (self.feed.run(), clocks.tickers(), clocks.candles(), clocks.silence()):
+            self.spawn(work)
 
     async def stop(self) -> None:
         """Cancel every task and close the connection to Valkey."""
@@ -81,112 +78,81 @@ class Hub:
     async def subscribe(self, channel: Channel, mailbox: Mailbox) -> None:
         """From now on the mailbox gets the channel: its snapshot first, or as soon as it is known."""
         await self._open(channel)
-        if channel.kind.startswith("ticker") and channel.name not in self._readers:
-            await self._read_tickers()  # nobody looked: what we have may be old
-        readers = self._readers.setdefault(channel.name, set())
-        if mailbox in readers:
-            return
-        readers.add(mailbox)
-        READERS.inc()
-        self.snapshot(channel, mailbox)
+        if channel.kind.startswith("ticker") and channel.name not in self.topics:
+            await self.read_tickers()  # nobody looked: what we have may be old
+        topic = self.topics.get(channel.name)
+        if topic is None:
+            topic = self.topics[channel.name] = Topic(channel, state=self._state, spawn=self.spawn)
+        if mailbox not in topic:
+            metrics.READERS.inc()
+            topic.join(mailbox)
 
     def unsubscribe(self, channel: Channel, mailbox: Mailbox) -> None:
-        readers = self._readers.get(channel.name, set())
-        if mailbox in readers:
-            readers.discard(mailbox)
-            READERS.dec()
-        if not readers:
-            self._readers.pop(channel.name, None)
+        topic = self.topics.get(channel.name)
+        if topic is not None and mailbox in topic:
+            metrics.READERS.dec()
+            topic.leave(mailbox)
+            if topic.empty:
+                del self.topics[channel.name]
+                self._depths.forget(channel)
         mailbox.forget(channel.name)
 
-    def snapshot(self, channel: Channel, mailbox: Mailbox) -> None:
-        """Put the channel's present state in the mailbox. Not known yet: its readers get it when it is."""
-        if message := self._snapshot(channel):
-            mailbox.put(message)
+    def resync(self, channel: Channel, mailbox: Mailbox) -> None:
+        """Start the channel over for one reader. Not known yet: its readers get it when it is."""
+        if topic := self.topics.get(channel.name):
+            topic.restart(mailbox)
 
     # --- state -----------------------------------------------------------------------------------------------------
 
     async def _open(self, channel: Channel) -> None:
         """See to it that what the channel shows is kept; done once, whoever asks first."""
-        key = channel.market or channel.kind
-        if (task := self._opening.get(key)) is None or (task.done() and (task.cancelled() or task.exception())):
-            work = self._open_market(channel.market) if channel.market else self._open_shared(channel.kind)
-            task = self._opening[key] = self._spawn(work)
         try:
-            await asyncio.shield(task)
+            await self._once(channel.market or channel.kind, self._open_market if channel.market else self._open_shared)
+            if channel.kind == "candles":
+                await self._once(channel.name, self.restorer.open_candles)
         except (TimeoutError, RedisError, OSError) as error:
             raise MarketDataUnavailable("Market data cannot be had at the moment. Please try again.") from error
+
+    async def _once(self, key: str, work: Any) -> None:
+        task = self._opening.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._opening[key] = self.spawn(work(key))
+        await asyncio.shield(task)
 
     async def _open_market(self, market: str) -> None:
         if market not in await reading.off_loop(reading.symbols):
             raise MarketNotFound(f"There is no market {market[:20]!r}.", param="channels")
-        self._streams[market] = Stream(market)
-        await self._feed.subscribe(f"md:{market}")
-        await self._restore_rows(market)
-        self._spawn(self._restore_book(market))
+        self.streams[market] = Stream(market)
+        await self.feed.subscribe(f"md:{market}", f"md:{market}:state")
+        await self.restorer.rows(market)
+        self.spawn(self.restorer.book(market))
+        await self.read_market(market)
         if market not in self._tickers:
-            await self._read_tickers()
+            await self.read_tickers()
 
     async def _open_shared(self, kind: str) -> None:
         if kind == "prices":
-            await self._feed.subscribe("prices")
+            await self.feed.subscribe("prices")
             self._take_prices(await reading.off_loop(reading.latest_prices))
         else:
             for market in await reading.off_loop(reading.symbols):
-                await self._open(Channel("book", market))
-            await self._read_tickers()
-
-    async def _restore_rows(self, market: str) -> None:
-        trades = await reading.off_loop(reading.trades, market)
-        candles = {interval: await reading.off_loop(reading.candles, market, interval) for interval in INTERVALS}
-        stream = self._streams[market]
-        stream.restore_rows(trades=trades, candles=candles)
-        for name in stream.channels[1:]:
-            self._broadcast_snapshot(name)
-
-    async def _restore_book(self, market: str) -> None:
-        """Until the stored book reaches the differences that wait; the engine stores it within 100 ms of a change."""
-        stream, pause = self._streams[market], 0.02
-        while not stream.book.ready:
-            try:
-                stored = await self._feed.redis.get(f"md:{market}:book")
-            except (RedisError, OSError):
-                stored = None
-            if stored and stream.book.restore(orjson.loads(stored)):
-                self._broadcast_snapshot(f"book:{market}")
-                self._spawn(self._confirm_book(market))
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, BOOK_PAUSE_MAX_S)
-
-    async def _confirm_book(self, market: str) -> None:
-        """Look once more: what was published just before we listened is in no message, and not yet in the book as first read.
-
-        On a market that then falls silent no difference would tell of the hole.
-        """
-        await asyncio.sleep(BOOK_LAG_S)
-        book = self._streams[market].book
-        try:
-            stored = await self._feed.redis.get(f"md:{market}:book")
-        except (RedisError, OSError):
-            return  # the feed is lost with it, and restores everything
-        if stored and book.u is not None and (snapshot := orjson.loads(stored))["u"] > book.u:
-            book.lose()
-            book.restore(snapshot)
-            self._broadcast_snapshot(f"book:{market}")
-
-    async def _restore(self, market: str) -> None:
-        ready = self._streams[market].book.ready  # by a book read while nobody listened
-        self._spawn(self._confirm_book(market) if ready else self._restore_book(market))
-        await _until_done(self._restore_rows, market)
+                await self._once(market, self._open_market)
+            await self.read_tickers()
 
     async def _restore_all(self) -> None:
-        for market in list(self._streams):
-            await self._restore(market)
-        await _until_done(self._read_tickers)
+        for market in list(self.streams):
+            await self.restorer.market(market)
+            await until_done(self.read_market, market)
+        await until_done(self.read_tickers)
         if "prices" in self._opening:
-            self._take_prices(await _until_done(reading.off_loop, reading.latest_prices))
-        await _until_done(self.private.restore_all)
+            self._take_prices(await until_done(reading.off_loop, reading.latest_prices))
+        for name in (
+            "prices",
+            "tickers",
+            *(f"{kind}:{market}" for market in self.streams for kind in ("ticker", "market")),
+        ):
+            self.start_over(name)
+        await until_done(self.private.restore_all)
 
     # --- what arrives ----------------------------------------------------------------------------------------------
 
@@ -194,125 +160,115 @@ class Hub:
         try:
             published = orjson.loads(payload)
             if channel.startswith("md:"):
-                self._take_market(published)
+                if channel.endswith(":state"):
+                    self.spawn(until_done(self.read_market, published["market"]))
+                else:
+                    self._take_market(published)
             elif channel.startswith("user:"):
                 self.private.take(int(channel.removeprefix("user:")), published)
             elif channel == "prices":
-                self._take_prices(
-                    [
-                        {
-                            "asset": row["asset"],
-                            "currency": "USD",
-                            "price": row["usd"],
-                            "as_of": row["as_of"],
-                            "source": published["source"],
-                        }
-                        for row in published["prices"]
-                    ]
-                )
+                self._take_prices([_price(row, published["source"]) for row in published["prices"]])
         except (KeyError, TypeError, ValueError):
             log.exception("market data message not understood", channel=channel)
-            if (stream := self._streams.get(channel.removeprefix("md:"))) is not None:
-                self._hole(stream, {"reason": "feed"})
+            if (stream := self.streams.get(channel.removeprefix("md:"))) is not None:
+                self.hole(stream, {"reason": "feed"})
 
     def _take_market(self, published: dict[str, Any]) -> None:
-        stream = self._streams.get(published["market"])
+        stream = self.streams.get(published["market"])
         if stream is None:
             return
         before = stream.book.u
         verdict, updates = stream.take(published)
         if verdict is Verdict.GAP:
-            self._hole(
-                stream, {"reason": "feed", "expected": (before or 0) + 1, "received": published["U"]}, lose=False
-            )
-        for name, data in updates:
-            self._broadcast(name, data)
+            notice = {"reason": "feed", "expected": (before or 0) + 1, "received": published["U"]}
+            self.hole(stream, notice, lose=False)
+        self.tell(updates)
+        if verdict is Verdict.APPLIED:
+            self._depths.changed(stream.market)
+            if stream.book.thin:
+                self.restorer.deepen(stream)
         if published.get("trades") or published.get("bids") or published.get("asks"):
-            self._stale_tickers.set()
+            self.stale_tickers.set()
 
-    def _hole(self, stream: Stream, notice: dict[str, Any], *, lose: bool = True) -> None:
-        GAPS.labels(stream.market).inc()
+    def hole(self, stream: Stream, notice: dict[str, Any], *, lose: bool = True) -> None:
+        """Something of this market was missed: say so at once, and read it again."""
+        metrics.GAPS.labels(stream.market).inc()
         log.warning("hole in market data", market=stream.market, **notice)
         if lose:
             stream.lose()
-        self._announce(stream.channels, notice)
-        self._spawn(self._restore(stream.market))
+        self._depths.start_over(stream.market)
+        for topic in list(self.topics.values()):
+            if topic.channel.market == stream.market and topic.channel.of_the_sequence:
+                topic.gap(notice)
+        self.spawn(self.restorer.market(stream.market))
 
     def _lost(self) -> None:
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.lose()
-            self._announce(stream.channels, {"reason": "feed"})
+            self._depths.start_over(stream.market)
+        for topic in list(self.topics.values()):
+            topic.gap({"reason": "feed"})
         self.private.announce({"reason": "feed"})
 
     def _take_prices(self, rows: list[dict[str, Any]]) -> None:
         changed = [row for row in rows if self._prices.get(row["asset"]) != row]
         self._prices.update((row["asset"], row) for row in changed)
         if changed:
-            self._broadcast("prices", {"prices": changed})
+            self.tell([("prices", {"prices": changed})])
 
-    async def _keep_tickers(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stale_tickers.wait(), TICKER_AGE_MAX_S)
-            self._stale_tickers.clear()
-            if any(name.startswith("ticker") for name in self._readers):
-                try:
-                    await self._read_tickers()
-                except Exception:  # a database that restarts must not end the tickers of this process
-                    log.exception("tickers cannot be read")
-            await asyncio.sleep(TICKER_PAUSE_S)
-
-    async def _read_tickers(self) -> None:
+    async def read_tickers(self) -> None:
+        """Look at the last 24 hours of every market, and tell what is different from what was told."""
         rows = await reading.off_loop(reading.tickers)
         changed = [row for row in rows if not _same_ticker(self._tickers.get(row["market"]), row)]
         self._tickers.update((row["market"], row) for row in changed)
-        for row in changed:
-            self._broadcast(f"ticker:{row['market']}", row)
         if changed:
-            self._broadcast("tickers", {"tickers": changed})
+            self.tell([*((f"ticker:{row['market']}", row) for row in changed), ("tickers", {"tickers": changed})])
+
+    async def read_market(self, market: str) -> None:
+        """Read a market's rules and state; one look at a time, so that the last one is the newest."""
+        async with self._reading_market.setdefault(market, asyncio.Lock()):
+            row = await reading.off_loop(reading.market, market)
+            if self._markets.get(market) != row:
+                self._markets[market] = row
+                self.tell([(f"market:{market}", row)])
 
     # --- what goes out ---------------------------------------------------------------------------------------------
-
-    def _snapshot(self, channel: Channel) -> Message | None:
-        if (message := self._snapshots.get(channel.name)) is None:
-            data = self._state(channel)
-            if data is None:
-                return None
-            message = self._snapshots[channel.name] = encode(channel.name, "snapshot", data)
-        return message
 
     def _state(self, channel: Channel) -> dict[str, Any] | None:
         if channel.kind == "ticker":
             return self._tickers.get(channel.market)
+        if channel.kind == "market":
+            return self._markets.get(channel.market)
         if channel.kind == "tickers":
             return {"tickers": [self._tickers[market] for market in sorted(self._tickers)]}
         if channel.kind == "prices":
             return {"prices": list(self._prices.values())}
-        return self._streams[channel.market].snapshot(channel)
+        if channel.kind == "book" and channel.detail:
+            return self._depths.state(channel)
+        return self._of_stream(channel)
 
-    def _broadcast(self, name: str, data: dict[str, Any]) -> None:
-        self._snapshots.pop(name, None)
-        self._send(name, "update", data)
+    def _of_stream(self, channel: Channel) -> dict[str, Any] | None:
+        return self.streams[channel.market].snapshot(channel)
 
-    def _broadcast_snapshot(self, name: str) -> None:
-        self._snapshots.pop(name, None)
-        if name in self._readers and (message := self._snapshot(parse(name))):
-            for mailbox in self._readers[name]:
-                mailbox.put(message)
+    def tell(self, updates: list[tuple[str, dict[str, Any]]]) -> None:
+        """Each update to the readers of its channel."""
+        for name, data in updates:
+            if topic := self.topics.get(name):
+                topic.update(data)
 
-    def _announce(self, names: Iterable[str], notice: dict[str, Any]) -> None:
-        for name in names:
-            self._snapshots.pop(name, None)
-            self._send(name, "gap", notice)
+    def start_over(self, name: str) -> None:
+        """A snapshot to every reader of the channel."""
+        if topic := self.topics.get(name):
+            topic.start_over()
 
-    def _send(self, name: str, type: str, data: dict[str, Any]) -> None:
-        if readers := self._readers.get(name):
-            MESSAGES.labels(name.partition(":")[0]).inc()
-            message = encode(name, type, data)
-            for mailbox in readers:
-                mailbox.put(message)
+    def start_over_book(self, market: str) -> None:
+        """The same for every channel that is made from the market's book."""
+        self._depths.start_over(market)
+        for topic in list(self.topics.values()):
+            if topic.channel.market == market and topic.channel.kind in ("book", "bbo"):
+                topic.start_over()
 
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -324,16 +280,9 @@ class Hub:
             log.error("market data task ended", exc_info=error)
 
 
-async def _until_done(read: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Readers wait for this and nobody else will ask again, so a database that is away for a while is asked until it is back."""
-    pause = 0.1
-    while True:
-        try:
-            return await read(*arguments)
-        except Exception:
-            log.exception("market data cannot be restored yet", pause_s=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, RESTORE_PAUSE_MAX_S)
+def _price(row: dict[str, Any], source: str) -> dict[str, Any]:
+    shown = {"asset": row["asset"], "currency": "USD", "price": row["usd"], "as_of": row["as_of"]}
+    return {**shown, "source": source}
 
 
 def _same_ticker(old: dict[str, Any] | None, new: dict[str, Any]) -> bool:

@@ -35,7 +35,8 @@ class PrivateDesk:
     def __init__(self, *, feed: Feed) -> None:
         self._feed = feed
         self._readers: dict[int, dict[str, set[Mailbox]]] = {}
-        self._newest: dict[tuple[int, int], int] = {}  # (customer, shard): sequence
+        # (customer, shard): the newest batch's sequence, and what of it was told already
+        self._newest: dict[tuple[int, int], tuple[int, set[Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def subscribe(self, kind: str, user_id: int, mailbox: Mailbox) -> None:
@@ -104,11 +105,18 @@ class PrivateDesk:
                     await self.snapshot(kind, user_id, mailbox)
 
     def _repeated(self, user_id: int, published: dict[str, Any]) -> bool:
-        """An engine that restarts publishes its last batch again; what is older than what we had is no news."""
-        key = (user_id, published["shard"])
-        if published["seq"] < self._newest.get(key, -1):
+        """An engine that restarts publishes its last batches again; what was told, or is older than what was, is no news."""
+        key, seq = (user_id, published["shard"]), published["seq"]
+        newest, told = self._newest.get(key, (-1, set()))
+        if seq < newest:
             return True
-        self._newest[key] = published["seq"]
+        if seq > newest:
+            newest, told = self._newest[key] = seq, set()
+        item = published[published["type"]]
+        what = (published["type"], *(item.get(name) for name in ("id", "order_id", "asset")))
+        if what in told:
+            return True
+        told.add(what)
         return False
 
     async def _reread_balances(self, user_id: int) -> None:

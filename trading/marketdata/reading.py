@@ -43,7 +43,14 @@ def trades(market: str) -> list[dict[str, Any]]:
 
 
 def candles(market: str, interval: str) -> list[dict[str, Any]]:
-    return [shapes.candle(view) for view in selectors.candles(market, interval, limit=CANDLES_SHOWN)]
+    """The last ones, oldest first, up to the present one."""
+    rows = selectors.candles(market, interval, limit=CANDLES_SHOWN, now=timezone.now())
+    return [shapes.candle(view) for view in rows]
+
+
+def market(symbol: str) -> dict[str, Any]:
+    """A market's rules and state."""
+    return shapes.market(selectors.market(symbol))
 
 
 def tickers() -> list[dict[str, Any]]:
