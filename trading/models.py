@@ -312,3 +312,72 @@ class Candle(models.Model):
 
     def __str__(self) -> str:
         return f"candle {self.pk}"
+
+
+class FeeTier(models.Model):
+    """What a customer pays from a volume of thirty days on. Changed by services.fees alone, which tells the engine."""
+
+    name = models.CharField(max_length=40, unique=True)
+    volume_from = models.DecimalField(
+        max_digits=78, decimal_places=0, unique=True, help_text="US cents of thirty days."
+    )
+    maker_fee_ppm = models.IntegerField(help_text="Below zero: a rebate.")
+    taker_fee_ppm = models.IntegerField()
+
+    class Meta:
+        db_table = "trading_fee_tier"
+        ordering = ["volume_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(volume_from__gt=0, maker_fee_ppm__gt=-1_000_000, maker_fee_ppm__lt=1_000_000)
+                & models.Q(taker_fee_ppm__gte=0, taker_fee_ppm__lt=1_000_000)
+                & models.Q(taker_fee_ppm__gte=-models.F("maker_fee_ppm")),
+                name="trading_fee_tier_rates",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Volume(models.Model):
+    """What a customer traded in a day, in the base units of an asset of payment, and what that was worth when it was counted."""
+
+    user_id = models.BigIntegerField()
+    day = models.DateField(help_text="of UTC")
+    asset_id = models.IntegerField()
+    units = models.DecimalField(max_digits=78, decimal_places=0)
+    valued_units = models.DecimalField(max_digits=78, decimal_places=0, help_text="How much of it has its worth.")
+    usd_units = models.DecimalField(max_digits=78, decimal_places=0, help_text="US cents.")
+
+    class Meta:
+        db_table = "trading_volume"
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "day", "asset_id"], name="trading_volume_once"),
+            models.CheckConstraint(
+                condition=models.Q(valued_units__gte=0, valued_units__lte=models.F("units"), usd_units__gte=0),
+                name="trading_volume_valued",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["day"], name="trading_volume_day"),
+            models.Index(
+                fields=["asset_id"], condition=models.Q(valued_units__lt=models.F("units")), name="trading_volume_waits"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"volume of customer {self.user_id} on {self.day}"
+
+
+class VolumeMark(models.Model):
+    """How far a shard's trades were counted: the next trade's number."""
+
+    shard_id = models.SmallIntegerField(primary_key=True)
+    next_trade = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "trading_volume_mark"
+
+    def __str__(self) -> str:
+        return f"trades of shard {self.shard_id} counted below {self.next_trade}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from exchange.core import amounts
 from exchange.core.times import iso
+from trading.engine.rules import Market
 
 SIDES = {1: "buy", 2: "sell"}
 KINDS = {
@@ -226,6 +227,33 @@ class TickerView:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketFees:
+    """What a customer pays in one market, as fractions: "0.001"; below zero, a rebate."""
+
+    market: str
+    maker_fee: str
+    taker_fee: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeesView:
+    """A customer's tier by the volume of the last thirty days, in `currency`, as it was last counted.
+
+    `maker_fee` and `taker_fee` are the tier's, None below the lowest; `markets` has what counts, the better of the tier's and
+    the market's. `next_volume` is where `next_tier` begins.
+    """
+
+    tier: str | None
+    volume: str
+    currency: str
+    maker_fee: str | None
+    taker_fee: str | None
+    next_tier: str | None
+    next_volume: str | None
+    markets: tuple[MarketFees, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BookView:
     """Levels as (price, quantity), best first, as of the market's sequence `u`."""
 
@@ -241,6 +269,16 @@ def moment(microseconds: int) -> datetime:
 
 def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def rules(market: MarketView) -> Market:
+    """The market as the engine's core knows it."""
+    return Market(
+        id=market.id, base_asset_id=market.base_asset_id, quote_asset_id=market.quote_asset_id,
+        lot_base_units=market.lot_base_units, tick_quote_units=market.tick_quote_units,
+        maker_fee_ppm=market.maker_fee_ppm, taker_fee_ppm=market.taker_fee_ppm, min_notional=market.min_notional_units,
+        band_ppm=market.band_ppm, slippage_ppm=market.slippage_ppm, max_open_orders=market.max_open_orders,
+    )  # fmt: skip
 
 
 def percent(ppm: int) -> str:

@@ -6,21 +6,23 @@ What must never happen here: a write, an unbounded page, or an order shown to so
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest, NotFound, Unavailable
 from trading import candles as candle_grid
 from trading import presentation, tape
-from trading.models import Command, CommandKey, Market, Order, OrderKey, Trade
+from trading.models import AccountFee, Command, CommandKey, FeeTier, Market, Order, OrderKey, Trade, Volume
 from trading.presentation import (
     BookView,
     CandleView,
+    FeesView,
     FillView,
+    MarketFees,
     MarketView,
     OrderRow,
     OrderView,
@@ -30,6 +32,8 @@ from trading.presentation import (
 )
 
 PAGE_MAX = 1_000
+VOLUME_DAYS = 30
+USD_DECIMALS = 2
 OPEN_ORDERS_MAX = 1_000
 BOOK_DEPTH_MAX = 1_000
 
@@ -94,6 +98,39 @@ def order(user_id: int, *, order_id: int | None = None, client_order_id: str | N
             "There is no such order.", param="order_id" if client_order_id is None else "client_order_id"
         )
     return presentation.order(_markets_by_id()[row.market_id], order_row(row))
+
+
+def fees(user_id: int, *, now: datetime) -> FeesView:
+    """A customer's tier, volume and what counts in each market. A few queries."""
+    rows = Volume.objects.filter(user_id=user_id, day__gt=now.date() - timedelta(days=VOLUME_DAYS))
+    volume = int(rows.aggregate(total=Sum("usd_units"))["total"] or 0)
+    tiers = list(FeeTier.objects.order_by("volume_from"))
+    reached = [tier for tier in tiers if tier.volume_from <= volume]
+    tier = reached[-1] if reached else None
+    further = tiers[len(reached)] if len(reached) < len(tiers) else None
+    own = {row.shard_id: row for row in AccountFee.objects.filter(user_id=user_id)}
+    return FeesView(
+        tier=tier.name if tier else None,
+        volume=amounts.format(volume, decimals=USD_DECIMALS),
+        currency="USD",
+        maker_fee=amounts.format(tier.maker_fee_ppm, decimals=6) if tier else None,
+        taker_fee=amounts.format(tier.taker_fee_ppm, decimals=6) if tier else None,
+        next_tier=further.name if further else None,
+        next_volume=amounts.format(int(further.volume_from), decimals=USD_DECIMALS) if further else None,
+        markets=tuple(_market_fees(view, own.get(view.shard)) for view in markets()),
+    )
+
+
+def _market_fees(view: MarketView, own: AccountFee | None) -> MarketFees:
+    """The better of the market's rates and the customer's, each for itself, as in every fill."""
+    maker, taker = view.maker_fee_ppm, view.taker_fee_ppm
+    if own is not None:
+        maker, taker = min(maker, own.maker_fee_ppm), min(taker, own.taker_fee_ppm)
+    return MarketFees(
+        market=view.symbol,
+        maker_fee=amounts.format(maker, decimals=6),
+        taker_fee=amounts.format(taker, decimals=6),
+    )
 
 
 def first_result(*, user_id: int, client_order_id: str | None) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
+from trading.services import fees
+
 KEYS_KEPT = timedelta(days=30)
 
 
@@ -26,3 +28,9 @@ def expire_keys(**kwargs: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT trading_expire_keys(%s)", [timezone.now() - KEYS_KEPT])
         return int(cursor.fetchone()[0])
+
+
+@shared_task(name="trading.refresh_fees")
+def refresh_fees(**kwargs: Any) -> int:
+    """Count what customers traded since the last run, and tell the engines whose fee tier changed."""
+    return fees.refresh(now=timezone.now())
