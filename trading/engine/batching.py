@@ -2,6 +2,7 @@
 
 Matching first is what lets all accounts, takers' and makers', be locked at once and in one order. Where somebody falls
 short, everything from that command on is undone and matched again without it, each command now judged as it comes.
+Matching on credit and judging are two steps, so that a batch may be matched while the one before it is being committed.
 What must never happen here: an event given out that the locked balances do not cover.
 """
 
@@ -27,6 +28,15 @@ class Matched(NamedTuple):
     funds: Funds
 
 
+class OnCredit(NamedTuple):
+    """Commands matched as if everybody could pay: what came of each, the mark before each, and whom they touched."""
+
+    start: int
+    marks: list[int]
+    events: list[list[Event]]
+    accounts: set[int]
+
+
 class MoreAccountsNeeded(Exception):
     """After a refusal, others met makers whose accounts are not locked. Lock these as well, from the beginning."""
 
@@ -43,32 +53,40 @@ def match(engine: Engine, commands: Sequence[Command], lock: Lock, *, also: Coll
     """
     start = engine.mark()
     try:
-        return _match(engine, commands, lock, also)
+        credit = on_credit(engine, commands, also=also)
+        return judge(engine, commands, credit, lock(credit.accounts))
     except BaseException:
         engine.undo(start)
         raise
 
 
-def _match(engine: Engine, commands: Sequence[Command], lock: Lock, also: Collection[int]) -> Matched:
-    marks: list[int] = []
-    events: list[list[Event]] = []
-    accounts: set[int] = set(also)
+def on_credit(engine: Engine, commands: Sequence[Command], *, also: Collection[int] = ()) -> OnCredit:
+    """Match the commands, or as many of them as one batch may fill, without a look at what anybody has."""
+    credit = OnCredit(engine.mark(), [], [], set(also))
     trades = 0
     for command in commands:
         if trades >= TRADES_PER_BATCH_MAX:
             break
-        marks.append(engine.mark())
+        credit.marks.append(engine.mark())
         done = engine.apply(command)
-        events.append(done)
-        gather_accounts(done, accounts)
+        credit.events.append(done)
+        gather_accounts(done, credit.accounts)
         trades += _trades(done)
-    funds = Funds(lock(accounts))
+    return credit
+
+
+def judge(engine: Engine, commands: Sequence[Command], credit: OnCredit, standings: Mapping[int, Standing]) -> Matched:
+    """Who of them can pay, as the locked rows say? Nothing after them may have been matched.
+
+    Raises MoreAccountsNeeded; the engine then has to be undone to `credit.start` by who calls.
+    """
+    funds, events = Funds(standings), credit.events
     for place, done in enumerate(events):
         if code := funds.judge(done):
-            engine.undo(marks[place])
+            engine.undo(credit.marks[place])
             rest = commands[place + 1 : len(events)]
             events[place:] = [[Refused(code)]]
-            _one_by_one(engine, rest, events, funds, accounts)
+            _one_by_one(engine, rest, events, funds, credit.accounts)
             break
     return Matched(events, funds)
 
@@ -94,4 +112,4 @@ def _one_by_one(
 
 
 def _trades(events: list[Event]) -> int:
-    return sum(1 for event in events if type(event) is Traded) if len(events) > 2 else 0
+    return sum([isinstance(event, Traded) for event in events]) if len(events) > 2 else 0

@@ -1,66 +1,61 @@
-"""The resting orders of one market: a heap of prices on each side, a first-in-first-out chain of orders at each price.
+"""Where orders stand: ladders of prices with a first-in-first-out chain of orders at each.
 
-An order is taken out of the middle of its chain in constant time and keeps its two neighbours, so that putting it back is
-as cheap: undone in reverse order, every chain is exactly what it was. Prices whose chain ran empty stay in the heap until
-they surface or until `compact` sweeps them.
-What must never happen here: a decision. The book keeps places; who trades with whom is decided in matching.py.
+A market has four ladders: bids and asks, and the armed orders that wait for the price to rise or to fall. An order is taken
+out of the middle of its chain in constant time, and put back as cheaply by one who remembers its neighbours: undone in
+reverse order, every chain is exactly what it was. Prices whose chain ran empty stay until they surface or until `compact`.
+What must never happen here: a decision. The book keeps places; who trades with whom is decided in taking.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from typing import Final, final
 
-from trading.engine.rules import BUY, Kind, Market, MarketState, Side, TimeInForce
+from trading.engine.commands import PLAIN, Terms
+from trading.engine.rules import (
+    BUY,
+    NEVER,
+    TAKE_PROFIT,
+    TAKE_PROFIT_LIMIT,
+    Kind,
+    Market,
+    MarketState,
+    Side,
+    TimeInForce,
+)
 
-STALE_PRICES_MAX = 1_000
+STALE_MAX: Final = 1_000
+
+# An order's phase.
+DONE: Final = 0  # or not yet in its place
+RESTING: Final = 1  # in the book
+ARMED: Final = 2  # waits for its trigger
+WAITING: Final = 3  # triggered, waits for its turn
 
 
+@final
 class Order:
-    """An order and its place. `lots` is 0 for an order by quote amount, `quote_units` is 0 for one by quantity."""
+    """An order and its place. `lots` is 0 for an order by quote amount, `quote_units` is 0 for one by quantity.
+
+    `rank` orders those at one price; `shown` is what stands in the book (an iceberg shows less than is open); `held` is what
+    it holds of `pay_account` right now. `cap` is the worst price of an armed order that will fill at market, `extreme` the
+    best price a trailing stop has seen, `partner` the id of the other leg of an OCO.
+    """
 
     __slots__ = (
-        "base_account",
-        "client_order_id",
-        "created_at",
-        "fee",
-        "filled_lots",
-        "filled_quote",
-        "following",
-        "id",
-        "kind",
-        "lots",
-        "market_id",
-        "preceding",
-        "price",
-        "quote_account",
-        "quote_units",
-        "reason",
-        "resting",
-        "side",
-        "time_in_force",
-        "updated_at",
-        "user_id",
-    )
+        "base_account", "cap", "client_order_id", "created_at", "extreme", "fee", "filled_lots", "filled_quote", "following",
+        "held", "id", "kind", "lots", "market_id", "partner", "pay_account", "phase", "preceding", "price", "quote_account",
+        "quote_units", "rank", "reason", "shown", "side", "stop_price", "terms", "time_in_force", "updated_at", "user_id",
+    )  # fmt: skip
 
     def __init__(
-        self,
-        *,
-        id: int,
-        market_id: int,
-        user_id: int,
-        side: Side,
-        kind: Kind,
-        time_in_force: TimeInForce,
-        price: int,
-        lots: int,
-        quote_units: int,
-        base_account: int,
-        quote_account: int,
-        client_order_id: str | None,
-        created_at: int,
-    ) -> None:
+        self, *, id: int, market_id: int, user_id: int, side: Side, kind: Kind, time_in_force: TimeInForce, price: int,
+        lots: int, quote_units: int, base_account: int, quote_account: int, client_order_id: str | None, created_at: int,
+        terms: Terms = PLAIN, rank: int = 0,
+    ) -> None:  # fmt: skip
         self.id = id
+        self.rank = rank
         self.market_id = market_id
         self.user_id = user_id
         self.side = side
@@ -71,34 +66,54 @@ class Order:
         self.quote_units = quote_units
         self.base_account = base_account
         self.quote_account = quote_account
+        self.pay_account = quote_account if side is BUY else base_account
         self.client_order_id = client_order_id
+        self.terms = terms
         self.created_at = created_at
         self.updated_at = created_at
+        self.phase = DONE
         self.filled_lots = 0
         self.filled_quote = 0
         self.fee = 0
-        self.resting = False
+        self.held = 0
+        self.shown = 0
+        self.stop_price = terms.stop_price
+        self.extreme = 0
+        self.cap = 0
+        self.partner = 0
         self.reason = ""  # why it is done: "filled", "user", …; empty while it lives
         self.preceding: Order | None = None
         self.following: Order | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.phase != DONE
+
+    @property
+    def resting(self) -> bool:
+        return self.phase == RESTING
 
     @property
     def open_lots(self) -> int:
         return self.lots - self.filled_lots
 
     @property
-    def pay_account(self) -> int:
-        return self.quote_account if self.side == BUY else self.base_account
+    def rises(self) -> bool:
+        """Whether its trigger is a price at or above its stop price; otherwise one at or below."""
+        return (self.side is BUY) != (self.kind is TAKE_PROFIT or self.kind is TAKE_PROFIT_LIMIT)
 
     def hold(self, market: Market) -> int:
         """What its open part can cost at worst, in base units of what it pays with."""
-        if self.side == BUY:
-            return self.open_lots * self.price * market.tick_quote_units
-        return self.open_lots * market.lot_base_units
+        if self.side is not BUY:
+            return (self.lots - self.filled_lots) * market.lot_base_units
+        if self.quote_units:
+            return self.quote_units - self.filled_quote
+        return (self.lots - self.filled_lots) * (self.price or self.cap) * market.tick_quote_units
 
 
+@final
 class Level:
-    """All orders at one price of one side, oldest first. `lots` is their open total."""
+    """All orders at one price of one ladder, in rank. `lots` is what they show."""
 
     __slots__ = ("head", "lots", "price", "tail")
 
@@ -109,47 +124,73 @@ class Level:
         self.tail: Order | None = None
 
 
-class Half:
-    """One side of a book. `sign` is −1 for bids, so that the smallest heap entry is always the best price.
+@final
+class Ladder:
+    """Prices, best first. `sign` is −1 where the highest is the best, so that the smallest heap entry always is.
 
-    A price is in `levels` exactly when it has one entry in the heap.
+    A price is in `levels` exactly when it has one entry in the heap. `_top` is the best level that has orders, or None when
+    that has to be looked up.
     """
 
-    __slots__ = ("_heap", "levels", "sign")
+    __slots__ = ("_heap", "_top", "levels", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.levels: dict[int, Level] = {}
         self._heap: list[int] = []
+        self._top: Level | None = None
 
     def best(self) -> Level | None:
         """The level with the best price that has orders."""
-        heap, sign, levels = self._heap, self.sign, self.levels
+        if self._top is not None:
+            return self._top
+        heap = self._heap
         while heap:
-            level = levels[sign * heap[0]]
+            level = self.levels[self.sign * heap[0]]
             if level.head is not None:
+                self._top = level
                 return level
-            del levels[level.price]
+            del self.levels[level.price]
             heappop(heap)
         return None
 
-    def append(self, order: Order) -> None:
-        """Queue the order last at its price."""
-        level = self.levels.get(order.price)
+    def add(self, order: Order, price: int) -> None:
+        """Stand the order at the price behind all of lower rank, which nearly always means last."""
+        level = self._level(price)
+        before, after = level.tail, None
+        while before is not None and before.rank > order.rank:
+            before, after = before.preceding, before
+        self._link(level, before, order, after)
+
+    def restore(self, order: Order, price: int, before: Order | None, after: Order | None) -> None:
+        """Undo `remove`: right only when everything done since has been undone before."""
+        self._link(self._level(price), before, order, after)
+
+    def _level(self, price: int) -> Level:
+        level = self.levels.get(price)
         if level is None:
-            level = self.levels[order.price] = Level(order.price)
-            heappush(self._heap, self.sign * order.price)
-        order.preceding, order.following = level.tail, None
-        if level.tail is None:
+            level = self.levels[price] = Level(price)
+            heappush(self._heap, self.sign * price)
+        return level
+
+    def _link(self, level: Level, before: Order | None, order: Order, after: Order | None) -> None:
+        order.preceding, order.following = before, after
+        if before is None:
             level.head = order
         else:
-            level.tail.following = order
-        level.tail = order
-        level.lots += order.lots - order.filled_lots
+            before.following = order
+        if after is None:
+            level.tail = order
+        else:
+            after.preceding = order
+        level.lots += order.shown
+        top = self._top
+        if top is not None and self.sign * level.price < self.sign * top.price:
+            self._top = level
 
-    def remove(self, order: Order) -> None:
-        """Take the order out of its chain; it keeps its neighbours for `restore`."""
-        level = self.levels[order.price]
+    def remove(self, order: Order, price: int) -> None:
+        """Take the order out of its chain; it keeps its neighbours for who wants to restore it."""
+        level = self.levels[price]
         before, after = order.preceding, order.following
         if before is None:
             level.head = after
@@ -159,27 +200,13 @@ class Half:
             level.tail = before
         else:
             after.preceding = before
-        level.lots -= order.lots - order.filled_lots
-
-    def restore(self, order: Order) -> None:
-        """Undo `remove`: right only when everything done since has been undone before."""
-        level = self.levels.get(order.price)
-        if level is None:
-            level = self.levels[order.price] = Level(order.price)
-            heappush(self._heap, self.sign * order.price)
-        if order.preceding is None:
-            level.head = order
-        else:
-            order.preceding.following = order
-        if order.following is None:
-            level.tail = order
-        else:
-            order.following.preceding = order
-        level.lots += order.lots - order.filled_lots
+        level.lots -= order.shown
+        if level.head is None and level is self._top:
+            self._top = None
 
     def compact(self) -> None:
         """Drop the prices that ran empty, once they are many: somebody may place and cancel at ever new prices."""
-        if len(self.levels) <= STALE_PRICES_MAX:
+        if len(self.levels) <= STALE_MAX:
             return
         empty = [price for price, level in self.levels.items() if level.head is None]
         if len(empty) * 2 > len(self.levels):
@@ -189,7 +216,7 @@ class Half:
             heapify(self._heap)
 
     def in_priority(self) -> Iterator[Order]:
-        """Every order, best price first, oldest first at a price."""
+        """Every order, best price first, lowest rank first at a price."""
         for price in sorted(self.levels, reverse=self.sign < 0):
             order = self.levels[price].head
             while order is not None:
@@ -197,7 +224,7 @@ class Half:
                 order = order.following
 
     def depth(self, limit: int) -> list[tuple[int, int]]:
-        """(price, lots) of the best `limit` prices, best first."""
+        """(price, lots shown) of the best `limit` prices, best first."""
         found: list[tuple[int, int]] = []
         for price in sorted(self.levels, reverse=self.sign < 0):
             if len(found) == limit:
@@ -207,20 +234,48 @@ class Half:
         return found
 
     def lots_at(self, price: int) -> int:
+        """What is shown at this price."""
         level = self.levels.get(price)
         return level.lots if level is not None else 0
 
 
+@final
 class Book:
-    """One market's two halves and its state."""
+    """One market: its rules and state, its ladders, those that wait for their turn, and whose orders they all are.
 
-    __slots__ = ("asks", "bids", "market", "state")
+    `last_price` is that of the newest trade, 0 before the first. `lowest_high` and `highest_low` bound the extremes of the
+    trailing stops: a price beyond neither moves none of them.
+    """
 
-    def __init__(self, market: Market, state: MarketState) -> None:
+    __slots__ = (
+        "asks", "bids", "expiries", "expiries_max", "falling", "highest_low", "last_price", "lowest_high", "market", "owners",
+        "rising", "state", "trailing", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, market: Market, state: MarketState, last_price: int = 0) -> None:
         self.market = market
         self.state = state
-        self.bids = Half(-1)
-        self.asks = Half(1)
+        self.last_price = last_price
+        self.bids = Ladder(-1)
+        self.asks = Ladder(1)
+        self.rising = Ladder(1)
+        self.falling = Ladder(-1)
+        self.trailing: dict[int, Order] = {}
+        self.lowest_high = NEVER
+        self.highest_low = 0
+        self.waiting: list[Order] = []  # by rank
+        self.owners: dict[int, dict[int, Order]] = {}  # by user: their live orders by id
+        self.expiries: list[tuple[int, int]] = []  # a heap of (time, order id), some of them of orders that are gone
+        self.expiries_max = STALE_MAX
 
-    def half(self, side: Side) -> Half:
-        return self.bids if side == BUY else self.asks
+    def half(self, side: Side) -> Ladder:
+        """The book's side that orders of this side rest in."""
+        return self.bids if side is BUY else self.asks
+
+    def opposite(self, side: Side) -> Ladder:
+        """The book's side that orders of this side take from."""
+        return self.asks if side is BUY else self.bids
+
+    def armed(self, order: Order) -> Ladder:
+        """The ladder in which the order waits for its trigger."""
+        return self.rising if order.rises else self.falling

@@ -140,7 +140,15 @@ class PlaceOco(Fact):
 class Amend(Fact):
     """Change an own live order, named as in Cancel. 0 leaves a number as it is; `lots` is the new total, with what is filled."""
 
-    __match_args__: ClassVar[tuple[str, ...]] = ("user_id", "order_id", "client_order_id", "price", "lots", "stop_price", "at")
+    __match_args__: ClassVar[tuple[str, ...]] = (
+        "user_id",
+        "order_id",
+        "client_order_id",
+        "price",
+        "lots",
+        "stop_price",
+        "at",
+    )
     __slots__ = __match_args__
 
     def __init__(

@@ -135,6 +135,18 @@ class Triggered(Fact):
 
 
 @final
+class Queued(Fact):
+    """The order's trigger was met, but the command had done enough: it waits for a tick, its hold still held."""
+
+    __match_args__ = ("order_id", "pay_account")
+    __slots__ = __match_args__
+
+    def __init__(self, order_id: int, pay_account: int) -> None:
+        self.order_id = order_id
+        self.pay_account = pay_account
+
+
+@final
 class Ratcheted(Fact):
     """A trailing stop moved its stop price after the market and gives back what it need not hold any more."""
 
@@ -275,6 +287,6 @@ class Refused(Fact):
 
 
 Event = (
-    Accepted | Traded | Rested | Armed | Triggered | Ratcheted | Reduced | Amended | Closed
+    Accepted | Traded | Rested | Armed | Triggered | Queued | Ratcheted | Reduced | Amended | Closed
     | MarketOpened | MarketSet | MarketStateSet | FeesSet | CountdownSet | Ticked | Refused
 )  # fmt: skip

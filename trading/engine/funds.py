@@ -1,7 +1,8 @@
-"""What a batch does to the ledger's accounts, and whether the takers can pay for it.
+"""What a batch does to the ledger's accounts, and whether those who ask for something can pay for it.
 
-Only an incoming order can fall short: what a resting order may cost is held since it rested. An incoming order is judged on
-what it really takes: the fills it made at the makers' prices plus the hold of what rests.
+Only who places or amends an order can fall short: what a resting or armed order may cost is held since it stands, and a
+triggered order spends what its hold gave back. An order is judged on what it really takes: the fills it made at the makers'
+prices, plus the hold of what stands, less the hold that an amendment gave back.
 What must never happen here: an account whose held amount leaves 0 ≤ held ≤ balance. `judge` refuses before it books.
 """
 
@@ -10,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from trading.engine.events import Accepted, Closed, Event, Rested, Traded
+from trading.engine.events import (
+    Accepted,
+    Amended,
+    Armed,
+    Closed,
+    Event,
+    Queued,
+    Ratcheted,
+    Reduced,
+    Rested,
+    Traded,
+    Triggered,
+)  # fmt: skip
 from trading.engine.rules import BUY
 
 INSUFFICIENT_FUNDS = "insufficient_funds"
@@ -39,14 +52,13 @@ def accounts_of(events: Iterable[Event]) -> set[int]:
 def gather_accounts(events: Iterable[Event], found: set[int]) -> None:
     """Add to `found` every customer account that these events touch."""
     for event in events:
-        kind = type(event)
-        if kind is Traded:
-            found.add(event.buyer_base_account)  # type: ignore[union-attr]
-            found.add(event.buyer_quote_account)  # type: ignore[union-attr]
-            found.add(event.seller_base_account)  # type: ignore[union-attr]
-            found.add(event.seller_quote_account)  # type: ignore[union-attr]
-        elif kind is Accepted or kind is Rested or kind is Closed:
-            found.add(event.pay_account)  # type: ignore[union-attr]
+        if isinstance(event, Traded):
+            found.add(event.buyer_base_account)
+            found.add(event.buyer_quote_account)
+            found.add(event.seller_base_account)
+            found.add(event.seller_quote_account)
+        elif isinstance(event, (Accepted, Rested, Closed, Armed, Triggered, Queued, Ratcheted, Reduced, Amended)):
+            found.add(event.pay_account)
 
 
 class Funds:
@@ -73,45 +85,57 @@ class Funds:
 
         Every account in the events must be locked.
         """
-        first = events[0]
-        if type(first) is Accepted:
+        first = events[0] if events else None
+        if isinstance(first, (Accepted, Amended, Reduced)):
             account = first.pay_account
             balance, held, frozen = self._standings[account]
             if frozen:
                 return ACCOUNT_FROZEN
             available = balance + self.balance_deltas.get(account, 0) - held - self.held_deltas.get(account, 0)
-            if available < _taken_by_incoming(events):
+            if available < _newly_taken(events):
                 return INSUFFICIENT_FUNDS
         self._book(events)
         return ""
 
     def _book(self, events: list[Event]) -> None:
-        balance, held = self.balance_deltas, self.held_deltas
+        held = self.held_deltas
         for event in events:
-            if type(event) is Traded:
-                base_buyer, quote_buyer = event.buyer_base_account, event.buyer_quote_account
-                base_seller, quote_seller = event.seller_base_account, event.seller_quote_account
-                balance[base_buyer] = balance.get(base_buyer, 0) + event.base_units - event.buyer_fee
-                balance[quote_buyer] = balance.get(quote_buyer, 0) - event.quote_units
-                balance[base_seller] = balance.get(base_seller, 0) - event.base_units
-                balance[quote_seller] = balance.get(quote_seller, 0) + event.quote_units - event.seller_fee
-                # The maker pays out of its hold.
-                if event.taker_side == BUY:
-                    held[base_seller] = held.get(base_seller, 0) - event.base_units
-                else:
-                    held[quote_buyer] = held.get(quote_buyer, 0) - event.quote_units
-            elif type(event) is Rested:
+            if isinstance(event, Traded):
+                self._book_trade(event)
+            elif isinstance(event, (Rested, Armed)):
                 held[event.pay_account] = held.get(event.pay_account, 0) + event.held
-            elif type(event) is Closed and event.released:
+            elif isinstance(event, (Closed, Triggered, Ratcheted, Reduced, Amended)) and event.released:
                 held[event.pay_account] = held.get(event.pay_account, 0) - event.released
 
+    def _book_trade(self, trade: Traded) -> None:
+        balance, held = self.balance_deltas, self.held_deltas
+        base_buyer, quote_buyer = trade.buyer_base_account, trade.buyer_quote_account
+        base_seller, quote_seller = trade.seller_base_account, trade.seller_quote_account
+        base, quote = trade.base_units, trade.quote_units
+        balance[base_buyer] = balance.get(base_buyer, 0) + base - trade.buyer_fee
+        balance[quote_buyer] = balance.get(quote_buyer, 0) - quote
+        balance[base_seller] = balance.get(base_seller, 0) - base
+        balance[quote_seller] = balance.get(quote_seller, 0) + quote - trade.seller_fee
+        # The maker pays out of its hold.
+        if trade.taker_side is BUY:
+            held[base_seller] = held.get(base_seller, 0) - base
+        else:
+            held[quote_buyer] = held.get(quote_buyer, 0) - quote
 
-def _taken_by_incoming(events: Iterable[Event]) -> int:
-    """What the incoming order spends in its fills, and holds for its rest, in base units of what it pays with."""
-    taken = 0
+
+def _newly_taken(events: Iterable[Event]) -> int:
+    """What the command's own orders spend in their fills, and hold where they stand, beyond what they gave back."""
+    taken = own = 0
     for event in events:
-        if type(event) is Traded:
-            taken += event.quote_units if event.taker_side == BUY else event.base_units
-        elif type(event) is Rested:
-            taken += event.held
+        if isinstance(event, Traded):
+            if event.taker_order_id == own:
+                taken += event.quote_units if event.taker_side is BUY else event.base_units
+        elif isinstance(event, (Rested, Armed)):
+            if event.order_id == own:
+                taken += event.held
+        elif isinstance(event, Accepted):
+            own = event.order_id  # an OCO has two, one after the other
+        elif isinstance(event, Amended):
+            own = event.order_id
+            taken -= event.released
     return taken

@@ -14,8 +14,10 @@ from trading.engine.facts import Fact
 PPM: Final = 1_000_000
 TICKS_MAX: Final = 10**15
 LOTS_MAX: Final = 10**15
+NEVER: Final = 2**62  # above every price
 FILLS_PER_COMMAND_MAX: Final = 1_000
 TRIGGERS_PER_COMMAND_MAX: Final = 100
+CLOSES_PER_TICK_MAX: Final = 1_000
 
 
 class Side(IntEnum):

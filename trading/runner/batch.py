@@ -122,7 +122,7 @@ class Batcher:
 
     def _roll_back(self, cause: BaseException) -> None:
         self._courier.abandon()
-        self._engine.undo(0)
+        self._engine.undo()
         try:
             self._connection.rollback()
         except psycopg2.Error as error:

@@ -1,0 +1,85 @@
+"""What is due when: the customers' switches, and the orders that expire.
+
+Both are heaps that keep entries of what is gone until these surface; a heap is not state, only a quick way to find in the
+state what comes first. What must never happen here: a clock. Somebody says what time it is.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import final
+
+from trading.engine.book import DONE, STALE_MAX, Book, Order
+from trading.engine.rules import HALTED
+
+
+@final
+class Countdowns:
+    """By customer, when all the orders are taken back unless the customer speaks before."""
+
+    __slots__ = ("_heap", "until")
+
+    def __init__(self) -> None:
+        self.until: dict[int, int] = {}
+        self._heap: list[tuple[int, int]] = []
+
+    def put(self, user_id: int, until: int) -> None:
+        """Set, or take back with 0."""
+        if until:
+            self.until[user_id] = until
+            heappush(self._heap, (until, user_id))
+        else:
+            self.until.pop(user_id, None)
+
+    def first(self, books: dict[int, Book], done: set[int]) -> tuple[int, int] | None:
+        """(time, customer) of the first switch that can go off, but for the customers in `done`."""
+        heap, late = self._heap, []
+        found: tuple[int, int] | None = None
+        while heap:
+            until, user_id = heap[0]
+            if self.until.get(user_id) != until:
+                heappop(heap)  # of a switch that was set anew or taken back
+            elif user_id in done or only_in_halted_markets(books, user_id):
+                late.append(heappop(heap))
+            else:
+                found = until, user_id
+                break
+        for entry in late:
+            heappush(heap, entry)
+        return found
+
+    def compact(self) -> None:
+        """Drop the entries of switches that are gone, once they are many."""
+        if len(self._heap) > STALE_MAX and len(self._heap) > 2 * len(self.until):
+            self._heap = [(until, user_id) for user_id, until in self.until.items()]
+            heapify(self._heap)
+
+
+def only_in_halted_markets(books: dict[int, Book], user_id: int) -> bool:
+    """Whether the customer has orders, and every one where nothing can be taken back."""
+    halted = False
+    for book in books.values():
+        if user_id in book.owners:
+            if book.state is not HALTED:
+                return False
+            halted = True
+    return halted
+
+
+def first_to_expire(book: Book, orders: dict[int, Order]) -> Order | None:
+    """The market's live order that expires first, the older one first at the same time."""
+    heap = book.expiries
+    while heap:
+        order = orders.get(heap[0][1])
+        if order is not None and order.phase != DONE:
+            return order
+        heappop(heap)
+    return None
+
+
+def compact_expiries(book: Book) -> None:
+    """Drop the entries of orders that are gone, once they may be half of all."""
+    if len(book.expiries) > book.expiries_max:
+        live = {(order.terms.expires_at, order.id) for mine in book.owners.values() for order in mine.values()}
+        book.expiries = sorted(entry for entry in live if entry[0])
+        book.expiries_max = max(STALE_MAX, 2 * len(book.expiries))
