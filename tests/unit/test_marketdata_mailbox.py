@@ -185,6 +185,14 @@ def test_a_reader_who_keeps_up_is_written_to_at_once() -> None:
     assert (mailbox.take(), woken) == (None, [])
 
 
+def test_an_answer_goes_onto_the_line_at_once_even_past_channels_that_wait() -> None:
+    line = Line()
+    mailbox = Mailbox(wake=lambda: None, direct=line.write)
+    mailbox.hold("orders")
+    assert mailbox.reply(b'{"type":"pong"}')
+    assert line.frames == [framed(b'{"type":"pong"}')]
+
+
 def test_nothing_overtakes_what_waits() -> None:
     line = Line()
     mailbox = Mailbox(wake=lambda: None, direct=line.write)
@@ -206,7 +214,9 @@ def test_the_line_is_left_alone_while_something_stands_before(reason: str) -> No
     if reason == "paused":
         mailbox.paused = True
     elif reason == "answer":
+        line.open = False
         mailbox.reply("{}")
+        line.open = True
     else:
         mailbox.hold(BOOK)
     mailbox.put(book_update(1))

@@ -115,12 +115,15 @@ class Mailbox:
         self._replies: deque[Message] = deque()
         self._channels: dict[str, _Waiting] = {}
 
-    def reply(self, text: str) -> bool:
+    def reply(self, answer: str | bytes) -> bool:
         """An answer to the reader's own message; False when the reader takes none and more must not be kept."""
+        body = answer.encode() if isinstance(answer, str) else answer
+        frame = framed(body)
+        if not self._replies and not self.paused and self._direct is not None and self._direct(frame):
+            return True
         if len(self._replies) >= REPLIES_MAX:
             return False
-        body = text.encode()
-        self._replies.append(Message("", "reply", {}, text, framed(body)))
+        self._replies.append(Message("", "reply", {}, body.decode(), frame))
         self._wake()
         return True
 
