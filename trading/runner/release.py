@@ -21,7 +21,7 @@ from exchange.core import amounts
 from exchange.core.times import iso
 from trading import candles as grid
 from trading import presentation, wire
-from trading.presentation import MARKET_STATES, MarketView, TradeRow
+from trading.presentation import MarketView, TradeRow
 from trading.runner import faults, leadership
 from trading.runner.stream import Position
 
@@ -183,12 +183,14 @@ def reply_messages(record: dict[str, Any]) -> list[tuple[str, bytes]]:
     """One message a waiting process, with all its replies of this batch."""
     orders = {order[0]: order for order in record["orders"]}
     by_process: dict[str, list[dict[str, Any]]] = {}
-    for process, uuid, code, order_id, here, first in record["replies"]:
+    for process, uuid, code, order_id, here, first, *count in record["replies"]:
         if process:
             answer: dict[str, Any] = {"id": uuid, "code": code, "order_id": order_id}
             answer["order"] = orders.get(order_id) if here else None
             if first is not None:
                 answer["first"] = {"code": first[0], "order_id": first[1]}
+            if count:
+                answer["count"] = count[0]  # orders that it closed
             by_process.setdefault(process, []).append(answer)
     return [(wire.replies(process), orjson.dumps(answers)) for process, answers in by_process.items()]
 
@@ -229,9 +231,12 @@ def market_messages(record: dict[str, Any], views: Mapping[int, MarketView]) -> 
             "candles": buckets.get(market_id, []),
         }
         messages.append((f"md:{view.symbol}", orjson.dumps(data)))
-    for market_id, state in record["states"]:
+    for market_id in {
+        market_id: None for market_id in (*record.get("markets", ()), *(row[0] for row in record["states"]))
+    }:
+        # That its rules or its state changed; what they are now stands in the database, committed before this is told.
         symbol = views[market_id].symbol
-        messages.append((f"md:{symbol}:state", orjson.dumps({"market": symbol, "state": MARKET_STATES[state]})))
+        messages.append((f"md:{symbol}:state", orjson.dumps({"market": symbol})))
     return messages
 
 
