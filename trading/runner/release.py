@@ -231,9 +231,7 @@ def market_messages(record: dict[str, Any], views: Mapping[int, MarketView]) -> 
             "candles": buckets.get(market_id, []),
         }
         messages.append((f"md:{view.symbol}", orjson.dumps(data)))
-    for market_id in {
-        market_id: None for market_id in (*record.get("markets", ()), *(row[0] for row in record["states"]))
-    }:
+    for market_id in dict.fromkeys((*record.get("markets", ()), *(row[0] for row in record["states"]))):
         # That its rules or its state changed; what they are now stands in the database, committed before this is told.
         symbol = views[market_id].symbol
         messages.append((f"md:{symbol}:state", orjson.dumps({"market": symbol})))
