@@ -1,7 +1,7 @@
-"""Addresses of the websockets. The consumer checks origin and log-in itself, so that no mount can forget to."""
+"""Addresses of the websockets. The connection checks origin and log-in itself, so that no mount can forget to."""
 
 from django.urls import path
 
-from trading import consumers
+from trading import sockets
 
-websocket_urlpatterns = [path("ws/", consumers.Socket.as_asgi())]
+websocket_urlpatterns = [path("ws/", sockets.application)]

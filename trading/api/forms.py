@@ -144,6 +144,7 @@ REFERENCE: Form = {
 }
 CANCEL_ALL: Form = {"market": _market(required=False), "side": Field("choice", choices=SIDES)}
 COUNTDOWN: Form = {"seconds": Field("whole", "0 takes it back.", required=True, most=86_400)}
+GUARD: Form = {"enabled": Field("flag", required=True)}
 _BATCH: dict[str, Form] = {"place": PLACE, "amend": {**REFERENCE, **AMEND}, "cancel": REFERENCE}
 
 

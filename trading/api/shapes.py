@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trading.presentation import BookView, MarketView, message
+from trading.presentation import BookView, FeesView, MarketView, message
 
 order = fill = trade = candle = ticker = message
 
@@ -36,8 +36,8 @@ def book(view: BookView) -> dict[str, Any]:
     return {"market": view.market, "u": view.u, "bids": view.bids, "asks": view.asks}
 
 
-def fees(view: Any) -> dict[str, Any]:
-    markets = [{"market": symbol, "maker_fee": maker, "taker_fee": taker} for symbol, maker, taker in view.markets]
+def fees(view: FeesView) -> dict[str, Any]:
+    markets = [{"market": of.market, "maker_fee": of.maker_fee, "taker_fee": of.taker_fee} for of in view.markets]
     return {
         "tier": view.tier,
         "volume": view.volume,

@@ -168,7 +168,7 @@ async def admit(
         if address is not None:
             await spend(bucket("address", address))
             address = None
-        found = await _read(given)
+        found = await read(given)
     for _ in range(READ_AGAIN_MAX):
         if found is None:
             return None, None
@@ -184,12 +184,21 @@ async def admit(
         except valkey.ValkeyError as error:
             log.warning("limits cannot be counted", error=str(error))
             _trusted.pop(place, None)
-            return await _read(given), None
+            return await read(given), None
         if answer[0]:
             return found, judged(answer, buckets)
         _trusted.pop(place, None)
-        found = await _read(given)
+        found = await read(given)
     raise authentication.SessionTokenInvalid("The log-in keeps changing. Please try again.")
+
+
+async def unmarked(found: LogIn) -> bool:
+    """Whether no word of its end has come since it was read; where nobody can tell, none has."""
+    try:
+        marks = await valkey.pipe().send("MGET", *found.keys) if found.keys else ()
+    except valkey.ValkeyError:
+        return True
+    return tuple(mark or b"" for mark in marks) == found.marks
 
 
 def forget() -> None:
@@ -197,9 +206,9 @@ def forget() -> None:
     _trusted.clear()
 
 
-async def _read(given: Credentials) -> LogIn | None:
-    """The log-in out of the database. Where a mark stands, the database is read once more after it was seen: what ended before
-    the mark was read is then gone, and what ends later changes the mark."""
+async def read(given: Credentials) -> LogIn | None:
+    """The log-in out of the database; raises SessionTokenInvalid. Where a mark stands, the database is read once more after
+    it was seen: what ended before the mark was read is then gone, and what ends later changes the mark."""
     until = time.monotonic() + TRUST_S
     identity = await threads.run(authentication.by_credentials, given)
     if identity is None:

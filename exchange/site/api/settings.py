@@ -41,10 +41,14 @@ API_LIMITS = {
     "withdrawals": (60, 3600),
 }
 WEBSOCKET_LIMITS = {
-    "message_bytes": 4096,
-    "messages_per_s": 20,
+    "message_bytes": 16 * 1024,
+    "messages_per_s": 20,  # subscriptions, log-ins, pings
+    "commands_per_s": 300,  # orders: beside the customer's own limit, which counts over all connections
+    "in_flight": 100,
     "channels": 64,
     "per_user": 20,
     "per_address": 100,
     "log_in_check_s": float(os.environ.get("WEBSOCKET_LOG_IN_CHECK_S", "30")),
+    "countdown_s": int(os.environ.get("WEBSOCKET_COUNTDOWN_S", "15")),
+    "renew_s": float(os.environ.get("WEBSOCKET_RENEW_S", "5")),
 }

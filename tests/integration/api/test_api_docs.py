@@ -15,8 +15,11 @@ import pytest
 from django.utils import timezone
 
 import config.urls  # noqa: F401 - brings in every view, and with them every error
-import trading.consumers
+import trading.api.forms
+import trading.services.form
 import trading.services.orders
+import trading.services.refusals
+import trading.sockets
 from exchange.assets.models import Rate
 from exchange.core.errors import DomainError
 from tests.integration.api.conftest import Customer, Exchange
@@ -130,8 +133,9 @@ INWARD = {
 }  # fmt: skip
 ROOMS = ("exchange.accounts.api", "exchange.assets.selectors", "exchange.core", "exchange.invoices",
          "exchange.ledger.services.transfers",
-         "exchange.site.api", "kyc.services.limits", "kyc.selectors", "trading.api", "trading.consumers", "trading.marketdata",
-         "trading.selectors", "trading.services.orders", "trading.services.line", "wallets.selectors",
+         "exchange.site.api", "kyc.services.limits", "kyc.selectors", "trading.api", "trading.sockets", "trading.marketdata",
+         "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
+         "trading.services.refusals", "wallets.selectors",
          "wallets.services.withdrawals", "wallets.services.addresses")  # fmt: skip
 
 
@@ -144,7 +148,8 @@ def kinds(of: type[DomainError]) -> Iterator[type[DomainError]]:
 def test_every_code_that_a_client_can_meet_is_explained() -> None:
     table = set(re.findall(r"`([a-z_]+)`", DOCS[DOCS.index("| code | meaning |") : DOCS.index("## Websocket")]))
     codes = {kind.code for kind in kinds(DomainError) if kind.__module__.startswith(ROOMS)}
-    codes |= set(re.findall(r'code="([a-z_]+)"', inspect.getsource(trading.services.orders)))
+    for module in (trading.services.orders, trading.services.form, trading.services.refusals, trading.api.forms):
+        codes |= set(re.findall(r'code="([a-z_]+)"', inspect.getsource(module)))
     codes |= {"field_required", "field_too_long", "choice_invalid", "withdrawals_stopped"}
     assert len(codes) > 60
     assert codes - INWARD - table == set()
