@@ -43,8 +43,7 @@ def amend(state: State, command: Amend) -> list[Event]:
 
 def _refusal(state: State, book: Book, order: Order, command: Amend, price: int, lots: int, stop_price: int) -> str:
     """What speaks against any such change of this order, whatever the market says."""
-    partner = state.orders.get(order.partner)
-    if partner is not None and partner.live:
+    if order.partner:
         return OCO_NOT_AMENDABLE
     if book.state is not OPEN and book.state is not POST_ONLY:
         return checks.MARKET_CLOSED

@@ -77,9 +77,9 @@ def _notional_is_enough(book: Book, order: Order) -> bool:
     if order.quote_units:
         return order.quote_units >= book.market.min_notional
     price = order.price or order.stop_price
-    if not price:
+    if not price and order.kind is MARKET:
         level = book.opposite(order.side).best()
         if level is None:
             return True
         price = level.price
-    return price * order.lots * book.market.tick_quote_units >= book.market.min_notional
+    return not price or price * order.lots * book.market.tick_quote_units >= book.market.min_notional

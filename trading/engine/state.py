@@ -24,7 +24,7 @@ from trading.engine.rules import (
     Market,
     MarketState,
 )
-from trading.engine.undo import Change, Ended, Entered, Left, Made, Reranked, put_in_rank
+from trading.engine.undo import Change, Ended, Entered, Left, Made, Parted, Reranked, put_in_rank
 
 SHARDS_MAX: Final = 1_024
 
@@ -107,9 +107,9 @@ class State:
         book = self.books[order.market_id]
         phase = order.phase or RESTING
         order.rank = order.rank or order.id // SHARDS_MAX
-        order.held = order.held or order.hold(book.market)
         self.orders[order.id] = order
         if phase == RESTING:
+            order.held = order.held or order.hold(book.market)
             order.shown = order.shown or order.lots - order.filled_lots
             book.half(order.side).add(order, order.price)
         elif phase == ARMED:
@@ -214,13 +214,16 @@ class State:
         order.updated_at = self.at
         events.append(Closed(order.id, order.pay_account, price, released, reason))
         if order.partner:
-            self.close_partner(book, order, events)
+            partner = self.orders.get(order.partner)
+            if partner is not None and partner.phase != DONE and partner.partner == order.id:
+                self.close(book, partner, OTHER_LEG, events)
 
-    def close_partner(self, book: Book, order: Order, events: list[Event]) -> None:
-        """The other leg of an OCO is done, if it is not already."""
-        partner = self.orders.get(order.partner)
-        if partner is not None and partner.phase != DONE:
-            self.close(book, partner, OTHER_LEG, events)
+    def part(self, book: Book, order: Order, events: list[Event]) -> None:
+        """The order goes on alone: the other leg of the OCO is done."""
+        partner = self.orders[order.partner]
+        self.log.append(Parted(order))
+        order.partner = 0
+        self.close(book, partner, OTHER_LEG, events)
 
     # --- What moves are made of, also backwards -----------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ def fill(
         state.first_price = price
     events.append(trade)
     if maker.partner:
-        state.close_partner(book, maker, events)
+        state.part(book, maker, events)
     if maker.filled_lots == maker.lots:
         finish(state, book, maker, events)
     elif maker.shown == 0:
@@ -135,7 +135,7 @@ def decrement(state: State, book: Book, maker: Order, taker: Order, lots: int, e
     if lots < maker_lots:
         shrink(state, book, maker, lots, events)
         if maker.partner:
-            state.close_partner(book, maker, events)
+            state.part(book, maker, events)
         return True
     price = maker.price
     state.close(book, maker, SELF_TRADE, events)

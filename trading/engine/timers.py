@@ -70,8 +70,15 @@ def first_to_expire(book: Book, orders: dict[int, Order]) -> Order | None:
     """The market's live order that expires first, the older one first at the same time."""
     heap = book.expiries
     while heap:
-        order = orders.get(heap[0][1])
-        if order is not None and order.phase != DONE:
+        expires_at, order_id = heap[0]
+        order = orders.get(order_id)
+        # An order that was undone leaves its entry here, and another may have its id by now.
+        if (
+            order is not None
+            and order.phase != DONE
+            and order.market_id == book.market.id
+            and order.terms.expires_at == expires_at
+        ):
             return order
         heappop(heap)
     return None

@@ -82,7 +82,7 @@ def run_queue(state: State, book: Book, events: list[Event]) -> None:
         state.leave(book, order)
         events.append(Triggered(order.id, order.pay_account, released))
         if order.partner:
-            state.close_partner(book, order, events)
+            state.part(book, order, events)
         turn(state, book, order, order.price or order.cap, events, triggered=True)
     first_left = len(book.waiting)
     while first_left and book.waiting[first_left - 1].rank >= state.first_number:

@@ -237,6 +237,20 @@ class Reranked(Change):
 
 
 @final
+class Parted(Change):
+    """An order went on without the other leg of its OCO."""
+
+    __slots__ = ("order", "partner")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.partner = order.partner
+
+    def take_back(self, state: State) -> None:
+        self.order.partner = self.partner
+
+
+@final
 class Ended(Change):
     """An order was done."""
 
