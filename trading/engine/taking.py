@@ -21,14 +21,14 @@ def take(state: State, book: Book, taker: Order, worst: int, events: list[Event]
         level = opposite.best()
         if level is None or (level.price > worst if buying else level.price < worst):
             return ""
-        if state.fills_left == 0:
-            return TOO_MANY_FILLS
         lots = wanted(book, taker, level.price)
         if lots == 0:
             return FILLED if taker.filled_lots else TOO_SMALL
+        if state.fills_left == 0:
+            return TOO_MANY_FILLS
+        state.fills_left -= 1
         maker = level.head
         assert maker is not None, "best() gives levels with orders only"
-        state.fills_left -= 1
         if maker.user_id == taker.user_id:
             if meets_own(state, book, maker, taker, lots, events):
                 return SELF_TRADE
