@@ -16,13 +16,14 @@ import structlog
 from celery import current_app
 from django.db import transaction
 
-from exchange.core.errors import DomainError, InvalidRequest
+from exchange.core.errors import Conflict, DomainError, InvalidRequest
 from exchange.flows.models import Freeze
 from exchange.ledger import selectors as ledger
 from exchange.ledger.services import freezes as ledger_freezes
 from exchange.ledger.services import reversals
 from exchange.outbox import services as outbox
 from exchange.outbox.registry import Event
+from trading import selectors as trading
 from trading.services import orders
 
 SOURCE = "flow"
@@ -34,6 +35,12 @@ log = structlog.get_logger(__name__)
 
 class ReasonMissing(InvalidRequest):
     code = "reason_missing"
+
+
+class OrdersRemain(Conflict):
+    """A halted market keeps its orders; the job waits for it."""
+
+    code = "orders_remain"
 
 
 def start(*, user_id: int, reason: str, actor_id: int | None, now: datetime) -> int:
@@ -130,7 +137,9 @@ def _freeze(job: Freeze, now: datetime) -> None:
 
 
 def _cancel(job: Freeze, now: datetime) -> None:
-    job.orders_cancelled = orders.cancel_all_sync(user_id=job.user_id, now=now)
+    job.orders_cancelled = orders.cancel_all_sync(user_id=job.user_id, reason="staff", now=now)
+    if trading.has_open_orders(job.user_id):
+        raise OrdersRemain("Orders stand in a market that is halted; they are cancelled when it takes cancels again.")
     job.state = Freeze.State.CANCELLED
 
 
