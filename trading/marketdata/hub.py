@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -75,6 +76,13 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def require(self, markets: Collection[str]) -> None:
+        """Raises MarketNotFound for one that does not exist. Those that were asked for before cost no query."""
+        if unknown := set(markets) - self.streams.keys():
+            unknown -= await reading.off_loop(reading.symbols)
+        if unknown:
+            raise MarketNotFound(f"There is no market {min(unknown)[:20]!r}.", param="channels")
+
     async def subscribe(self, channel: Channel, mailbox: Mailbox) -> None:
         """From now on the mailbox gets the channel: its snapshot first, or as soon as it is known."""
         await self._open(channel)
@@ -120,8 +128,7 @@ class Hub:
         await asyncio.shield(task)
 
     async def _open_market(self, market: str) -> None:
-        if market not in await reading.off_loop(reading.symbols):
-            raise MarketNotFound(f"There is no market {market[:20]!r}.", param="channels")
+        await self.require([market])
         self.streams[market] = Stream(market)
         await self.feed.subscribe(f"md:{market}", f"md:{market}:state")
         await self.restorer.rows(market)
