@@ -87,13 +87,13 @@ class Grammar:
         """Any command; the clock goes on a little."""
         self.now += self.source.number(0, 4)
         shut = [id for id, market in state.markets.items() if market.state != MarketState.OPEN]
-        if shut and self.chance(12):
+        if shut and self.chance(15):
             return commands.SetMarketState(self.source.pick(sorted(shut)), MarketState.OPEN, self.now)
         roll = self.source.number(1, 1_000)
         for upto, draw in (
             (380, self.limit), (490, self.at_market), (680, self.trigger), (750, self.oco), (860, self.amend),
-            (905, self.cancel), (910, self.cancel_all), (920, self.countdown), (965, self.tick), (975, self.fees),
-            (988, self.set_market), (1000, self.market_state),
+            (905, self.cancel), (910, self.cancel_all), (920, self.countdown), (955, self.tick), (965, self.fees),
+            (975, self.set_market), (1000, self.market_state),
         ):  # fmt: skip
             if roll <= upto:
                 return draw(state)
@@ -104,7 +104,9 @@ class Grammar:
     def limit(self, state: State) -> commands.Place:
         """Two in three stand where others do, so that books fill and empty; one in ten is an iceberg."""
         market, side = self._market(state), self.source.pick(SIDES)
-        tif = self.source.pick((*RESTING_TIF, *RESTING_TIF, *RESTING_TIF, TimeInForce.IOC, TimeInForce.FOK))
+        tif = self.source.pick(
+            (*RESTING_TIF, *RESTING_TIF, *RESTING_TIF, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.FOK)
+        )
         lots = self._lots()
         display, post_only = 0, False
         if tif in RESTING_TIF:

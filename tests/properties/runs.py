@@ -10,15 +10,27 @@ STEPS = 120
 AMPLE = {BTC: 30_000, ETH: 20_000, USDT: 600_000}
 
 
-def seeded_run(seed: int, *, exchange: type[NaiveExchange] = NaiveExchange) -> SideBySide:
+def seeded_run(seed: int) -> SideBySide:
     source = Seeded(seed)
     grammar = Grammar(source)
-    pair = begin(grammar, exchange)
+    pair = begin(grammar)
     for _ in range(STEPS):
         pair.do(grammar.command(pair.naive.state))
         between_commands(pair, source)
     pair.finish()
     return pair
+
+
+def is_noticed(seed: int, exchange: type[NaiveExchange]) -> bool:
+    """Whether a run of single commands shows this exchange to be another than the engine."""
+    grammar = Grammar(Seeded(seed))
+    pair = begin(grammar, exchange)
+    try:
+        for _ in range(STEPS):
+            pair.do(grammar.command(pair.naive.state))
+    except AssertionError:
+        return True
+    return False
 
 
 def begin(grammar: Grammar, exchange: type[NaiveExchange] = NaiveExchange) -> SideBySide:
