@@ -5,6 +5,8 @@ What must never happen here: a balance, or an account remembered that was never 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from exchange.ledger import selectors as ledger
 
 CUSTOMERS_MAX = 500_000
@@ -17,13 +19,15 @@ class Directory:
         self._known: dict[int, dict[int, int]] = {}
 
     def pair(self, user_id: int, base_asset_id: int, quote_asset_id: int) -> tuple[int, int] | None:
-        """The customer's accounts in both assets; None where one is not open."""
+        """The customer's accounts in both assets, as far as `learn` has seen them; None where one is not open."""
         known = self._known.get(user_id)
         if known is None or base_asset_id not in known or quote_asset_id not in known:
-            known = ledger.account_ids(owner_id=user_id)
-            if base_asset_id not in known or quote_asset_id not in known:
-                return None
-            if len(self._known) >= CUSTOMERS_MAX:
-                self._known.clear()
-            self._known[user_id] = known
+            return None
         return known[base_asset_id], known[quote_asset_id]
+
+    def learn(self, user_ids: Iterable[int]) -> None:
+        """Ask for these customers' accounts, all in one query."""
+        found = ledger.account_ids_of(owner_ids=user_ids)
+        if len(self._known) + len(found) > CUSTOMERS_MAX:
+            self._known.clear()
+        self._known.update(found)

@@ -6,8 +6,7 @@ What must never happen here: a batch on a book that may not be the database's.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,15 +16,16 @@ from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 
-from exchange.ledger.services import accounts as ledger_accounts
-from trading import selectors
+from exchange.core.ids import uuid7
+from trading import wire
 from trading.engine.batching import MoreAccountsNeeded
 from trading.presentation import microseconds
-from trading.runner import faults, leadership, loading, metrics, store
+from trading.runner import faults, leadership, loading, markets, metrics, store
 from trading.runner.accounts import Directory
 from trading.runner.batch import Batcher, Committed, Progress, Shorter
 from trading.runner.intake import Intake, Taken
 from trading.runner.leadership import Doubt, Fenced
+from trading.runner.markets import Markets
 from trading.runner.release import Releaser, Shown, Told
 from trading.runner.stream import Position, Stream
 from trading.wire import Malformed
@@ -59,29 +59,37 @@ class Reigning:
         started = time.perf_counter()
         reign = leadership.take(connection, shard=shard, name=process.name, after=process._epoch)
         process.took(reign.epoch)
-        self._views = {view.id: view for view in selectors.markets() if view.shard == shard}
-        fee_accounts = self._fee_accounts()
+        self._clock = process.clock
+        self._markets = Markets(shard, clock=self._clock)
         self._make_partitions()
         self._partitions_at = reign.next_command + PARTITIONS_EACH
-        self._engine = loading.load(connection, shard=shard, reign=reign, views=list(self._views.values()))
+        self._engine = loading.load(connection, shard=shard)
+        connection.commit()
         stream = Stream(self._client, shard)
         position = stream.check(reign.position)
-        self._progress = Progress(reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences, 0)
+        self._progress = Progress(
+            reign.epoch, reign.seq, reign.next_command, position, reign.market_sequences,
+            {id: book.last_price for id, book in self._engine.books.items() if book.last_price}, 0,
+        )  # fmt: skip
         self._batch_max = getattr(settings, "ENGINE_BATCH_MAX", BATCH_MAX)
         self._shown_at = 0.0
-        self._stale: set[int] = set(self._views)
+        self._stale: set[int] = set(self._engine.books)
         untold = self._untold(reign)
         # Last come those that have threads of their own: nothing that may fail stands between them and `close`.
-        self._batcher = Batcher(
-            connection, self._engine, views=self._views, fee_accounts=fee_accounts, directory=Directory()
-        )
+        self._batcher = Batcher(connection, self._engine, markets=self._markets, directory=Directory())
         self._releaser = Releaser(
-            self._client, shard=shard, epoch=reign.epoch, views=self._views, published_seq=reign.published_seq
+            self._client, shard=shard, epoch=reign.epoch, views=self._markets.views, published_seq=reign.published_seq
         )
         self._intake = Intake(stream, position, malformed=self._malformed)
-        for record in untold:
-            self._releaser.tell(Told(orjson.loads(record), None))
-        self._show_books()
+        try:
+            for record in untold:
+                self._releaser.tell(Told(orjson.loads(record), None))
+            if opening := self._openings():
+                self._batch(opening)
+            self._show_books()
+        except BaseException:
+            self.close(seconds=0.0)
+            raise
         metrics.LEADING.labels(process._label).set(1)
         log.info(
             "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),
@@ -101,7 +109,10 @@ class Reigning:
         """Commit what has gathered; where nothing has, wait for something."""
         self._process.alive()
         self._show_books()
-        if entries := self._intake.take(most=self._batch_max, seconds=self._idle_s()):
+        entries = self._intake.take(most=self._batch_max, seconds=self._idle_s())
+        if self._something_is_due():
+            entries.insert(0, self._own(wire.encode_tick))
+        if entries:
             faults.point(faults.BEFORE_BATCH)
             self._batch(entries)
 
@@ -144,7 +155,7 @@ class Reigning:
         asked = [taken.asked for taken in part if taken.asked is not None]
         return self._batcher.commit(
             asked, after=self._progress, position=part[-1].position, published_seq=self._releaser.published_seq,
-            now=datetime.now(UTC), also=also, forced=forced,
+            now=self._clock(), also=also, forced=forced,
         )  # fmt: skip
 
     def _after_abort(self, error: Exception, part: Sequence[Taken], wait_s: float) -> tuple[int, float]:
@@ -185,6 +196,28 @@ class Reigning:
             self._make_partitions()
             self._partitions_at = committed.progress.next_command + PARTITIONS_EACH
 
+    # --- The engine's own commands ----------------------------------------------------------------------------------
+
+    def _own(self, encode: Callable[..., bytes], **fields: object) -> Taken:
+        """A command that nobody sent: stored and done like any other, answered to nobody. It consumes nothing."""
+        body = encode(uuid=uuid7(), process="", asked_at_ms=microseconds(self._clock()) // 1_000, user_id=0, **fields)
+        return Taken(self._progress.position, body, wire.decode(body))
+
+    def _openings(self) -> list[Taken]:
+        """For each market that the engine has never taken up."""
+        return [
+            self._own(wire.encode_market_open, market=markets.rules(view), state=int(markets.state(view)))
+            for view in self._markets.views.values()
+            if view.id not in self._engine.books
+        ]
+
+    def _something_is_due(self) -> bool:
+        """Whether an order or a switch has run out, or triggered orders wait for their turn."""
+        if self._engine.has_waiting():
+            return True
+        due = self._engine.due()
+        return due is not None and due <= microseconds(self._clock())
+
     # --- Around it --------------------------------------------------------------------------------------------------
 
     def _untold(self, reign: leadership.Reign) -> list[bytes]:
@@ -199,10 +232,10 @@ class Reigning:
         now = time.monotonic()
         if not self._stale or now - self._shown_at < SNAPSHOT_S:
             return
-        at_us = microseconds(datetime.now(UTC))
+        at_us = microseconds(self._clock())
         books = [
             Shown(
-                self._views[market_id],
+                self._markets.views[market_id],
                 u=self._progress.market_sequences.get(market_id, 0),
                 at_us=at_us,
                 bids=self._engine.books[market_id].bids.depth(SNAPSHOT_LEVELS),
@@ -214,19 +247,16 @@ class Reigning:
         self._stale, self._shown_at = set(), now
 
     def _idle_s(self) -> float:
-        """How long to wait for commands: until the next snapshot is due, if one is."""
-        if not self._stale:
-            return IDLE_S
-        return max(0.001, self._shown_at + SNAPSHOT_S - time.monotonic())
-
-    def _fee_accounts(self) -> dict[int, int]:
-        """The house's fee account of this shard in each asset it trades."""
-        now = datetime.now(UTC)
-        assets = {asset for view in self._views.values() for asset in (view.base_asset_id, view.quote_asset_id)}
-        return {
-            asset: ledger_accounts.open(kind="house_fees", asset_id=asset, label=f"shard-{self._shard}", now=now)
-            for asset in sorted(assets)
-        }
+        """How long to wait for commands: until the next snapshot or the next tick is due, if one is."""
+        if self._engine.has_waiting():
+            return 0.0
+        wait_s = IDLE_S
+        if self._stale:
+            wait_s = max(0.001, self._shown_at + SNAPSHOT_S - time.monotonic())
+        due = self._engine.due()
+        if due is not None:
+            wait_s = min(wait_s, max(0.0, (due - microseconds(self._clock())) / 1e6))
+        return wait_s
 
     def _make_partitions(self) -> None:
         with django_connection.cursor() as cursor:

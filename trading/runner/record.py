@@ -12,39 +12,53 @@ from typing import Any
 
 from trading import candles as grid
 from trading.engine.book import Order
-from trading.engine.events import Closed, Event, MarketStateSet, Rested, Traded
+from trading.engine.events import Amended, Closed, Event, Reduced, Rested, Traded
 from trading.engine.funds import Funds
 from trading.engine.matching import Engine
 from trading.presentation import MarketView
+from trading.runner import terms
 from trading.runner.store import First, state_of
 from trading.wire import Asked
 
-# A reply in the record: [process, uuid, code, order id or None, whether the order is in this record, first result or None]
-Reply = tuple[str, str, str, int | None, bool, tuple[str, int | None] | None]
+# A reply in the record: [process, uuid, code, order id or None, whether the order is in this record, first result or None],
+# and where the command takes back many orders: how many it took
+Reply = tuple[Any, ...]
 
 
+_LEAVING = frozenset({Closed, Amended, Reduced})
 Levels = tuple[set[int], set[int]]  # prices of bids, prices of asks
 
 
 def packed(order: Order) -> tuple[Any, ...]:
     """An order in the form of `wire.unpack_order`: amounts of base units as text, for they may pass 64 bits."""
-    return (
+    row = (
         order.id, order.user_id, order.market_id, order.side + 0, order.kind + 0, order.time_in_force + 0, order.price,
         order.lots, f"{order.quote_units}", order.filled_lots, f"{order.filled_quote}", f"{order.fee}", state_of(order),
-        order.reason, order.client_order_id, order.created_at, order.updated_at,
+        order.reason, order.client_order_id, order.created_at, order.updated_at, order.phase, f"{order.held}",
+    )  # fmt: skip
+    if terms.plain(order):
+        return row
+    said = order.terms
+    return (
+        *row, order.stop_price, said.trail_ticks, said.trail_ppm, said.display_lots, said.post_only + 0, said.self_trade + 0,
+        said.slippage_ppm, said.expires_at, order.partner,
     )  # fmt: skip
 
 
 def touched_levels(engine: Engine, events: Iterable[Event], orders: Mapping[int, Order]) -> dict[int, Levels]:
-    """The prices of every level that changed, by market."""
+    """The prices of every level that changed, by market. An order that left its place names it; one that took a place and
+    left it again stands at another by now, but its leaving told. What waits for its trigger is on no level."""
     levels: dict[int, Levels] = {market_id: (set(), set()) for market_id in engine.books}
     for event in events:
         kind = type(event)
         if kind is Traded:
             levels[event.market_id][2 - event.taker_side].add(event.price)  # type: ignore[union-attr]
-        elif kind is Rested or (kind is Closed and event.released):  # type: ignore[union-attr]
+        elif kind is Rested:
             order = orders[event.order_id]  # type: ignore[union-attr]
             levels[order.market_id][order.side - 1].add(order.price)
+        elif kind in _LEAVING and event.price:  # type: ignore[union-attr]
+            order = orders[event.order_id]  # type: ignore[union-attr]
+            levels[order.market_id][order.side - 1].add(event.price)  # type: ignore[union-attr]
     return {market_id: found for market_id, found in levels.items() if found[0] or found[1]}
 
 
@@ -116,7 +130,8 @@ def compose(
     depth: list[list[Any]],
     candles: Sequence[Sequence[Any]],
     balances: list[list[Any]],
-    states: Iterable[MarketStateSet],
+    states: Mapping[int, int],
+    markets: Iterable[int],
 ) -> dict[str, Any]:
     """The record: numbers, text and lists of them, so that what comes back from the database is the same."""
     return {
@@ -132,9 +147,13 @@ def compose(
         "depth": depth,
         "candles": candles,
         "balances": balances,
-        "states": [[event.market_id, int(event.state)] for event in states],
+        "states": list(states.items()),
+        "markets": list(markets),
     }  # fmt: skip
 
 
-def reply(asked: Asked, code: str, order_id: int | None, *, here: bool, first: First | None = None) -> Reply:
-    return (asked.process, asked.uuid, code, order_id, here, tuple(first) if first is not None else None)
+def reply(
+    asked: Asked, code: str, order_id: int | None, *, here: bool, first: First | None = None, count: int | None = None
+) -> Reply:
+    said = (asked.process, asked.uuid, code, order_id, here, tuple(first) if first is not None else None)
+    return said if count is None else (*said, count)

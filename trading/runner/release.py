@@ -97,9 +97,9 @@ class Releaser:
         self._script = client.register_script(_RELEASE)
         self._heard = client.register_script(_HEARD)
         self._keys = [wire.stream(shard), wire.generation(shard), leadership.epoch_key(shard)]
-        self._views = views
-        self._assets = {v.base_asset_id: (v.base, v.base_decimals) for v in views.values()}
-        self._assets |= {v.quote_asset_id: (v.quote, v.quote_decimals) for v in views.values()}
+        self._views = views  # grows when a market is opened
+        self._seen: list[MarketView] = []
+        self._assets: dict[int, tuple[str, int]] = {}
         self._queue: Queue[Told] = Queue(WAITING_MAX)
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="release", daemon=True)
@@ -176,7 +176,15 @@ class Releaser:
         heard: set[int] = set()
         for start in range(0, len(asked), USERS_PER_CALL):
             heard.update(int(user) for user in self._heard(args=asked[start : start + USERS_PER_CALL]))
-        return private_messages(record, self._views, self._assets, heard) if heard else []
+        return private_messages(record, self._views, self._known_assets(), heard) if heard else []
+
+    def _known_assets(self) -> dict[int, tuple[str, int]]:
+        """Code and decimals of every asset that is traded here."""
+        if len(self._seen) != len(self._views):
+            self._seen = list(self._views.values())
+            self._assets = {v.base_asset_id: (v.base, v.base_decimals) for v in self._seen}
+            self._assets |= {v.quote_asset_id: (v.quote, v.quote_decimals) for v in self._seen}
+        return self._assets
 
 
 def reply_messages(record: dict[str, Any]) -> list[tuple[str, bytes]]:

@@ -12,6 +12,8 @@ import gc
 import os
 import socket
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event, Thread
 
 import psycopg2
@@ -36,13 +38,18 @@ CONNECT = {
 }  # fmt: skip
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class ShardProcess:
     """One shard's engine, from `run` to SIGTERM (`stop`)."""
 
-    def __init__(self, *, shard: int, client: redis.Redis) -> None:
+    def __init__(self, *, shard: int, client: redis.Redis, clock: Callable[[], datetime] = _now) -> None:
         if faults.armed() and getattr(settings, "PRODUCTION", False):
             raise RuntimeError(f"{faults.VARIABLE} is for tests; production does not start with it")
         self.shard = shard
+        self.clock = clock
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._client = client
         self._stopping = Event()

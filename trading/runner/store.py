@@ -6,15 +6,16 @@ What must never happen here: a row written outside the engine's transaction, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any, NamedTuple
 
 import orjson
 
-from trading.engine.book import Order
-from trading.engine.events import Traded
+from trading.engine.book import Book, Order
+from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
+from trading.runner import terms
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.stream import Position
 from trading.wire import Asked
@@ -26,7 +27,7 @@ COMMANDS = "trading_command (id, seq, user_id, body, verdict, order_id, at)"
 ORDERS = (
     "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
     "filled_quote, fee, state, reason, client_order_id, base_account, quote_account, created_at, updated_at, rank, phase, "
-    "held)"
+    "held, terms)"
 )
 TRADES = (
     "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
@@ -126,14 +127,14 @@ def command_lines(rows: Sequence[tuple[int, Asked, str, int | None]], *, seq: in
     return lines
 
 
-def order_lines(orders: Sequence[Order], *, held: Sequence[int], at: str) -> list[str]:
+def order_lines(orders: Sequence[Order], *, at: str) -> list[str]:
     """For ORDERS: those that this batch accepted, as they stand at its end."""
     return [
         f"{o.id}\t{o.user_id}\t{o.market_id}\t{o.side + 0}\t{o.kind + 0}\t{o.time_in_force + 0}\t{o.price}\t{o.lots}\t"
         f"{o.quote_units}\t{o.filled_lots}\t{o.filled_quote}\t{o.fee}\t{state_of(o)}\t{o.reason}\t"
-        f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\t"
-        f"{o.id // SHARDS_MAX}\t{o.resting + 0}\t{h}\n"
-        for o, h in zip(orders, held, strict=True)
+        f"{o.client_order_id or NULL}\t{o.base_account}\t{o.quote_account}\t{at}\t{at}\t{o.rank}\t{o.phase}\t{o.held}\t"
+        f"{NULL if terms.plain(o) else terms.text(o) or NULL}\n"
+        for o in orders
     ]
 
 
@@ -152,27 +153,20 @@ def copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
         cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)), COPY_CHARACTERS)
 
 
-def write_changed_orders(cursor: Any, orders: Sequence[Order], *, held: Sequence[int], at: str) -> None:
-    """Orders of earlier batches that this one filled or cancelled. Raises Doubt where the table knows them otherwise."""
+def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
+    """Orders of earlier batches that this one filled or took back. Raises Doubt where the table knows them otherwise."""
+    _change(cursor, orders, _CHANGES, _UPDATE_CHANGED, at=at)
+
+
+def write_remade_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
+    """The same for those of which more may have changed: their price, size or place, or what their terms keep."""
+    _change(cursor, orders, _REMADE, _UPDATE_REMADE, at=at)
+
+
+def _change(cursor: Any, orders: Sequence[Order], columns: Sequence[Column], update: str, *, at: str) -> None:
     if not orders:
         return
-    cursor.execute(
-        "UPDATE trading_order o SET filled_lots = n.filled_lots, filled_quote = n.filled_quote, fee = n.fee, "
-        "state = n.state, reason = n.reason, updated_at = %s, phase = n.phase, held = n.held "
-        "FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::smallint[], %s::text[], %s::smallint[], "
-        "%s::numeric[]) AS n (id, filled_lots, filled_quote, fee, state, reason, phase, held) WHERE o.id = n.id AND o.state = 1",
-        (
-            at,
-            _array(o.id for o in orders),
-            _array(o.filled_lots for o in orders),
-            _array(o.filled_quote for o in orders),
-            _array(o.fee for o in orders),
-            _array(state_of(o) for o in orders),
-            "{" + ",".join([o.reason or '""' for o in orders]) + "}",
-            _array(o.resting + 0 for o in orders),
-            _array(held),
-        ),
-    )
+    cursor.execute(update, (at, *("{" + ",".join(map(text, orders)) + "}" for _, _, text in columns)))
     if cursor.rowcount != len(orders):
         raise Doubt(f"{len(orders)} open orders were to change, {cursor.rowcount} did")
 
@@ -202,14 +196,48 @@ def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any,
     return found
 
 
-def write_market_states(cursor: Any, states: dict[int, int]) -> None:
-    for market_id, state in states.items():
-        cursor.execute("UPDATE trading_market SET state = %s WHERE id = %s", (state, market_id))
+def write_markets(cursor: Any, books: Iterable[Book]) -> None:
+    """State and rules of markets, as the engine now has them; it has taken each of them up."""
+    for book in books:
+        market = book.market
+        cursor.execute(
+            "UPDATE trading_market SET opened = true, state = %s, maker_fee_ppm = %s, taker_fee_ppm = %s, min_notional = %s, "
+            "band_ppm = %s, slippage_ppm = %s, max_open_orders = %s WHERE id = %s",
+            (
+                int(book.state), market.maker_fee_ppm, market.taker_fee_ppm, market.min_notional, market.band_ppm,
+                market.slippage_ppm, market.max_open_orders, market.id,
+            ),
+        )  # fmt: skip
+        if cursor.rowcount != 1:
+            raise Doubt(f"there is no market {market.id}")
+
+
+def write_fees(cursor: Any, fees: Iterable[FeesSet], *, shard: int) -> None:
+    """Customers' own fees."""
+    for each in fees:
+        cursor.execute(
+            "INSERT INTO trading_account_fee (id, shard_id, user_id, maker_fee_ppm, taker_fee_ppm) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (id) DO UPDATE SET maker_fee_ppm = excluded.maker_fee_ppm, taker_fee_ppm = excluded.taker_fee_ppm",
+            (each.user_id * SHARDS_MAX + shard, shard, each.user_id, each.maker_fee_ppm, each.taker_fee_ppm),
+        )
+
+
+def write_countdowns(cursor: Any, countdowns: Mapping[int, int], *, shard: int) -> None:
+    """By customer, when the switch goes off; 0: there is none any more."""
+    for user_id, until in countdowns.items():
+        if until:
+            cursor.execute(
+                "INSERT INTO trading_countdown (id, shard_id, user_id, until_us) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us",
+                (user_id * SHARDS_MAX + shard, shard, user_id, until),
+            )
+        else:
+            cursor.execute("DELETE FROM trading_countdown WHERE id = %s", (user_id * SHARDS_MAX + shard,))
 
 
 def finish(
     cursor: Any, *, shard: int, epoch: int, seq: int, published_seq: int, counters: tuple[int, int, int],
-    position: Position, market_sequences: dict[int, int], record: str, at: str,
+    position: Position, market_sequences: Mapping[int, int], last_prices: Mapping[int, int], record: str, at: str,
 ) -> None:  # fmt: skip
     """Keep the batch's record and move the shard on by one. Raises Fenced where epoch or sequence is not ours any more."""
     if seq % BATCHES_SWEPT_AT_ONCE == 0:
@@ -217,14 +245,17 @@ def finish(
             "DELETE FROM trading_batch WHERE id < %s AND id %% %s = %s",
             ((published_seq - BATCHES_KEPT) * SHARDS_MAX, SHARDS_MAX, shard),
         )
-    sequences = orjson.dumps(market_sequences, option=orjson.OPT_NON_STR_KEYS).decode()
+    sequences, prices = [
+        orjson.dumps(each, option=orjson.OPT_NON_STR_KEYS).decode() for each in (market_sequences, last_prices)
+    ]
     cursor.execute(
         "INSERT INTO trading_batch (id, record, committed_at) VALUES (%s, %s, %s); "
         "UPDATE trading_shard SET seq = %s, published_seq = %s, next_command = %s, next_order = %s, next_trade = %s, "
-        "stream_generation = %s, stream_id = %s, market_sequences = %s WHERE id = %s AND epoch = %s AND seq = %s",
+        "stream_generation = %s, stream_id = %s, market_sequences = %s, last_prices = %s "
+        "WHERE id = %s AND epoch = %s AND seq = %s",
         (
             seq * SHARDS_MAX + shard, record, at, seq, published_seq, *counters,
-            position.generation, position.id, sequences, shard, epoch, seq - 1,
+            position.generation, position.id, sequences, prices, shard, epoch, seq - 1,
         ),
     )  # fmt: skip
     if cursor.rowcount != 1:
@@ -240,7 +271,43 @@ def unpublished(cursor: Any, *, shard: int, after: int, up_to: int) -> list[byte
 
 def state_of(order: Order) -> int:
     """1 open, 2 filled, 3 cancelled."""
-    return 1 if order.resting else 2 if order.reason == FILLED else 3
+    return 1 if order.phase else 2 if order.reason == FILLED else 3
+
+
+Column = tuple[str, str, Callable[[Order], str]]  # name, type, its value as an element of an array
+
+# Of a plain order no more than this ever changes.
+_CHANGES: tuple[Column, ...] = (
+    ("id", "bigint", lambda o: f"{o.id}"),
+    ("filled_lots", "bigint", lambda o: f"{o.filled_lots}"),
+    ("filled_quote", "numeric", lambda o: f"{o.filled_quote}"),
+    ("fee", "numeric", lambda o: f"{o.fee}"),
+    ("state", "smallint", lambda o: f"{state_of(o)}"),
+    ("reason", "text", lambda o: o.reason or '""'),
+    ("phase", "smallint", lambda o: f"{o.phase}"),
+    ("held", "numeric", lambda o: f"{o.held}"),
+)
+_REMADE: tuple[Column, ...] = (
+    *_CHANGES,
+    ("price", "bigint", lambda o: f"{o.price}"),
+    ("lots", "bigint", lambda o: f"{o.lots}"),
+    ("quote_units", "numeric", lambda o: f"{o.quote_units}"),
+    ("rank", "bigint", lambda o: f"{o.rank}"),
+    ("terms", "jsonb", lambda o: _quoted(terms.text(o))),
+)
+
+
+def _update(columns: Sequence[Column]) -> str:
+    """The statement that writes these columns of orders that are open."""
+    names = [name for name, _, _ in columns]
+    changes = ", ".join(f"{name} = n.{name}" for name in names if name != "id")
+    arrays = ", ".join(f"%s::{type}[]" for _, type, _ in columns)
+    given = f"unnest({arrays}) AS n ({', '.join(names)})"
+    return f"UPDATE trading_order o SET updated_at = %s, {changes} FROM {given} WHERE o.id = n.id AND o.state = 1"  # noqa: S608
+
+
+_UPDATE_CHANGED = _update(_CHANGES)
+_UPDATE_REMADE = _update(_REMADE)
 
 
 def _escaped(body: bytes) -> str:
@@ -249,6 +316,11 @@ def _escaped(body: bytes) -> str:
     if _SPECIAL.search(text):
         text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return text
+
+
+def _quoted(json: str | None) -> str:
+    """JSON as an element of an array."""
+    return "NULL" if json is None else '"' + json.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _array(values: Iterable[object]) -> str:

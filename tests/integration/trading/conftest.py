@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +19,7 @@ from exchange.core import amounts
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Entry, Kind, Transfer
 from exchange.ledger.services import accounts, transfers
+from tests.integration.trading.desk import Desk
 from trading import wire
 from trading.services import catalogue
 
@@ -96,8 +97,12 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, valkey: redis.Redis) -> Iterator[Engine]:
+def engine(tmp_path: Path, valkey: redis.Redis, database_url: Callable[[str], str]) -> Iterator[Engine]:
+    """Not started yet, on markets that were taken up before: so a first batch is the test's own."""
     catalogue.forget()
+    before = Desk(valkey, database_url("engine"), now=now())
+    before.start()
+    before.leave()
     engine = Engine(tmp_path, valkey)
     yield engine
     engine.end()
@@ -140,3 +145,12 @@ class Money:
 @pytest.fixture
 def money() -> Money:
     return Money()
+
+
+@pytest.fixture
+def desk(valkey: redis.Redis, database_url: Callable[[str], str]) -> Iterator[Desk]:
+    """The engine in this process, started."""
+    desk = Desk(valkey, database_url("engine"))
+    desk.start()
+    yield desk
+    desk.die()

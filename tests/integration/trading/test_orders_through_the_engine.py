@@ -12,6 +12,7 @@ from exchange.core.errors import DomainError
 from exchange.ledger import reconciliation
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
 from trading import selectors
+from trading.candles import INTERVALS
 from trading.services import line, markets, orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,7 +138,7 @@ def test_market_data_follows_the_commit(engine: Engine, money: Money) -> None:
     public, private = _messages(feed, seconds=1.0)
     assert [(m["U"], m["u"], m["asks"]) for m in public] == [(1, 1, [["20000", "0.5"]]), (2, 2, [["20000", "0.3"]])]
     assert [t["quantity"] for m in public for t in m["trades"]] == ["0.2"]
-    assert {c["interval"] for c in public[1]["candles"]} == {"1m", "5m", "15m", "1h", "4h", "1d"}
+    assert {c["interval"] for c in public[1]["candles"]} == set(INTERVALS)
     assert [m["type"] for m in private] == ["order", "balance", "order", "fill", "balance", "balance"]
     assert {m["balance"]["asset"]: m["balance"]["held"] for m in private[-2:]} == {"BTC": "0.3", "USDT": "0"}
     book = selectors.book("BTC-USDT")

@@ -91,6 +91,7 @@ def test_a_batch_of_an_old_epoch_or_sequence_is_refused(connect: Any) -> None:
     take = leadership.take(cursor.connection, shard=0, name="test")
     finish = {
         "shard": 0, "published_seq": 0, "counters": (2, 2, 2), "position": Position("g", "1-1"), "market_sequences": {},
+        "last_prices": {},
         "record": b"{}", "at": "2026-11-20 00:00:00+00",
     }  # fmt: skip
     store.finish(cursor, epoch=take.epoch, seq=1, **finish)
