@@ -6,8 +6,11 @@ What must never happen here: a float, or an amount shown with another market's d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from exchange.core import amounts
@@ -370,5 +373,17 @@ def trade(market: MarketView, row: TradeRow) -> TradeView:
 
 def message(view: Any) -> dict[str, Any]:
     """The JSON form of a view: its fields by name, times as text. Never a user id: nobody needs to be told their own."""
-    shown = {name: getattr(view, name) for name in view.__slots__ if name != "user_id"}
-    return {name: iso(value) if isinstance(value, datetime) else value for name, value in shown.items()}
+    names, values, times = _shape(type(view))
+    shown = dict(zip(names, values(view), strict=True))
+    for name in times:
+        at = shown[name]
+        shown[name] = iso(at) if at is not None else None
+    return shown
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[str, ...]]:
+    """A view's fields, how to get them all at once, and which are times."""
+    told = [field for field in fields(kind) if field.name != "user_id"]
+    names = tuple(field.name for field in told)
+    return names, attrgetter(*names), tuple(field.name for field in told if "datetime" in str(field.type))

@@ -24,6 +24,7 @@ TIMES_IN_FORCE = {name: TimeInForce(number) for number, name in presentation.TIM
 SELF_TRADE = {name: SelfTrade(number) for number, name in presentation.SELF_TRADE.items()}
 QUOTE_UNITS_MAX = 10**70
 _Member = TypeVar("_Member")
+_NOTHING = (None,) * 7
 
 
 class OrderFields(TypedDict, total=False):
@@ -97,22 +98,25 @@ def place(
         raise OrderInvalid(
             "Only a limit order that lasts can be post-only.", code="post_only_invalid", param="post_only"
         )
-    stop_ticks = _stop(view, kind, stop_price)
-    trail_ticks, trail_ppm = _trail(view, kind, trail, trail_percent)
-    terms = Terms(
-        post_only,
-        _self_trade(self_trade),
-        _display(view, display_quantity, lots=lots, rests=rests),
-        stop_ticks,
-        trail_ticks,
-        trail_ppm,
-        _slippage(slippage, possible=kind not in PRICED),
-        _expires_at(expires_at, in_force),
-    )
+    said = (stop_price, trail, trail_percent, display_quantity, expires_at, self_trade, slippage)
+    if kind in TRIGGERED or in_force is TimeInForce.GTD or post_only or said != _NOTHING:
+        trail_ticks, trail_ppm = _trail(view, kind, trail, trail_percent)
+        terms = Terms(
+            post_only,
+            _self_trade(self_trade),
+            _display(view, display_quantity, lots=lots, rests=rests),
+            _stop(view, kind, stop_price),
+            trail_ticks,
+            trail_ppm,
+            _slippage(slippage, possible=kind not in PRICED),
+            _expires_at(expires_at, in_force),
+        )
+    else:
+        terms = PLAIN
     return partial(
         wire.encode_place, user_id=user_id, market_id=view.id, side=int(buying), kind=int(kind),
         time_in_force=int(in_force), price=ticks, lots=lots, quote_units=quote_units, client_order_id=client_order_id,
-        terms=PLAIN if terms == PLAIN else terms,
+        terms=terms,
     )  # fmt: skip
 
 
