@@ -64,7 +64,8 @@ class Exchange:
             )
 
     def start_web(self) -> None:
-        arguments = ("-m", "uvicorn", "config.asgi:application", "--port", str(self.port), "--log-level", "warning")
+        server = ("-m", "uvicorn", "config.asgi:application", "--ws", "config.lines:LineProtocol")
+        arguments = (*server, "--port", str(self.port), "--log-level", "warning")
         self.start("web", "config.settings.dev", *arguments)
         self.wait(self._answers)
 
