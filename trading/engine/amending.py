@@ -70,7 +70,7 @@ def _begin_anew(
     order.price, order.lots, order.stop_price = price, lots, stop_price
     if order.cap:
         order.cap = cap_of(order.side, stop_price, order.terms.slippage_ppm)
-    if code := checks.of_price(book, order, waits=phase == ARMED):
+    if code := checks.of_price(book, order, phase == ARMED):
         state.undo(mark)
         return code
     state.rank_anew(order)

@@ -35,6 +35,35 @@ WAITING: Final = 3  # triggered, waits for its turn
 
 
 @final
+class Rates:
+    """A customer's own fees."""
+
+    __slots__ = ("maker_ppm", "taker_ppm")
+
+    def __init__(self, maker_ppm: int, taker_ppm: int) -> None:
+        self.maker_ppm = maker_ppm
+        self.taker_ppm = taker_ppm
+
+
+@final
+class Account:
+    """A customer to the shard: the live orders by id, and by the customer's own ids for them; a tier, if any."""
+
+    __slots__ = ("named", "orders", "rates")
+
+    def __init__(self) -> None:
+        self.orders: dict[int, Order] = {}
+        self.named: dict[str, int] = {}
+        self.rates: Rates | None = None
+
+    def would_have_too_many(self, market_id: int, more: int, most: int) -> bool:
+        """Whether `more` orders in the market would make more than `most`. Counted only where it may be close."""
+        if len(self.orders) + more <= most:
+            return False
+        return sum([order.market_id == market_id for order in self.orders.values()]) + more > most
+
+
+@final
 class Order:
     """An order and its place. `lots` is 0 for an order by quote amount, `quote_units` is 0 for one by quantity.
 
@@ -44,15 +73,16 @@ class Order:
     """
 
     __slots__ = (
-        "base_account", "cap", "client_order_id", "created_at", "extreme", "fee", "filled_lots", "filled_quote", "following",
-        "held", "id", "kind", "lots", "market_id", "partner", "pay_account", "phase", "preceding", "price", "quote_account",
-        "quote_units", "rank", "reason", "shown", "side", "stop_price", "terms", "time_in_force", "updated_at", "user_id",
+        "account", "base_account", "cap", "client_order_id", "created_at", "extreme", "fee", "filled_lots", "filled_quote",
+        "following", "held", "id", "kind", "level", "lots", "market_id", "partner", "pay_account", "phase", "preceding",
+        "price", "quote_account", "quote_units", "rank", "reason", "shown", "side", "stop_price", "terms", "time_in_force",
+        "updated_at", "user_id",
     )  # fmt: skip
 
     def __init__(
         self, *, id: int, market_id: int, user_id: int, side: Side, kind: Kind, time_in_force: TimeInForce, price: int,
         lots: int, quote_units: int, base_account: int, quote_account: int, client_order_id: str | None, created_at: int,
-        terms: Terms = PLAIN, rank: int = 0,
+        terms: Terms = PLAIN, rank: int = 0, account: Account | None = None,
     ) -> None:  # fmt: skip
         self.id = id
         self.rank = rank
@@ -82,6 +112,8 @@ class Order:
         self.cap = 0
         self.partner = 0
         self.reason = ""  # why it is done: "filled", "user", …; empty while it lives
+        self.account = account if account is not None else NOBODY
+        self.level = NOWHERE
         self.preceding: Order | None = None
         self.following: Order | None = None
 
@@ -122,6 +154,11 @@ class Level:
         self.lots = 0
         self.head: Order | None = None
         self.tail: Order | None = None
+
+
+# What an order has that stands nowhere yet: so that no one has to ask whether it does.
+NOBODY: Final = Account()
+NOWHERE: Final = Level(0)
 
 
 @final
@@ -174,6 +211,7 @@ class Ladder:
         return level
 
     def _link(self, level: Level, before: Order | None, order: Order, after: Order | None) -> None:
+        order.level = level
         order.preceding, order.following = before, after
         if before is None:
             level.head = order
@@ -188,9 +226,9 @@ class Ladder:
         if top is not None and self.sign * level.price < self.sign * top.price:
             self._top = level
 
-    def remove(self, order: Order, price: int) -> None:
+    def remove(self, order: Order) -> None:
         """Take the order out of its chain; it keeps its neighbours for who wants to restore it."""
-        level = self.levels[price]
+        level = order.level
         before, after = order.preceding, order.following
         if before is None:
             level.head = after
@@ -241,14 +279,14 @@ class Ladder:
 
 @final
 class Book:
-    """One market: its rules and state, its ladders, those that wait for their turn, and whose orders they all are.
+    """One market: its rules and state, its ladders, and those that wait for their turn.
 
     `last_price` is that of the newest trade, 0 before the first. `lowest_high` and `highest_low` bound the extremes of the
     trailing stops: a price beyond neither moves none of them.
     """
 
     __slots__ = (
-        "asks", "bids", "expiries", "expiries_max", "falling", "highest_low", "last_price", "lowest_high", "market", "owners",
+        "asks", "bids", "expiries", "expiries_max", "falling", "highest_low", "last_price", "lowest_high", "market",
         "rising", "state", "trailing", "waiting",
     )  # fmt: skip
 
@@ -264,7 +302,6 @@ class Book:
         self.lowest_high = NEVER
         self.highest_low = 0
         self.waiting: list[Order] = []  # by rank
-        self.owners: dict[int, dict[int, Order]] = {}  # by user: their live orders by id
         self.expiries: list[tuple[int, int]] = []  # a heap of (time, order id), some of them of orders that are gone
         self.expiries_max = STALE_MAX
 

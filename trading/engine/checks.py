@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from trading.engine.book import Book, Order
 from trading.engine.rules import BUY, FOK, GTC, GTD, IOC, LIMIT, MARKET, OPEN, POST_ONLY, PPM, TRAILING_STOP
-from trading.engine.state import State
 from trading.engine.triggers import is_met
 
 MARKET_NOT_FOUND = "market_not_found"
@@ -24,7 +23,7 @@ STOP_WOULD_TRIGGER = "stop_would_trigger"
 POST_ONLY_WOULD_MATCH = "post_only_would_match"
 
 
-def of_new(state: State, book: Book, order: Order, *, more: int) -> str:
+def of_new(book: Book, order: Order, more: int) -> str:
     """May this order be placed, as one of `more` new ones?"""
     at_once = order.time_in_force is IOC or order.time_in_force is FOK
     if book.state is not OPEN:
@@ -32,17 +31,17 @@ def of_new(state: State, book: Book, order: Order, *, more: int) -> str:
             return MARKET_CLOSED
         if at_once:
             return MARKET_POST_ONLY
-    if order.client_order_id is not None and (order.user_id, order.client_order_id) in state.named:
+    if order.client_order_id is not None and order.client_order_id in order.account.named:
         return CLIENT_ORDER_ID_TAKEN
     if order.time_in_force is GTD and order.terms.expires_at <= order.created_at:
         return ALREADY_EXPIRED
     most = book.market.max_open_orders
-    if most and not at_once and len(book.owners.get(order.user_id, ())) + more > most:
+    if most and not at_once and order.account.would_have_too_many(book.market.id, more, most):
         return TOO_MANY_OPEN_ORDERS
-    return of_price(book, order, waits=order.kind is not LIMIT and order.kind is not MARKET)
+    return of_price(book, order, order.kind is not LIMIT and order.kind is not MARKET)
 
 
-def of_price(book: Book, order: Order, *, waits: bool) -> str:
+def of_price(book: Book, order: Order, waits: bool) -> str:
     """May this order have its price, its size and its trigger? Asked of a new order, and of an amended one anew.
 
     `waits` tells whether it will wait for a price: an order whose trigger was met before is a limit order like any other.

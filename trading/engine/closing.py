@@ -42,16 +42,11 @@ def cancel_all(state: State, command: CancelAll) -> list[Event]:
 
 def close_all(state: State, user_id: int, market_id: int, side: int, reason: str, events: list[Event]) -> None:
     """Close the customer's orders of one market or all (0), of one side or both (0), the oldest first."""
-    orders: list[Order] = []
-    for book in state.books.values():
-        if book.state is not HALTED and (market_id == 0 or book.market.id == market_id):
-            mine = book.owners.get(user_id)
-            if mine is not None:
-                orders += [order for order in mine.values() if side == 0 or order.side == side]
-    orders.sort(key=_id)
-    for order in orders:
-        if order.live:  # its partner may have taken it along
-            state.close(state.books[order.market_id], order, reason, events)
+    for order in sorted(state.account(user_id).orders.values(), key=_id):
+        book = state.books[order.market_id]
+        asked = (market_id == 0 or order.market_id == market_id) and (side == 0 or order.side == side)
+        if asked and book.state is not HALTED and order.live:  # its partner may have taken it along
+            state.close(book, order, reason, events)
 
 
 def set_countdown(state: State, command: Countdown) -> list[Event]:
@@ -96,14 +91,14 @@ def go_off(state: State, at: int, closes: int, events: list[Event]) -> None:
     """The switches whose time has come. One whose customer still has orders in halted markets stays set for these."""
     done: set[int] = set()
     while closes < state.closes_max:
-        first = state.countdowns.first(state.books, done)
+        first = state.countdowns.first(state, done)
         if first is None or first[0] > at:
             break
         user_id, before = first[1], len(events)
         close_all(state, user_id, 0, 0, DISCONNECT, events)
         closes += len(events) - before
         done.add(user_id)
-        if not any(user_id in book.owners for book in state.books.values()):
+        if not state.account(user_id).orders:
             change_countdown(state, user_id, 0)
             events.append(CountdownSet(user_id, 0))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from trading.engine.book import Book
+from trading.engine.book import Book, Rates
 from trading.engine.checks import MARKET_NOT_FOUND
 from trading.engine.commands import OpenMarket, SetFees, SetMarket, SetMarketState
 from trading.engine.events import Event, FeesSet, MarketOpened, MarketSet, MarketStateSet, Refused
 from trading.engine.rules import fees_are_possible
-from trading.engine.state import Rates, State
+from trading.engine.state import State
 from trading.engine.undo import FeesChanged, MarketChanged
 
 MARKET_EXISTS = "market_exists"
@@ -57,6 +57,7 @@ def set_fees(state: State, command: SetFees) -> list[Event]:
     """A customer's tier, from the next fill on."""
     if not fees_are_possible(command.maker_fee_ppm, command.taker_fee_ppm):
         return [Refused(FEES_INVALID)]
-    state.log.append(FeesChanged(command.user_id, state.fees.get(command.user_id)))
-    state.fees[command.user_id] = Rates(command.maker_fee_ppm, command.taker_fee_ppm)
+    account = state.account(command.user_id)
+    state.log.append(FeesChanged(account))
+    account.rates = Rates(command.maker_fee_ppm, command.taker_fee_ppm)
     return [FeesSet(command.user_id, command.maker_fee_ppm, command.taker_fee_ppm)]

@@ -16,8 +16,9 @@ from trading.engine.state import State
 def state_hash(state: State) -> str:
     """Same state, same hash."""
     digest = hashlib.sha256(f"{state.shard} {state.next_order} {state.next_trade}\n".encode())
-    for user_id, rates in sorted(state.fees.items(), key=_first):
-        digest.update(f"fees {user_id} {rates.maker_ppm} {rates.taker_ppm}\n".encode())
+    for user_id, account in sorted(state.accounts.items(), key=_first):
+        if account.rates is not None:
+            digest.update(f"fees {user_id} {account.rates.maker_ppm} {account.rates.taker_ppm}\n".encode())
     for user_id, until in sorted(state.countdowns.until.items()):
         digest.update(f"countdown {user_id} {until}\n".encode())
     for market_id in sorted(state.books):

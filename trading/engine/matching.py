@@ -65,7 +65,7 @@ class Engine(State):
 
     def due(self) -> int | None:
         """When the next tick has something to do, in microseconds since 1970, as far as timers tell; None where never."""
-        first = self.countdowns.first(self.books, set())
+        first = self.countdowns.first(self, set())
         times = [] if first is None else [first[0]]
         for book in self.books.values():
             if book.state is not HALTED:

@@ -23,9 +23,9 @@ def place(state: State, command: Place) -> list[Event]:
     if book is None:
         return [Refused(checks.MARKET_NOT_FOUND)]
     order = new_order(state, book, command, number=state.next_order)
-    if code := checks.of_new(state, book, order, more=1):
+    if code := checks.of_new(book, order, 1):
         return [Refused(code)]
-    state.remember(order)
+    state.remember(book, order)
     events: list[Event] = [Accepted(order.id, order.user_id, order.pay_account)]
     if order.kind is LIMIT or order.kind is MARKET:
         take_turns(state, book, order, events)
@@ -52,6 +52,7 @@ def new_order(state: State, book: Book, command: Place, *, number: int) -> Order
         created_at=command.at,
         terms=command.terms,
         rank=number,
+        account=state.account(command.user_id),
     )
     if order.kind is not LIMIT and order.kind is not MARKET:
         set_up(book, order)
@@ -70,13 +71,13 @@ def place_oco(state: State, command: PlaceOco) -> list[Event]:
     limit.created_at = limit.updated_at = stop.created_at = stop.updated_at = command.at
     if not limit.terms.post_only:
         limit.terms = limit.terms.but(post_only=True)
-    if code := checks.of_new(state, book, limit, more=2) or checks.of_new(state, book, stop, more=2):
+    if code := checks.of_new(book, limit, 2) or checks.of_new(book, stop, 2):
         return [Refused(code)]
     limit.partner, stop.partner = stop.id, limit.id
-    state.remember(limit)
+    state.remember(book, limit)
     events: list[Event] = [Accepted(limit.id, limit.user_id, limit.pay_account)]
     state.rest(book, limit, events)
-    state.remember(stop)
+    state.remember(book, stop)
     events.append(Accepted(stop.id, stop.user_id, stop.pay_account))
     state.arm(book, stop, held_when_armed(state, book, stop), events)
     return events

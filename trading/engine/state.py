@@ -9,10 +9,10 @@ exactly what the move did to the order's hold.
 from __future__ import annotations
 
 from heapq import heappush
-from typing import Final, final
+from typing import Final
 
 from trading.engine import timers
-from trading.engine.book import ARMED, DONE, RESTING, WAITING, Book, Order
+from trading.engine.book import ARMED, DONE, RESTING, STALE_MAX, WAITING, Account, Book, Order, Rates
 from trading.engine.events import Armed, Closed, Event, Rested
 from trading.engine.rules import (
     BUY,
@@ -42,17 +42,6 @@ TOO_MANY_FILLS: Final = "too_many_fills"
 NOT_FILLABLE: Final = "not_fillable"
 
 
-@final
-class Rates:
-    """A customer's own fees."""
-
-    __slots__ = ("maker_ppm", "taker_ppm")
-
-    def __init__(self, maker_ppm: int, taker_ppm: int) -> None:
-        self.maker_ppm = maker_ppm
-        self.taker_ppm = taker_ppm
-
-
 class State:
     """One shard's books, orders, tiers and switches. Order and trade ids are counter·1024 + shard, so shards never share one.
 
@@ -80,8 +69,8 @@ class State:
         self.closes_max = closes_max
         self.books: dict[int, Book] = {}
         self.orders: dict[int, Order] = {}  # live ones, and those done since the last settle
-        self.named: dict[tuple[int, str], int] = {}  # (user, client order id) of live orders
-        self.fees: dict[int, Rates] = {}
+        self.accounts: dict[int, Account] = {}  # by user; many of them with nothing in it
+        self.accounts_max = STALE_MAX
         self.countdowns = timers.Countdowns()
         self.log: list[Change] = []
         self.settled = 0  # how many changes were made final since the start
@@ -107,6 +96,7 @@ class State:
         book = self.books[order.market_id]
         phase = order.phase or RESTING
         order.rank = order.rank or order.id // SHARDS_MAX
+        order.account = self.account(order.user_id)
         self.orders[order.id] = order
         if phase == RESTING:
             order.held = order.held or order.hold(book.market)
@@ -120,7 +110,7 @@ class State:
 
     def load_fees(self, user_id: int, maker_fee_ppm: int, taker_fee_ppm: int) -> None:
         """Put a customer's tier back at start-up."""
-        self.fees[user_id] = Rates(maker_fee_ppm, taker_fee_ppm)
+        self.account(user_id).rates = Rates(maker_fee_ppm, taker_fee_ppm)
 
     def load_countdown(self, user_id: int, until: int) -> None:
         """Put a customer's switch back at start-up."""
@@ -152,8 +142,15 @@ class State:
         for book in self.books.values():
             for ladder in (book.bids, book.asks, book.rising, book.falling):
                 ladder.compact()
-            timers.compact_expiries(book)
+            timers.compact_expiries(book, self.orders)
         self.countdowns.compact()
+        if not log and len(self.accounts) > self.accounts_max:
+            self._forget_idle_accounts()
+
+    def _forget_idle_accounts(self) -> None:
+        """Only with an empty log: an undone change may give an account its orders back."""
+        self.accounts = {id: a for id, a in self.accounts.items() if a.orders or a.rates is not None}
+        self.accounts_max = max(STALE_MAX, 2 * len(self.accounts))
 
     # --- Moves ------------------------------------------------------------------------------------------------------
 
@@ -165,11 +162,18 @@ class State:
         self.first_price = 0
         self.first_number = self.next_order
 
-    def remember(self, order: Order) -> None:
+    def account(self, user_id: int) -> Account:
+        """The customer's account, new and empty where there is none."""
+        account = self.accounts.get(user_id)
+        if account is None:
+            account = self.accounts[user_id] = Account()
+        return account
+
+    def remember(self, book: Book, order: Order) -> None:
         """A new order exists: it takes the number that its id was made from."""
         self.next_order += 1
         self.orders[order.id] = order
-        self.log.append(Made(order))
+        self.log.append(Made(book, order))
 
     def rank_anew(self, order: Order) -> None:
         """The order takes a number for a new place."""
@@ -185,7 +189,10 @@ class State:
         order.shown = min(display, lots) if display else lots
         book.half(order.side).add(order, order.price)
         self.register(book, order, RESTING)
-        self.log.append(Entered(book, order))
+        if (
+            order.rank * SHARDS_MAX + self.shard != order.id
+        ):  # its first place, under its own number, goes with the order
+            self.log.append(Entered(book, order))
         events.append(Rested(order.id, order.pay_account, lots, order.held))
 
     def arm(self, book: Book, order: Order, held: int, events: list[Event]) -> None:
@@ -193,7 +200,8 @@ class State:
         order.held = held
         book.armed(order).add(order, order.stop_price)
         self.register(book, order, ARMED)
-        self.log.append(Entered(book, order))
+        if order.rank * SHARDS_MAX + self.shard != order.id:
+            self.log.append(Entered(book, order))
         events.append(Armed(order.id, order.pay_account, order.lots - order.filled_lots, held))
 
     def leave(self, book: Book, order: Order) -> None:
@@ -205,11 +213,12 @@ class State:
 
     def close(self, book: Book, order: Order, reason: str, events: list[Event]) -> None:
         """The order is done, wherever it stands, and so is its partner."""
-        released, price = order.held, 0
+        released = order.held
+        price = order.price if order.phase == RESTING else 0
+        self.log.append(Ended(book, order))
         if order.phase != DONE:
-            price = order.price if order.phase == RESTING else 0
-            self.leave(book, order)
-        self.log.append(Ended(order))
+            self.displace(book, order)
+            order.held = order.shown = 0
         order.reason = reason
         order.updated_at = self.at
         events.append(Closed(order.id, order.pay_account, price, released, reason))
@@ -230,13 +239,10 @@ class State:
     def register(self, book: Book, order: Order, phase: int) -> None:
         """Note in every index that the order stands somewhere."""
         order.phase = phase
-        mine = book.owners.get(order.user_id)
-        if mine is None:
-            book.owners[order.user_id] = {order.id: order}
-        else:
-            mine[order.id] = order
+        account = order.account
+        account.orders[order.id] = order
         if order.client_order_id is not None:
-            self.named[order.user_id, order.client_order_id] = order.id
+            account.named[order.client_order_id] = order.id
         if order.time_in_force is GTD:
             heappush(book.expiries, (order.terms.expires_at, order.id))
         if phase == ARMED and order.kind is TRAILING_STOP:
@@ -246,20 +252,18 @@ class State:
         """Take the order out of its place and every index."""
         if order.phase == RESTING:
             half = book.bids if order.side is BUY else book.asks
-            half.remove(order, order.price)
+            half.remove(order)
         elif order.phase == ARMED:
-            book.armed(order).remove(order, order.stop_price)
+            book.armed(order).remove(order)
             if order.kind is TRAILING_STOP:
                 del book.trailing[order.id]
         elif order.phase == WAITING:
             book.waiting.remove(order)
         order.phase = DONE
-        mine = book.owners[order.user_id]
-        del mine[order.id]
-        if not mine:
-            del book.owners[order.user_id]
+        account = order.account
+        del account.orders[order.id]
         if order.client_order_id is not None:
-            del self.named[order.user_id, order.client_order_id]
+            del account.named[order.client_order_id]
 
     def trail(self, book: Book, order: Order) -> None:
         """Watch the market for a trailing stop."""

@@ -26,7 +26,6 @@ def take(state: State, book: Book, taker: Order, worst: int, events: list[Event]
             return FILLED if taker.filled_lots else TOO_SMALL
         if state.fills_left == 0:
             return TOO_MANY_FILLS
-        state.fills_left -= 1
         maker = level.head
         assert maker is not None, "best() gives levels with orders only"
         if maker.user_id == taker.user_id:
@@ -52,8 +51,10 @@ def fill(
     market, price, buying = book.market, level.price, taker.side is BUY
     base, quote = lots * market.lot_base_units, price * lots * market.tick_quote_units
     maker_ppm, taker_ppm = market.maker_fee_ppm, market.taker_fee_ppm
-    if state.fees:
-        maker_ppm, taker_ppm = rates(state, maker.user_id, taker.user_id, maker_ppm, taker_ppm)
+    if (rates := maker.account.rates) is not None:
+        maker_ppm = min(maker_ppm, rates.maker_ppm)
+    if (rates := taker.account.rates) is not None:
+        taker_ppm = min(taker_ppm, rates.taker_ppm)
     buyer, seller = (taker, maker) if buying else (maker, taker)
     # Inline, because it runs for every fill: fees.fee is the same rule, and tests hold the two together.
     buyer_fee = -(-base * (taker_ppm if buying else maker_ppm) // PPM)
@@ -65,6 +66,7 @@ def fill(
     )  # fmt: skip
     state.log.append(Filled(book, maker, taker, trade))
     state.next_trade += 1
+    state.fills_left -= 1
     buyer.filled_lots += lots
     buyer.filled_quote += quote
     buyer.fee += buyer_fee
@@ -87,20 +89,10 @@ def fill(
         refill(state, book, half, maker)
 
 
-def rates(state: State, maker_id: int, taker_id: int, maker_ppm: int, taker_ppm: int) -> tuple[int, int]:
-    """The market's rates, or the customers' own where those are lower."""
-    maker, taker = state.fees.get(maker_id), state.fees.get(taker_id)
-    if maker is not None:
-        maker_ppm = min(maker_ppm, maker.maker_ppm)
-    if taker is not None:
-        taker_ppm = min(taker_ppm, taker.taker_ppm)
-    return maker_ppm, taker_ppm
-
-
 def finish(state: State, book: Book, maker: Order, events: list[Event]) -> None:
     """A resting order is filled. As `State.close`, for the case that comes with nearly every trade: no hold, no partner."""
-    state.leave(book, maker)
-    state.log.append(Ended(maker))
+    state.log.append(Ended(book, maker))
+    state.displace(book, maker)
     maker.reason = FILLED
     events.append(Closed(maker.id, maker.pay_account, maker.price, 0, FILLED))
 
@@ -108,7 +100,7 @@ def finish(state: State, book: Book, maker: Order, events: list[Event]) -> None:
 def refill(state: State, book: Book, half: Ladder, iceberg: Order) -> None:
     """The next slice stands behind all others at the price."""
     state.log.append(Refilled(book, iceberg))
-    half.remove(iceberg, iceberg.price)
+    half.remove(iceberg)
     iceberg.rank = state.next_order
     state.next_order += 1
     iceberg.shown = min(iceberg.terms.display_lots, iceberg.lots - iceberg.filled_lots)
@@ -123,6 +115,7 @@ def meets_own(state: State, book: Book, maker: Order, taker: Order, lots: int, e
     mode = taker.terms.self_trade
     if mode is CANCEL_NEWEST:
         return True
+    state.fills_left -= 1
     if mode is DECREMENT:
         return decrement(state, book, maker, taker, lots, events)
     state.close(book, maker, SELF_TRADE, events)
@@ -160,7 +153,7 @@ def shrink(state: State, book: Book, order: Order, lots: int, events: list[Event
     order.held -= released
     order.updated_at = state.at
     if order.shown > left:
-        book.half(order.side).levels[order.price].lots -= order.shown - left
+        order.level.lots -= order.shown - left
         order.shown = left
     # An order outside the book has no price there; `shown` is above zero in it alone.
     price = order.price if order.shown else 0

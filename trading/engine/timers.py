@@ -7,10 +7,13 @@ state what comes first. What must never happen here: a clock. Somebody says what
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from trading.engine.book import DONE, STALE_MAX, Book, Order
+from trading.engine.book import DONE, STALE_MAX, Account, Book, Order
 from trading.engine.rules import HALTED
+
+if TYPE_CHECKING:
+    from trading.engine.state import State
 
 
 @final
@@ -31,7 +34,7 @@ class Countdowns:
         else:
             self.until.pop(user_id, None)
 
-    def first(self, books: dict[int, Book], done: set[int]) -> tuple[int, int] | None:
+    def first(self, state: State, done: set[int]) -> tuple[int, int] | None:
         """(time, customer) of the first switch that can go off, but for the customers in `done`."""
         heap, late = self._heap, []
         found: tuple[int, int] | None = None
@@ -39,7 +42,7 @@ class Countdowns:
             until, user_id = heap[0]
             if self.until.get(user_id) != until:
                 heappop(heap)  # of a switch that was set anew or taken back
-            elif user_id in done or only_in_halted_markets(books, user_id):
+            elif user_id in done or only_in_halted_markets(state.books, state.account(user_id)):
                 late.append(heappop(heap))
             else:
                 found = until, user_id
@@ -55,38 +58,31 @@ class Countdowns:
             heapify(self._heap)
 
 
-def only_in_halted_markets(books: dict[int, Book], user_id: int) -> bool:
+def only_in_halted_markets(books: dict[int, Book], account: Account) -> bool:
     """Whether the customer has orders, and every one where nothing can be taken back."""
-    halted = False
-    for book in books.values():
-        if user_id in book.owners:
-            if book.state is not HALTED:
-                return False
-            halted = True
-    return halted
+    return bool(account.orders) and all(books[o.market_id].state is HALTED for o in account.orders.values())
 
 
 def first_to_expire(book: Book, orders: dict[int, Order]) -> Order | None:
     """The market's live order that expires first, the older one first at the same time."""
     heap = book.expiries
     while heap:
-        expires_at, order_id = heap[0]
-        order = orders.get(order_id)
-        # An order that was undone leaves its entry here, and another may have its id by now.
-        if (
-            order is not None
-            and order.phase != DONE
-            and order.market_id == book.market.id
-            and order.terms.expires_at == expires_at
-        ):
+        order = orders.get(heap[0][1])
+        if is_entry_of(heap[0], order, book):
             return order
         heappop(heap)
     return None
 
 
-def compact_expiries(book: Book) -> None:
+def compact_expiries(book: Book, orders: dict[int, Order]) -> None:
     """Drop the entries of orders that are gone, once they may be half of all."""
     if len(book.expiries) > book.expiries_max:
-        live = {(order.terms.expires_at, order.id) for mine in book.owners.values() for order in mine.values()}
-        book.expiries = sorted(entry for entry in live if entry[0])
+        book.expiries = sorted({entry for entry in book.expiries if is_entry_of(entry, orders.get(entry[1]), book)})
         book.expiries_max = max(STALE_MAX, 2 * len(book.expiries))
+
+
+def is_entry_of(entry: tuple[int, int], order: Order | None, book: Book) -> bool:
+    """Whether the entry is this live order's. One that was undone leaves its entry, and another may have its id by now."""
+    if order is None or order.phase == DONE or order.market_id != book.market.id:
+        return False
+    return order.terms.expires_at == entry[0]

@@ -69,7 +69,7 @@ def queue(state: State, book: Book, ladder: Ladder, price: int) -> None:
         order = level.head
         assert order is not None, "best() gives levels with orders only"
         state.log.append(undo.Queued(book, order))
-        ladder.remove(order, order.stop_price)
+        ladder.remove(order)
         book.trailing.pop(order.id, None)
         order.rank = state.next_order
         state.next_order += 1
@@ -92,7 +92,7 @@ def ratchet(state: State, book: Book, order: Order, price: int, events: list[Eve
     """One trailing stop follows the price and gives back what it need not hold any more."""
     state.log.append(undo.Ratcheted(book, order))
     ladder = book.armed(order)
-    ladder.remove(order, order.stop_price)
+    ladder.remove(order)
     order.extreme = price
     order.stop_price = trailing_stop(order.side, price, order.terms)
     order.cap = cap_of(order.side, order.stop_price, order.terms.slippage_ppm)

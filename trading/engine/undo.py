@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from trading.engine.book import ARMED, RESTING, Book, Order
+from trading.engine.book import ARMED, DONE, RESTING, WAITING, Account, Book, Order
 from trading.engine.events import Traded
 from trading.engine.rules import BUY, Market, MarketState
 
 if TYPE_CHECKING:
-    from trading.engine.state import Rates, State
+    from trading.engine.state import State
 
 
 class Change:
@@ -29,21 +29,24 @@ class Change:
 
 @final
 class Made(Change):
-    """An order was made and took a number."""
+    """An order was made, took a number, and stands where it first went, if it went anywhere."""
 
-    __slots__ = ("order",)
+    __slots__ = ("book", "order")
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, book: Book, order: Order) -> None:
+        self.book = book
         self.order = order
 
     def take_back(self, state: State) -> None:
+        if self.order.phase != DONE:
+            state.displace(self.book, self.order)
         del state.orders[self.order.id]
         state.next_order -= 1
 
 
 @final
 class Entered(Change):
-    """An order went to its place."""
+    """An order went to its place anew."""
 
     __slots__ = ("book", "order")
 
@@ -56,7 +59,6 @@ class Entered(Change):
         self.order.held = self.order.shown = 0
 
 
-@final
 class Left(Change):
     """An order left its place, with its hold."""
 
@@ -80,9 +82,22 @@ class Left(Change):
             book.half(order.side).restore(order, order.price, self.before, self.after)
         elif self.phase == ARMED:
             book.armed(order).restore(order, order.stop_price, self.before, self.after)
-        else:
+        elif self.phase == WAITING:
             put_in_rank(book.waiting, order)
+        else:
+            return
         state.register(book, order, self.phase)
+
+
+@final
+class Ended(Left):
+    """An order was done, and left its place if it had one."""
+
+    __slots__ = ()
+
+    def take_back(self, state: State) -> None:
+        self.order.reason = ""
+        super().take_back(state)
 
 
 @final
@@ -125,7 +140,7 @@ class Refilled(Change):
 
     def take_back(self, state: State) -> None:
         order, half = self.order, self.book.half(self.order.side)
-        half.remove(order, order.price)
+        half.remove(order)
         order.rank, order.shown = self.rank, 0
         half.restore(order, order.price, self.before, self.after)
         state.next_order -= 1
@@ -150,7 +165,7 @@ class Ratcheted(Change):
 
     def take_back(self, state: State) -> None:
         order, ladder = self.order, self.book.armed(self.order)
-        ladder.remove(order, order.stop_price)
+        ladder.remove(order)
         order.extreme, order.stop_price, order.cap, order.held = self.extreme, self.stop_price, self.cap, self.held
         ladder.restore(order, order.stop_price, self.before, self.after)
         order.updated_at = self.updated_at
@@ -187,7 +202,7 @@ class Filled(Change):
             taker.fee -= trade.seller_fee
             maker.held += quote
         maker.shown += lots
-        self.book.half(maker.side).levels[maker.price].lots += lots
+        maker.level.lots += lots
         maker.updated_at = self.maker_updated_at
         self.book.last_price = self.last_price
         state.next_trade -= 1
@@ -214,7 +229,7 @@ class Resized(Change):
     def take_back(self, state: State) -> None:
         order = self.order
         if order.phase == RESTING:
-            self.book.half(order.side).levels[self.price].lots += self.shown - order.shown
+            order.level.lots += self.shown - order.shown
         order.price, order.lots, order.quote_units = self.price, self.lots, self.quote_units
         order.held, order.shown = self.held, self.shown
         order.stop_price, order.cap = self.stop_price, self.cap
@@ -251,21 +266,6 @@ class Parted(Change):
 
 
 @final
-class Ended(Change):
-    """An order was done."""
-
-    __slots__ = ("order", "updated_at")
-
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.updated_at = order.updated_at
-
-    def take_back(self, state: State) -> None:
-        self.order.reason = ""
-        self.order.updated_at = self.updated_at
-
-
-@final
 class MarketChanged(Change):
     """A market got other rules, another state, or came to be (`book` is None: there was none)."""
 
@@ -288,17 +288,14 @@ class MarketChanged(Change):
 class FeesChanged(Change):
     """A customer got another tier."""
 
-    __slots__ = ("rates", "user_id")
+    __slots__ = ("account", "rates")
 
-    def __init__(self, user_id: int, rates: Rates | None) -> None:
-        self.user_id = user_id
-        self.rates = rates
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.rates = account.rates
 
     def take_back(self, state: State) -> None:
-        if self.rates is None:
-            del state.fees[self.user_id]
-        else:
-            state.fees[self.user_id] = self.rates
+        self.account.rates = self.rates
 
 
 @final
