@@ -246,10 +246,11 @@ def main() -> None:
         on = facts(cursor)
         cursor.execute("SELECT seq FROM trading_shard WHERE id = 0")
         (batches,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM trading_command WHERE user_id <> 0")  # without the engine's own
+        (commands,) = cursor.fetchone()
     for name, value in on.items():
         print(f"  {name:28} {value}")
     print(f"  {'replies':28} {feed.codes}")
-    commands = on["rows trading_command"]
     print(f"  {'commands a batch':28} {commands / batches:.0f}")
     print(f"  {'fills a command':28} {on['rows trading_trade'] / commands:.3f}")
     if on["fsync"] != "on" or on["synchronous_commit"] != "on" or on["triggers_off"]:
