@@ -18,7 +18,7 @@ CHUNK = 500
 PROCESS = "bench"
 SILENCE_S = 20.0
 TICK_S = 0.001
-SWEEPS = (10, 15, 20)  # lots; the orders in the book have ten
+SWEEPS = (15, 25)  # lots; the orders in the book have ten
 
 
 def bodies(users: list[int], count: int, rng: random.Random, prefix: str) -> list[bytes]:

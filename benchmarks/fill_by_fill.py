@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import psycopg2
 
+from benchmarks.feed import SWEEPS
 from benchmarks.matching import Reference
 
 LOT_BASE_UNITS, TICK_QUOTE_UNITS = 10_000, 1
@@ -167,7 +168,7 @@ def measure(url: str, users: list[int], *, resting: int, commands: int, rng: ran
         else:
             number += 1
             user = rng.choice(users[len(users) // 2 :])  # never somebody with an order in the book
-            fills += usual.sweep(number, user, rng.random() < 0.5, rng.choice((10, 15, 20)))
+            fills += usual.sweep(number, user, rng.random() < 0.5, rng.choice(SWEEPS))
     seconds = time.perf_counter() - started
     usual.close()
     return {"commands_per_s": commands / seconds, "fills": fills, "transactions": usual.transactions - before}
