@@ -47,13 +47,13 @@ class Rates:
 
 @final
 class Account:
-    """A customer to the shard: the live orders by id, and by the customer's own ids for them; a tier, if any."""
+    """A customer to the shard: the live orders by number, and by the customer's own ids for them; a tier, if any."""
 
     __slots__ = ("named", "orders", "rates")
 
     def __init__(self) -> None:
         self.orders: dict[int, Order] = {}
-        self.named: dict[str, int] = {}
+        self.named: dict[str, Order] = {}
         self.rates: Rates | None = None
 
     def would_have_too_many(self, market_id: int, more: int, most: int) -> bool:

@@ -78,7 +78,7 @@ def tick(state: State, command: Tick) -> list[Event]:
 def expire(state: State, book: Book, at: int, closes: int, events: list[Event]) -> int:
     """Close what expired in this market; how many the tick has closed by now."""
     while closes < state.closes_max:
-        order = timers.first_to_expire(book, state.orders)
+        order = timers.first_to_expire(state, book)
         if order is None or order.terms.expires_at > at:
             break
         before = len(events)

@@ -69,7 +69,7 @@ class Engine(State):
         times = [] if first is None else [first[0]]
         for book in self.books.values():
             if book.state is not HALTED:
-                order = timers.first_to_expire(book, self.orders)
+                order = timers.first_to_expire(self, book)
                 if order is not None:
                     times.append(order.terms.expires_at)
         return min(times, default=None)

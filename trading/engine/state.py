@@ -68,7 +68,8 @@ class State:
         self.triggers_max = triggers_max
         self.closes_max = closes_max
         self.books: dict[int, Book] = {}
-        self.orders: dict[int, Order] = {}  # live ones, and those done since the last settle
+        # Live ones, and those done since the last settle, by number: ids all end in the same ten bits, which hash badly.
+        self.orders: dict[int, Order] = {}
         self.accounts: dict[int, Account] = {}  # by user; many of them with nothing in it
         self.accounts_max = STALE_MAX
         self.countdowns = timers.Countdowns()
@@ -97,7 +98,7 @@ class State:
         phase = order.phase or RESTING
         order.rank = order.rank or order.id // SHARDS_MAX
         order.account = self.account(order.user_id)
-        self.orders[order.id] = order
+        self.orders[order.id // SHARDS_MAX] = order
         if phase == RESTING:
             order.held = order.held or order.hold(book.market)
             order.shown = order.shown or order.lots - order.filled_lots
@@ -115,6 +116,11 @@ class State:
     def load_countdown(self, user_id: int, until: int) -> None:
         """Put a customer's switch back at start-up."""
         self.countdowns.put(user_id, until)
+
+    def order(self, order_id: int) -> Order | None:
+        """The order of this id, live or done since the last settle."""
+        order = self.orders.get(order_id // SHARDS_MAX)
+        return order if order is not None and order.id == order_id else None
 
     def mark(self) -> int:
         """A point to go back to with `undo`, or up to which to `settle`."""
@@ -136,13 +142,13 @@ class State:
         for place in range(final_changes):
             change = log[place]
             if isinstance(change, Ended):
-                del self.orders[change.order.id]
+                del self.orders[change.order.id // SHARDS_MAX]
         del log[:final_changes]
         self.settled += final_changes
         for book in self.books.values():
             for ladder in (book.bids, book.asks, book.rising, book.falling):
                 ladder.compact()
-            timers.compact_expiries(book, self.orders)
+            timers.compact_expiries(self, book)
         self.countdowns.compact()
         if not log and len(self.accounts) > self.accounts_max:
             self._forget_idle_accounts()
@@ -171,8 +177,8 @@ class State:
 
     def remember(self, book: Book, order: Order) -> None:
         """A new order exists: it takes the number that its id was made from."""
+        self.orders[self.next_order] = order
         self.next_order += 1
-        self.orders[order.id] = order
         self.log.append(Made(book, order))
 
     def rank_anew(self, order: Order) -> None:
@@ -223,13 +229,13 @@ class State:
         order.updated_at = self.at
         events.append(Closed(order.id, order.pay_account, price, released, reason))
         if order.partner:
-            partner = self.orders.get(order.partner)
+            partner = self.order(order.partner)
             if partner is not None and partner.phase != DONE and partner.partner == order.id:
                 self.close(book, partner, OTHER_LEG, events)
 
     def part(self, book: Book, order: Order, events: list[Event]) -> None:
         """The order goes on alone: the other leg of the OCO is done."""
-        partner = self.orders[order.partner]
+        partner = self.orders[order.partner // SHARDS_MAX]
         self.log.append(Parted(order))
         order.partner = 0
         self.close(book, partner, OTHER_LEG, events)
@@ -240,9 +246,9 @@ class State:
         """Note in every index that the order stands somewhere."""
         order.phase = phase
         account = order.account
-        account.orders[order.id] = order
+        account.orders[order.id // SHARDS_MAX] = order
         if order.client_order_id is not None:
-            account.named[order.client_order_id] = order.id
+            account.named[order.client_order_id] = order
         if order.time_in_force is GTD:
             heappush(book.expiries, (order.terms.expires_at, order.id))
         if phase == ARMED and order.kind is TRAILING_STOP:
@@ -261,7 +267,7 @@ class State:
             book.waiting.remove(order)
         order.phase = DONE
         account = order.account
-        del account.orders[order.id]
+        del account.orders[order.id // SHARDS_MAX]
         if order.client_order_id is not None:
             del account.named[order.client_order_id]
 

@@ -63,21 +63,21 @@ def only_in_halted_markets(books: dict[int, Book], account: Account) -> bool:
     return bool(account.orders) and all(books[o.market_id].state is HALTED for o in account.orders.values())
 
 
-def first_to_expire(book: Book, orders: dict[int, Order]) -> Order | None:
+def first_to_expire(state: State, book: Book) -> Order | None:
     """The market's live order that expires first, the older one first at the same time."""
     heap = book.expiries
     while heap:
-        order = orders.get(heap[0][1])
+        order = state.order(heap[0][1])
         if is_entry_of(heap[0], order, book):
             return order
         heappop(heap)
     return None
 
 
-def compact_expiries(book: Book, orders: dict[int, Order]) -> None:
+def compact_expiries(state: State, book: Book) -> None:
     """Drop the entries of orders that are gone, once they may be half of all."""
     if len(book.expiries) > book.expiries_max:
-        book.expiries = sorted({entry for entry in book.expiries if is_entry_of(entry, orders.get(entry[1]), book)})
+        book.expiries = sorted({entry for entry in book.expiries if is_entry_of(entry, state.order(entry[1]), book)})
         book.expiries_max = max(STALE_MAX, 2 * len(book.expiries))
 
 

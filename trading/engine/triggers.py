@@ -105,7 +105,7 @@ def ratchet(state: State, book: Book, order: Order, price: int, events: list[Eve
 
 def held_when_armed(state: State, book: Book, order: Order) -> int:
     """What an armed order must hold: its worst cost, less what the live limit leg of its OCO holds already."""
-    partner = state.orders.get(order.partner) if order.partner else None
+    partner = state.order(order.partner) if order.partner else None
     beside = partner.held if partner is not None else 0
     return max(0, order.hold(book.market) - beside)
 

@@ -40,8 +40,8 @@ class Made(Change):
     def take_back(self, state: State) -> None:
         if self.order.phase != DONE:
             state.displace(self.book, self.order)
-        del state.orders[self.order.id]
         state.next_order -= 1
+        del state.orders[state.next_order]
 
 
 @final

@@ -224,7 +224,7 @@ class Batcher:
     def _write_trading(self, cursor: Any, outcome: Outcome, *, seq: int, at_us: int) -> dict[int, Order]:
         """Back come the orders that this batch made or changed, as they stand at its end."""
         at, send, engine = _timestamp(at_us), self._courier.send, self._engine
-        orders = {id: engine.orders[id] for id in outcome.orders_touched}
+        orders = {id: engine.orders[id // SHARDS_MAX] for id in outcome.orders_touched}
         send(store.copy, cursor, store.COMMANDS, store.command_lines(outcome.command_rows(), seq=seq, at=at))
         accepted, changed, remade = list[Order](), list[Order](), list[Order]()
         # The limit of a pair whose stop is gone goes on alone, and its row must no longer name the other.

@@ -85,7 +85,7 @@ def _check_hold(engine: Engine, order: Order) -> None:
     """An order holds what its open part can cost at worst; the stop of a pair only what that is beyond the limit's hold,
     which has the lower rank and is here already."""
     said = order.hold(engine.books[order.market_id].market)
-    other = engine.orders.get(order.partner) if order.kind is not Kind.LIMIT else None
+    other = engine.order(order.partner) if order.kind is not Kind.LIMIT else None
     if order.held != (said if other is None else max(0, said - other.held)):
         raise HoldDiffers(f"order {order.id} holds {order.held}, and may cost {said}")
 
