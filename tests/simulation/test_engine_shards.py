@@ -52,7 +52,7 @@ def test_shards_share_customers_and_assets(
         leaders = [engines.start(shard=shard) for shard in SHARDS.values()]
         for leader in leaders:
             engines.wait_until_leading(leader)
-        traders = Traders(recorder, users=USERS, pitches=PITCHES, seed=7, plain=True)
+        traders = Traders(recorder, users=USERS, pitches=PITCHES, seed=7)
         with Load(recorder, traders, per_s=PER_S):
             until = time.monotonic() + SECONDS
             while time.monotonic() < until:
@@ -71,7 +71,7 @@ def test_shards_share_customers_and_assets(
     assert {c.id % 1024 for c in Command.objects.only("id")} == set(SHARDS.values())
     assert trades > 100, "hardly anything was traded"
     findings = books.against_the_tables(recorder, database_url("app"))
-    books.verify(findings, shards=SHARDS.values(), replay=False)
+    books.verify(findings, shards=SHARDS.values())
     assert not findings, findings
     report = reconciliation.run(now=now())
     assert report.ok, report

@@ -78,9 +78,9 @@ def test_a_leader_stopped_inside_its_transaction_is_replaced_in_under_a_second(
     money.fund(ALICE, BTC="1", USDT="1")
     account = next(b.account_id for b in ledger.balances(owner_id=ALICE) if b.asset_id == 1)
     offer.process = recorder.name
-    pair = [engines.start(faults=takeover.plan())]
+    pair = [engines.start(faulty=True)]
     engines.wait_until_leading(pair[0])
-    pair.append(engines.start(faults=takeover.plan()))
+    pair.append(engines.start(faulty=True))
     engines.wait_until_standing_by(pair[1])
     found = [
         takeover.take_over(

@@ -1,7 +1,8 @@
 """Named points at which a test may kill or stop the real process, with a count of how often each was passed.
 
-Armed by the environment alone: ENGINE_FAULT="point:nth:SIGNAL", several with commas between them. Production settings refuse
-it (see process.py). What must never happen here: anything at all, unless armed.
+Armed by the environment alone: ENGINE_FAULT="point:nth:SIGNAL", or "@file": whenever that file appears with "point:SIGNAL" in it,
+the next passage of the point takes it. Production settings refuse both (see shard.py).
+What must never happen here: anything at all, unless armed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def point(name: str) -> None:
     if VARIABLE not in os.environ:
         return
     hits[name] += 1
-    signal_name = _plan(os.environ[VARIABLE]).get((name, hits[name]))
+    plan = os.environ[VARIABLE]
+    signal_name = _order(Path(plan[1:]), name) if plan.startswith("@") else _planned(plan).get((name, hits[name]))
     if signal_name is None:
         return
     if log := os.environ.get(LOG_VARIABLE):
@@ -54,6 +56,18 @@ def point(name: str) -> None:
 
 
 @cache
-def _plan(text: str) -> dict[tuple[str, int], str]:
-    faults = [fault.split(":") for fault in text.split(",")]
-    return {(name, int(nth)): signal_name for name, nth, signal_name in faults}
+def _planned(text: str) -> dict[tuple[str, int], str]:
+    name, nth, signal_name = text.split(":")
+    return {(name, int(nth)): signal_name}
+
+
+def _order(file: Path, name: str) -> str | None:
+    """The signal that was ordered for this point, once: whoever takes the file away has the order."""
+    try:
+        wanted, signal_name = file.read_text().split(":")
+        if wanted != name:
+            return None
+        file.unlink()
+    except FileNotFoundError:
+        return None
+    return signal_name

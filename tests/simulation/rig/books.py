@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 
 from tests.simulation.rig.engines import ROOT
-from tests.simulation.rig.recorder import Recorder, Reply
+from tests.simulation.rig.recorder import Recorder, Reply, Shown
 from trading import wire
 
 SHOWN_MAX = 10
@@ -89,9 +89,8 @@ def _one_command(
         findings.changed_verdicts.append(f"{uuid}: told {codes}, stored {stored}")
 
 
-def _orders(cursor: Any, findings: Findings, told: Sequence[Sequence[Any]]) -> None:
+def _orders(cursor: Any, findings: Findings, rows: Sequence[Shown]) -> None:
     """An order that was shown is there; what it had filled it has; what was done is done."""
-    rows = [wire.unpack_order(packed) for packed in told]
     cursor.execute(
         "SELECT id, filled_lots, state, reason, user_id FROM trading_order WHERE id = ANY(%s)",
         ([row.id for row in rows],),
@@ -119,9 +118,9 @@ def _fills(cursor: Any, findings: Findings, recorder: Recorder) -> None:
     stored = {id: rest for id, *rest in cursor.fetchall()}
     for (user, trade), told in recorder.told.fills.items():
         found = stored.get(trade)
-        if found is None or user not in found[:2] or {fill["order_id"] for fill in told} - set(found[2:]):
+        if found is None or user not in found[:2] or {order for order, _, _ in told} - set(found[2:]):
             findings.lost_fills.append(f"trade {trade} of {user}: stored {found}")
-        if any(fill != told[0] for fill in told):
+        if len(told) > 1:
             findings.contradictions.append(f"trade {trade} of {user}: {told}")
 
 
@@ -153,7 +152,12 @@ def verify(findings: Findings, *, shards: Collection[int], replay: bool = True) 
     commands = [["ledger", "verify"]] + [["engine", "replay", "--shard", str(shard)] for shard in shards if replay]
     for arguments in commands:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             findings.disagreements.append(

@@ -34,13 +34,14 @@ class Hit:
 class EngineProcess:
     """One `run_engine`, with its log and the faults that struck it."""
 
-    def __init__(self, folder: Path, number: int, shard: int, arguments: tuple[str, ...], faults: str) -> None:
+    def __init__(self, folder: Path, number: int, shard: int, arguments: tuple[str, ...], *, faulty: bool) -> None:
         self.shard = shard
+        self._order = folder / f"order-{number}"
         self._log = folder / f"engine-{number}.log"
         self._hits = folder / f"hits-{number}"
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.engine", "LOG_LEVEL": "INFO"}
-        if faults:
-            environment |= {"ENGINE_FAULT": faults, "ENGINE_FAULT_LOG": str(self._hits)}
+        if faulty:
+            environment |= {"ENGINE_FAULT": f"@{self._order}", "ENGINE_FAULT_LOG": str(self._hits)}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_engine", "--shard", str(shard), *arguments],
@@ -63,6 +64,15 @@ class EngineProcess:
         """SQLSTATEs of the batches that were undone and tried again."""
         return re.findall(r"batch undone, trying again .*code=['\"]?([0-9A-Z]{5})", self.log)
 
+    def arm(self, point: str, number: signal.Signals) -> None:
+        """Have it send itself this signal when it next passes the point. For those started `faulty`."""
+        draft = self._order.with_suffix(".draft")
+        draft.write_text(f"{point}:{number.name}")
+        draft.rename(self._order)
+
+    def disarm(self) -> None:
+        self._order.unlink(missing_ok=True)
+
     def hits(self) -> list[Hit]:
         if not self._hits.exists():
             return []
@@ -71,6 +81,13 @@ class EngineProcess:
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def wait_until_stopped(self, seconds: float = 10.0) -> None:
+        """A process notes that it will stop, and then does: SIGCONT in between would be lost."""
+        until = time.monotonic() + seconds
+        while Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+            assert time.monotonic() < until, "it does not stop"
+            time.sleep(0.0005)
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -90,9 +107,9 @@ class Engines:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def start(self, *arguments: str, shard: int = 0, faults: str = "") -> EngineProcess:
+    def start(self, *arguments: str, shard: int = 0, faulty: bool = False) -> EngineProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
-        process = EngineProcess(self.folder, len(self.started), shard, arguments, faults)
+        process = EngineProcess(self.folder, len(self.started), shard, arguments, faulty=faulty)
         self.started.append(process)
         return process
 

@@ -79,7 +79,7 @@ class Traders:
             return
         shard, user = asked
         known = self._known[shard]
-        if wire.unpack_order(reply.order).state == 1:
+        if reply.order.state == 1:
             known.append((user, reply.order_id or 0))
             if len(known) > KNOWN_MAX:
                 del known[: KNOWN_MAX // 2]

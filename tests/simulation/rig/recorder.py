@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
@@ -28,8 +28,18 @@ class Reply:
 
     code: str
     order_id: int | None
-    order: Sequence[Any] | None  # packed
+    order: Shown | None
     at: float
+
+
+class Shown(NamedTuple):
+    """What of an order must never be taken back. `state`: 1 live, 2 filled, 3 cancelled."""
+
+    id: int
+    user_id: int
+    filled_lots: int
+    state: int
+    reason: str
 
 
 @dataclass(slots=True)
@@ -37,8 +47,8 @@ class Told:
     """Everything that was ever heard."""
 
     replies: dict[str, list[Reply]] = field(default_factory=dict)  # by the command's UUID
-    fills: dict[tuple[int, int], list[dict[str, Any]]] = field(default_factory=dict)  # by (user, trade)
-    orders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # private news of orders, by order
+    fills: dict[tuple[int, int], set[tuple[int, str, str]]] = field(default_factory=dict)
+    """By (user, trade): order, price and quantity; a set, for a fill that is told again must be the same."""
 
 
 class Recorder:
@@ -49,6 +59,7 @@ class Recorder:
         self.told = Told()
         self.sent: dict[str, bytes] = {}
         self.sent_at: dict[str, float] = {}
+        self.shard_of: dict[str, int] = {}
         self.answered = 0
         self.last_reply_at = 0.0
         self.on_reply: Callable[[str, Reply], None] | None = None
@@ -69,6 +80,7 @@ class Recorder:
         for shard, uuid, body in commands:
             self.sent.setdefault(uuid, body)
             self.sent_at.setdefault(uuid, now)
+            self.shard_of[uuid] = shard
             keys = [wire.stream(shard), wire.generation(shard)]
             pipeline.evalsha(self._append.sha, 2, *keys, BACKLOG_MAX, str(uuid4()), body)
         taken = pipeline.execute()
@@ -114,7 +126,7 @@ class Recorder:
     def _hear(self, replies: list[dict[str, Any]]) -> None:
         now = self.last_reply_at = time.monotonic()
         for each in replies:
-            reply = Reply(each["code"], each["order_id"], each["order"], now)
+            reply = Reply(each["code"], each["order_id"], _shown(each["order"]), now)
             known = self.told.replies.setdefault(each["id"], [])
             known.append(reply)
             if len(known) == 1 and each["id"] in self.sent:
@@ -124,6 +136,14 @@ class Recorder:
 
     def _overhear(self, user: int, news: dict[str, Any]) -> None:
         if news["type"] == "fill":
-            self.told.fills.setdefault((user, news["fill"]["id"]), []).append(news["fill"])
-        elif news["type"] == "order":
-            self.told.orders.setdefault(news["order"]["id"], []).append(news["order"])
+            fill = news["fill"]
+            self.told.fills.setdefault((user, fill["id"]), set()).add(
+                (fill["order_id"], fill["price"], fill["quantity"])
+            )
+
+
+def _shown(packed: Sequence[Any] | None) -> Shown | None:
+    if packed is None:
+        return None
+    row = wire.unpack_order(packed)
+    return Shown(row.id, row.user_id, row.filled_lots, row.state, row.reason)

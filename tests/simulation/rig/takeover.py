@@ -10,20 +10,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
 
 import psycopg2
 
 from tests.simulation.rig.engines import EngineProcess, Engines
 from tests.simulation.rig.recorder import Recorder
 from trading.runner import faults
-
-STOPS_EACH = 40  # planned for every process; hits are counted for each of them
-
-
-def plan() -> str:
-    """Every second passage inside a transaction stops the process: the first of a reign lets it show that it leads."""
-    return ",".join(f"{faults.INSIDE_TRANSACTION}:{nth}:SIGSTOP" for nth in range(3, 3 + 2 * STOPS_EACH, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +28,20 @@ def take_over(
     engines: Engines, recorder: Recorder, leader: EngineProcess, standby: EngineProcess, *,
     command: Callable[[], tuple[str, bytes]], account_id: int, database_url: str,
 ) -> Takeover:  # fmt: skip
-    """Send commands one by one until one stops the leader; the standby must answer that one. Then wake the old leader up, and
-    wait until it stands by. `account_id`: an account that every command locks."""
+    """The leader answers one command and stops inside the next, which the standby must answer. Then wake the old leader up,
+    and wait until it stands by. `account_id`: an account that every command locks."""
+    uuid, body = command()
+    recorder.send([(leader.shard, uuid, body)])
+    recorder.reply(uuid)
     struck = len(leader.hits())
-    uuid = ""
+    leader.arm(faults.INSIDE_TRANSACTION, signal.SIGSTOP)
+    uuid, body = command()
+    recorder.send([(leader.shard, uuid, body)])
+    until = time.monotonic() + 30
     while len(leader.hits()) == struck:
-        uuid, body = command()
-        recorder.send([(leader.shard, uuid, body)])
-        until = time.monotonic() + 30
-        while not recorder.told.replies.get(uuid) and len(leader.hits()) == struck:
-            assert time.monotonic() < until, f"no reply, no fault:\n{leader.log}"
-            time.sleep(0.001)
+        assert time.monotonic() < until, f"the point was never passed:\n{leader.log}"
+        time.sleep(0.001)
+    leader.wait_until_stopped()
     hit = leader.hits()[-1]
     assert not recorder.told.replies.get(uuid), "told before it was committed"
     held = _is_locked(database_url, account_id)
@@ -55,11 +50,9 @@ def take_over(
     fenced = leader.count("engine fenced")
     leader.send(signal.SIGCONT)
     engines.wait_until_fenced(leader, fenced + 1)
-    engines.wait_until_standing_by(leader, fenced + 1)
+    engines.wait_until_standing_by(leader, fenced + 2)  # once at its start
     assert engines.leads(standby), "the woken leader took the lead back"
-    assert [each.code for each in recorder.told.replies[str(UUID(uuid))]] == [reply.code], (
-        "answered twice, and differently"
-    )
+    assert {each.code for each in recorder.told.replies[uuid]} == {reply.code}, "answered twice, and differently"
     return Takeover(reply.at - hit.at, held)
 
 
