@@ -194,22 +194,34 @@ def measure(servers: Servers, emails: list[str]) -> dict[str, list[dict[str, Any
             web, {"kind": "websocket", "port": port, "path": "/ws/", "tokens": tokens, "connections": SOCKETS}
         ),
     }  # fmt: skip
+    valkey_pid = client.info("server")["process_id"]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
     rng = random.Random(SEED)
     for _ in range(ROUNDS):
         for name, (process, told) in kinds.items():
-            before = cpu_seconds(process.pid), cpu_seconds(engine.pid)
+            pids = {"web": process.pid, "engine": engine.pid, "database": backend(), "Valkey": valkey_pid}
+            before = {part: cpu_seconds(pid) for part, pid in pids.items()}
             got = load({**told, "orders": orders(int(ORDERS_A_SECOND_MAX * (SECONDS + WARM_UP_S)), rng)})
-            each = got["per_s"] * (SECONDS + WARM_UP_S)
-            got["web_us"] = 1e6 * (cpu_seconds(process.pid) - before[0]) / each
-            got["engine_us"] = 1e6 * (cpu_seconds(engine.pid) - before[1]) / each
+            got["cpu_us"] = {
+                part: round(1e6 * (cpu_seconds(pid) - before[part]) / got["all_answers"]) for part, pid in pids.items()
+            } | {"load": round(1e6 * got["cpu_s"] / got["all_answers"])}
             results[name].append(got)
             print(
-                f"  {name:10} {got['per_s']:8.0f} /s   p50 {got['p50_ms']:6.1f} ms   p99 {got['p99_ms']:6.1f} ms   "
-                f"CPU of the web process {got['web_us']:5.0f} µs, of the engine {got['engine_us']:4.0f} µs each",
+                f"  {name:10} {got['per_s']:6.0f} /s   p50 {got['p50_ms']:6.1f} ms   p99 {got['p99_ms']:6.1f} ms   CPU each, µs: "
+                + ", ".join(f"{part} {us}" for part, us in got["cpu_us"].items()),
                 flush=True,
             )
     return results
+
+
+def backend() -> int:
+    """The engine's own session in the database."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT leader_pid FROM trading_shard WHERE id = 0")
+        (pid,) = cursor.fetchone()
+    return int(pid)
 
 
 def verify(results: dict[str, list[dict[str, Any]]]) -> None:

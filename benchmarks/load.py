@@ -28,11 +28,13 @@ class Tally:
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
         self.refused: Counter[str] = Counter()
+        self.answers = 0
         self.counting = False
         self.stopping = False
         self.open = 0
 
     def answered(self, sent_at: float, refusal: str | None) -> None:
+        self.answers += 1
         if not self.counting:
             return
         if refusal is None:
@@ -167,7 +169,7 @@ def client(told: dict[str, Any], tally: Tally, bodies: Bodies, number: int) -> C
 
 async def run(told: dict[str, Any]) -> dict[str, Any]:
     """Warm up, count for `seconds`, let what is in flight come back."""
-    tally = Tally()
+    tally, cpu_s = Tally(), time.process_time()
     made = iter(str(order).encode() for order in told["orders"])
     for number in range(told["connections"]):
         await asyncio.get_running_loop().create_connection(client(told, tally, made, number), "127.0.0.1", told["port"])
@@ -183,6 +185,8 @@ async def run(told: dict[str, Any]) -> dict[str, Any]:
     took = sorted(tally.latencies_s)
     return {
         "answers": len(took),
+        "all_answers": max(1, tally.answers),
+        "cpu_s": time.process_time() - cpu_s,
         "per_s": len(took) / seconds,
         "p50_ms": 1000 * took[len(took) // 2] if took else None,
         "p99_ms": 1000 * took[len(took) * 99 // 100] if took else None,

@@ -198,6 +198,11 @@ TRUSTED_PROXY_COUNT = env.int(
 )  # how many of X-Forwarded-For's last entries are our own proxies'
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
+# --- The line from a web process to the engine --------------------------------------------------------------------
+# Stated here and not as defaults where they are used: a setting that is missing costs a microsecond each time it is asked for.
+ENGINE_BACKLOG_MAX = 20_000  # commands that may wait in a shard's stream; beyond it an order is refused at once
+ENGINE_REPLY_TIMEOUT_S = 5.0
+
 # --- Chains: where each network's node answers --------------------------------------------------------------------
 CHAINS = {
     "bitcoin": {"url": env.str("BITCOIN_RPC_URL", ""), "network": env.str("BITCOIN_NETWORK", "mainnet")},

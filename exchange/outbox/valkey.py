@@ -15,7 +15,7 @@ import hashlib
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import hiredis
@@ -31,6 +31,7 @@ WATCH_S = 0.5
 PING_S = 3.0
 WAITING_MAX = 50_000
 Argument = str | bytes | int
+_R = TypeVar("_R", bound="Receiver")
 
 
 class ValkeyError(Exception):
@@ -47,6 +48,16 @@ class Lost(ValkeyError):
 
 class Refused(ValkeyError):
     """Valkey's own error: it was not done."""
+
+
+class Receiver(Protocol):
+    """Who an answer is for: a future, or something lighter that is told at once."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, answer: Any, /) -> None: ...
+
+    def set_exception(self, error: Any, /) -> None: ...
 
 
 class Script:
@@ -135,29 +146,29 @@ class Pipe:
         self._url = url
         self._loop = asyncio.get_running_loop()
         self._wire: _Wire | None = None
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self._unsent: list[tuple[asyncio.Future[Any], bytes]] = []
+        self._waiting: deque[tuple[Receiver, float]] = deque()
+        self._unsent: list[tuple[Receiver, bytes]] = []
         self._connecting: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
 
     def send(self, *parts: Argument) -> asyncio.Future[Any]:
         """The answer's future; it raises Away, Lost or Refused."""
         answer: asyncio.Future[Any] = self._loop.create_future()
+        return self.send_for(answer, *parts)
+
+    def send_for(self, receiver: _R, *parts: Argument) -> _R:
+        """The same for a receiver of the caller's own, which is told from within the reading: it must not wait or raise."""
         packed = hiredis.pack_command(parts)
-        if self._wire is not None:
-            if len(self._waiting) >= WAITING_MAX:
-                answer.set_exception(Away("too much is being asked at once"))
-                return answer
-            self._waiting.append((answer, self._loop.time() + ANSWER_S))
+        if len(self._waiting) + len(self._unsent) >= WAITING_MAX:
+            receiver.set_exception(Away("too much is being asked at once"))
+        elif self._wire is not None:
+            self._waiting.append((receiver, self._loop.time() + ANSWER_S))
             self._wire.write(packed)
-            return answer
-        if len(self._unsent) >= WAITING_MAX:
-            answer.set_exception(Away("too much is being asked at once"))
-            return answer
-        self._unsent.append((answer, packed))
-        if self._connecting is None or self._connecting.done():
-            self._connecting = self._loop.create_task(self._connect(), name="valkey")
-        return answer
+        else:
+            self._unsent.append((receiver, packed))
+            if self._connecting is None or self._connecting.done():
+                self._connecting = self._loop.create_task(self._connect(), name="valkey")
+        return receiver
 
     def evaluate(self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         """Run a script. One that the server has forgotten (its scripts were flushed) is a Refused; the connection is made

@@ -11,10 +11,8 @@ import asyncio
 import uuid as uuids
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from threading import Lock, Thread
 from typing import Any
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -30,8 +28,6 @@ from trading.models import Command, CommandKey
 
 log = structlog.get_logger(__name__)
 
-BACKLOG_MAX = 20_000
-REPLY_TIMEOUT_S = 5.0
 CONFIRM_TIMEOUT_S = 3.0
 RECONNECT_S = 0.2
 LATE_EACH_S = 0.1
@@ -60,6 +56,34 @@ class EngineOutcomeUnknown(OutcomeUnknown):
 
 class _Late(Exception):
     """No reply came in time."""
+
+
+class _Appending:
+    """Valkey's word on one command: it matters only where the command was not taken."""
+
+    __slots__ = ("attempt", "body", "line", "reply", "shard", "uuid")
+
+    def __init__(
+        self, line: Line, shard: int, uuid: str, body: bytes, reply: asyncio.Future[Reply], attempt: int
+    ) -> None:
+        self.line, self.shard, self.uuid, self.body, self.reply, self.attempt = line, shard, uuid, body, reply, attempt
+
+    def done(self) -> bool:
+        return self.reply.done()
+
+    def set_result(self, taken: Any, /) -> None:
+        if taken is None:
+            error = Backlogged("The engine is busy. Nothing was done; please try again in a moment.")
+            self.reply.set_exception(error)
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Where the connection was lost it may have arrived: the same UUID again is safe. Lost twice, the reply may still
+        come; if it does not, the database is asked."""
+        if isinstance(error, valkey.Lost) or "NOSCRIPT" in str(error):
+            if self.attempt == 1:
+                self.line._append(self.shard, self.uuid, self.body, self.reply, attempt=2)
+        elif self.attempt == 1:
+            self.reply.set_exception(EngineUnavailable("Trading is not available at the moment. Nothing was sent."))
 
 
 class Line:
@@ -91,7 +115,7 @@ class Line:
                 raise found from None
             return found
         finally:
-            self._waiting.pop(str(uuid), None)
+            self._waiting.pop(uuid, None)
 
     async def ask_many(self, asked: Sequence[tuple[int, Encode]]) -> list[Reply | DomainError]:
         """The same for several, sent in one write and, within a shard, in this order. Each has its reply or the error that it
@@ -106,7 +130,7 @@ class Line:
             got = await asyncio.gather(*(reply for _, reply in sent), return_exceptions=True)
         finally:
             for uuid, _ in sent:
-                self._waiting.pop(str(uuid), None)
+                self._waiting.pop(uuid, None)
         late = [place for place, answer in enumerate(got) if isinstance(answer, _Late)]
         if late:
             found = await self._from_database([sent[place][0] for place in late])
@@ -139,47 +163,25 @@ class Line:
     def _stands(self, standing: bool) -> None:
         (self._subscribed.set if standing else self._subscribed.clear)()
 
-    def _sent(self, shard: int, encode: Encode) -> tuple[UUID, asyncio.Future[Reply]]:
-        uuid = uuid7()
-        body = encode(uuid=uuid, process=self.process, asked_at_ms=uuid.int >> 80)
+    def _sent(self, shard: int, encode: Encode) -> tuple[str, asyncio.Future[Reply]]:
+        made = uuid7()
+        uuid = str(made)
+        body = encode(uuid=uuid, process=self.process, asked_at_ms=made.int >> 80)
         reply: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiting[str(uuid)] = reply
-        self._due.append((self._loop.time() + getattr(settings, "ENGINE_REPLY_TIMEOUT_S", REPLY_TIMEOUT_S), reply))
+        self._waiting[uuid] = reply
+        self._due.append((self._loop.time() + settings.ENGINE_REPLY_TIMEOUT_S, reply))
         if self._sweep is None:
             self._sweep = self._loop.call_later(LATE_EACH_S, self._look)
-        self._append(shard, str(uuid), body, reply, attempt=1)
+        self._append(shard, uuid, body, reply, attempt=1)
         return uuid, reply
 
     def _append(self, shard: int, uuid: str, body: bytes, reply: asyncio.Future[Reply], *, attempt: int) -> None:
+        receiver = _Appending(self, shard, uuid, body, reply, attempt)
         # The generation's name, where one is needed, is this command's own: no two lives of a stream are called alike.
-        taken = self._pipe.evaluate(
-            _APPEND,
-            (wire.stream(shard), wire.generation(shard)),
-            (getattr(settings, "ENGINE_BACKLOG_MAX", BACKLOG_MAX), uuid, body),
-        )
-        taken.add_done_callback(partial(self._appended, shard, uuid, body, reply, attempt))
-
-    def _appended(
-        self,
-        shard: int,
-        uuid: str,
-        body: bytes,
-        reply: asyncio.Future[Reply],
-        attempt: int,
-        taken: asyncio.Future[Any],
-    ) -> None:
-        """Valkey's word on it. Where the connection was lost it may have arrived: the same UUID again is safe."""
-        error = None if taken.cancelled() else taken.exception()
-        if reply.done():
-            return
-        if error is None and not taken.cancelled():
-            if taken.result() is None:
-                reply.set_exception(Backlogged("The engine is busy. Nothing was done; please try again in a moment."))
-        elif isinstance(error, valkey.Lost) or (isinstance(error, valkey.Refused) and "NOSCRIPT" in str(error)):
-            if attempt == 1:
-                self._append(shard, uuid, body, reply, attempt=2)
-        elif attempt == 1:
-            reply.set_exception(EngineUnavailable("Trading is not available at the moment. Nothing was sent."))
+        self._pipe.send_for(
+            receiver, "EVALSHA", _APPEND.sha, 2, wire.stream(shard), wire.generation(shard), settings.ENGINE_BACKLOG_MAX,
+            uuid, body,
+        )  # fmt: skip
 
     def _look(self) -> None:
         """Those that have waited too long; all wait equally long, so the first due stand first."""
@@ -197,18 +199,18 @@ class Line:
                 waiting.set_result(reply)
 
     @staticmethod
-    async def _from_database(asked: Sequence[UUID]) -> list[Reply | DomainError]:
+    async def _from_database(asked: Sequence[str]) -> list[Reply | DomainError]:
         found = await threads.run(stored_replies, asked)
         unknown = "The engine has not answered in time. Ask again by your client order id."
         return [found.get(uuid) or EngineOutcomeUnknown(unknown) for uuid in asked]
 
 
-def stored_replies(asked: Iterable[UUID]) -> dict[UUID, Reply]:
+def stored_replies(asked: Iterable[str]) -> dict[str, Reply]:
     """What the engine committed for these commands, if it did: the replies may have been lost on their way."""
-    keys = {key.command_id: key.command_uuid for key in CommandKey.objects.filter(command_uuid__in=list(asked))}
+    keys = {key.command_id: str(key.command_uuid) for key in CommandKey.objects.filter(command_uuid__in=list(asked))}
     return {
         keys[command.id]: {
-            "id": str(keys[command.id]), "code": command.verdict, "order_id": command.order_id, "order": None,
+            "id": keys[command.id], "code": command.verdict, "order_id": command.order_id, "order": None,
         }
         for command in Command.objects.filter(id__in=list(keys))
     }  # fmt: skip

@@ -200,7 +200,7 @@ class Connection:
 
     def reply(self, answer: Message) -> None:
         """Put an answer on its way; a reader who takes none is cut off."""
-        if not self.closed and not self._outgoing.mailbox.reply(orjson.dumps(answer).decode()):
+        if not self.closed and not self._outgoing.mailbox.reply(orjson.dumps(answer)):
             self._spawn(self._shut(messages.CLOSE_NOT_READING))
 
     async def _settle(self, name: str) -> None:

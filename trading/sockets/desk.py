@@ -8,8 +8,8 @@ under way than IN_FLIGHT, or one that is dropped because its reader went away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 import structlog
 from django.utils import timezone
@@ -25,6 +25,15 @@ log = structlog.get_logger(__name__)
 Answer = dict[str, Any]
 
 
+class _Command(NamedTuple):
+    """One that has arrived."""
+
+    op: str
+    body: Message
+    own: Message
+    cost: int
+
+
 class Desk:
     """One connection's, from its log-in on. `reply` sends an answer; `ended` closes the line of a log-in that is no more."""
 
@@ -37,6 +46,8 @@ class Desk:
         ended: Callable[[], None],
     ) -> None:
         self.user_id, self.given, self._reply, self._ended = user_id, given, reply, ended
+        self._arrived: list[_Command] = []
+        self._unanswered = 0
         self._under_way: set[asyncio.Task[None]] = set()
         self._in_flight_max = limit("in_flight")
         self._rate = Rate(limit("commands_per_s"))
@@ -44,32 +55,68 @@ class Desk:
 
     def take(self, op: str, body: Message, own: Message) -> None:
         """Begin a command; its answer follows, with `own`. Raises TooManyInFlight, TooManyMessages."""
-        if len(self._under_way) >= self._in_flight_max:
+        if self._unanswered >= self._in_flight_max:
             raise TooManyInFlight(f"At most {self._in_flight_max} commands may wait for their answer at once.")
         self._rate.spend()
-        task = asyncio.get_running_loop().create_task(self._answered(op, body, own))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._unanswered += 1
+        self._arrived.append(_Command(op, body, own, _cost(op, body)))
+        if len(self._arrived) == 1:
+            asyncio.get_running_loop().call_soon(self._begin)
 
     def line_ended(self) -> None:
         """What is under way is finished; a guarded customer's orders are cancelled."""
+        if self._arrived:
+            self._begin()
         self._guard.line_ended(self._under_way)
 
-    async def _answered(self, op: str, body: Message, own: Message) -> None:
+    def _begin(self) -> None:
+        """What arrived together is admitted together."""
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            self._start(self._together(arrived))
+
+    async def _together(self, arrived: list[_Command]) -> None:
         try:
-            answer = await self._done(op, body)
-        except LogInEnded as error:
-            answer = errors.body(error)
-            self._ended()
+            await self._admit(cost=sum(command.cost for command in arrived))
+        except errors.DomainError as error:
+            if len(arrived) > 1 and isinstance(error, admission.Refused):
+                for command in arrived:  # too many at once, but perhaps not each of them
+                    self._start(self._together([command]))
+                return
+            for command in arrived:
+                self._answer(command, errors.body(error))
+            if isinstance(error, LogInEnded):
+                self._ended()
+            return
+        except Exception:
+            log.exception("websocket commands cannot be admitted")
+            for command in arrived:
+                self._answer(command, errors.body(Internal("Something went wrong on our side.")))
+            return
+        for command in arrived[1:]:
+            self._start(self._answered(command))
+        await self._answered(arrived[0])
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _answered(self, command: _Command) -> None:
+        try:
+            answer = await self._done(command.op, command.body)
         except errors.DomainError as error:
             answer = errors.body(error)
         except Exception:
-            log.exception("websocket command failed", op=op)
+            log.exception("websocket command failed", op=command.op)
             answer = errors.body(Internal("Something went wrong on our side."))
-        self._reply({**answer, **own})
+        self._answer(command, answer)
+
+    def _answer(self, command: _Command, answer: Answer) -> None:
+        self._unanswered -= 1
+        self._reply({**answer, **command.own})
 
     async def _done(self, op: str, body: Message) -> Answer:
-        await self._admit(cost=_cost(op, body))
         user_id, now = self.user_id, timezone.now()
         if op == "place":
             new, order = await commands.place(user_id=user_id, body=body, now=now)

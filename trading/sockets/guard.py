@@ -52,16 +52,15 @@ class Guard:
         self.user_id, self.name = user_id, uuid.uuid4().hex
         self.seconds = int(limit("countdown_s"))
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def stands(self) -> bool:
-        return self._task is not None
+        self._under_way: set[asyncio.Task[None]] | None = None  # from the line's end on
 
     async def raise_(self) -> None:
         """Returns when the engine has the countdown. Raises the errors of services.line."""
         if self._task is None:
             await self._renew()
-            self._task = asyncio.create_task(self._keep_up(), name="cancel on disconnect")
+            self._task = self._task or asyncio.create_task(self._keep_up(), name="cancel on disconnect")
+            if self._under_way is not None:  # the line ended meanwhile
+                self.line_ended(self._under_way)
 
     async def lower(self) -> None:
         """The customer no longer wants it. Raises the errors of services.line."""
@@ -70,13 +69,14 @@ class Guard:
             self._task = None
             await self._take_back()
 
-    def line_ended(self, unanswered: set[asyncio.Task[None]]) -> None:
+    def line_ended(self, under_way: set[asyncio.Task[None]]) -> None:
         """Cancel everything now; and once more after the commands that were still under way, which may be orders."""
+        self._under_way = under_way
         if self._task is None:
             return
         self._task.cancel()
         self._task = None
-        closing = asyncio.create_task(self._cancel_all(set(unanswered)), name="cancel after disconnect")
+        closing = asyncio.create_task(self._cancel_all(under_way), name="cancel after disconnect")
         _closing.add(closing)
         closing.add_done_callback(_closing.discard)
 
@@ -111,10 +111,12 @@ class Guard:
         if not others:
             await orders.countdown(user_id=self.user_id, seconds=0, now=timezone.now())
 
-    async def _cancel_all(self, unanswered: set[asyncio.Task[None]]) -> None:
+    async def _cancel_all(self, under_way: set[asyncio.Task[None]]) -> None:
+        late = bool(under_way)
         await self._cancelled()
-        if unanswered:
-            await asyncio.wait(unanswered)
+        while under_way:
+            await asyncio.wait(set(under_way))
+        if late:
             await self._cancelled()
         try:
             await self._take_back()

@@ -13,12 +13,12 @@ from trading.engine.commands import PLAIN, Terms
 from trading.engine.rules import CANCEL_NEWEST, Market
 
 
-def _body(op: str, uuid: UUID, process: str, asked_at_ms: int, user_id: int, **fields: object) -> bytes:
+def _body(op: str, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, **fields: object) -> bytes:
     return orjson.dumps({"op": op, "id": str(uuid), "process": process, "at": asked_at_ms, "user": user_id, **fields})
 
 
 def encode_place(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, kind: int, time_in_force: int,
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, kind: int, time_in_force: int,
     price: int, lots: int, quote_units: int, client_order_id: str | None, terms: Terms = PLAIN,
 ) -> bytes:  # fmt: skip
     fields = {
@@ -32,7 +32,7 @@ def encode_place(
 
 
 def encode_oco(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, time_in_force: int, lots: int,
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, time_in_force: int, lots: int,
     price: int, stop_price: int, stop_limit_price: int, client_order_id: str | None, self_trade: int, slippage_ppm: int,
     expires_at: int,
 ) -> bytes:  # fmt: skip
@@ -45,7 +45,7 @@ def encode_oco(
 
 
 def encode_amend(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, order_id: int, client_order_id: str | None, price: int,
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, order_id: int, client_order_id: str | None, price: int,
     lots: int, stop_price: int,
 ) -> bytes:  # fmt: skip
     return _body(
@@ -55,49 +55,49 @@ def encode_amend(
 
 
 def encode_cancel(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, order_id: int, client_order_id: str | None
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, order_id: int, client_order_id: str | None
 ) -> bytes:
     return _body("cancel", uuid, process, asked_at_ms, user_id, order=order_id, client=client_order_id)
 
 
 def encode_cancel_all(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, reason: str
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market_id: int, side: int, reason: str
 ) -> bytes:
     """`user_id` is whose orders they are, also where staff asks."""
     return _body("cancel_all", uuid, process, asked_at_ms, user_id, market=market_id, side=side, reason=reason)
 
 
-def encode_countdown(*, uuid: UUID, process: str, asked_at_ms: int, user_id: int, until: int) -> bytes:
+def encode_countdown(*, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, until: int) -> bytes:
     return _body("countdown", uuid, process, asked_at_ms, user_id, until=until)
 
 
 def encode_fees(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, maker_fee_ppm: int, taker_fee_ppm: int
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, maker_fee_ppm: int, taker_fee_ppm: int
 ) -> bytes:
     """`user_id` is the customer whose tier it is."""
     return _body("fees", uuid, process, asked_at_ms, user_id, maker=maker_fee_ppm, taker=taker_fee_ppm)
 
 
 def encode_market_open(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market: Market, state: int
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market: Market, state: int
 ) -> bytes:
     return _body(
         "market_open", uuid, process, asked_at_ms, user_id, market=market.id, rules=_rules_of(market), state=state
     )
 
 
-def encode_market(*, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market: Market) -> bytes:
+def encode_market(*, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market: Market) -> bytes:
     """`user_id` is the member of staff who asks, here and in `encode_market_state`."""
     return _body("market", uuid, process, asked_at_ms, user_id, market=market.id, rules=_rules_of(market))
 
 
 def encode_market_state(
-    *, uuid: UUID, process: str, asked_at_ms: int, user_id: int, market_id: int, state: int
+    *, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int, market_id: int, state: int
 ) -> bytes:
     return _body("market_state", uuid, process, asked_at_ms, user_id, market=market_id, state=state)
 
 
-def encode_tick(*, uuid: UUID, process: str, asked_at_ms: int, user_id: int) -> bytes:
+def encode_tick(*, uuid: UUID | str, process: str, asked_at_ms: int, user_id: int) -> bytes:
     return _body("tick", uuid, process, asked_at_ms, user_id)
 
 
