@@ -31,7 +31,7 @@ BUY, SELL = 1, 2
 LIMIT, MARKET, STOP, STOP_LIMIT, TAKE_PROFIT, TAKE_PROFIT_LIMIT, TRAILING_STOP = range(1, 8)
 GTC, IOC, FOK, GTD = range(1, 5)
 PROCESS = "desk"
-NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 class Reply(dict[str, Any]):

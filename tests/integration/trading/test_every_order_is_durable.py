@@ -4,10 +4,13 @@ orders hold, after each step of its life."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import orjson
 import pytest
 
 from exchange.ledger import selectors as ledger
+from exchange.ledger.services import accounts
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Money
 from tests.integration.trading.desk import (
     BTC_USDT,
@@ -21,9 +24,10 @@ from tests.integration.trading.desk import (
     TRAILING_STOP,
     Desk,
 )
-from trading import wire
-from trading.models import AccountFee, Countdown, Market, Order, Shard
+from trading import selectors, wire
+from trading.models import AccountFee, Command, Countdown, Market, Order, Shard
 from trading.presentation import microseconds
+from trading.runner import loading, markets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -273,3 +277,46 @@ def test_last_prices_are_kept(desk: Desk) -> None:
     desk.restart()
     assert desk.engine.books[BTC_USDT].last_price == 1_001
     assert desk.place(ALICE, SELL, lots=1, kind=STOP, stop_price=1_001).code == "stop_would_trigger"
+
+
+def test_a_market_is_opened_while_the_engine_runs(desk: Desk, money: Money) -> None:
+    """Its assets were never traded here: the house's accounts are opened with it, and its trades are told."""
+    refused = desk.place(ALICE, SELL, lots=1, price=1_000, market=99)
+    assert refused.code == "market_not_found"
+    row = Market.objects.create(
+        symbol="BTC-USD", shard_id=0, base_asset_id=1, quote_asset_id=5, base_decimals=8, quote_decimals=2, price_decimals=2,
+        quantity_decimals=2, lot_base_units=1_000_000, tick_quote_units=1, price_step=100, maker_fee_ppm=0, taker_fee_ppm=500,
+    )  # fmt: skip
+    view = next(view for view in selectors.markets() if view.id == row.id)
+    wrong = markets.rules(view).but(tick_quote_units=2)
+    assert desk.ask(wire.encode_market_open, 1, market=wrong, state=1).code == "market_not_found"
+    assert desk.ask(wire.encode_market_open, 1, market=markets.rules(view), state=1).code == "accepted"
+    assert desk.ask(wire.encode_market_open, 1, market=markets.rules(view), state=1).code == "market_exists"
+    assert Market.objects.get(id=row.id).opened
+    assert desk.place(ALICE, SELL, lots=1, price=1_000, market=row.id).code == "account_missing"
+    for user in (ALICE, BOB):
+        accounts.open_customer(owner_id=user, asset_ids=[5], now=desk.now)
+    assert desk.place(ALICE, SELL, lots=1, price=1_000, market=row.id).code == "accepted"
+    assert desk.place(BOB, BUY, lots=1, price=1_000, market=row.id).code == "insufficient_funds"
+    desk.check()
+    assert row.id in desk.engine.books
+    assert desk.cancel_all(ALICE, market=row.id)["count"] == 1
+
+
+def test_a_fresh_database_begins_with_its_markets(desk: Desk) -> None:
+    """The first batch of all is the engine's own, and stored like any other: a replay begins with it."""
+    commands = list(Command.objects.order_by("id"))
+    assert [(c.user_id, c.verdict, orjson.loads(c.body)["op"]) for c in commands] == [
+        (0, "accepted", "market_open")
+    ] * 4
+    assert set(Market.objects.values_list("opened", flat=True)) == {True}
+    desk.restart()
+    assert Command.objects.count() == 4
+
+
+def test_a_book_that_holds_something_else_is_not_led(desk: Desk, owner_connection: Any) -> None:
+    resting = desk.place(ALICE, SELL, lots=1, price=1_000)
+    desk.die()
+    owner_connection.cursor().execute("UPDATE trading_order SET held = held + 1 WHERE id = %s", (resting.id,))
+    with pytest.raises(loading.HoldDiffers):
+        desk.start()
