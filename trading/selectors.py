@@ -143,13 +143,14 @@ def first_result(*, user_id: int, client_order_id: str | None) -> dict[str, Any]
 
 
 def closed_by(*, command_uuid: str) -> int:
-    """How many of its customer's orders a cancel of all closed: those that were done at the time of its batch, for its reason."""
+    """How many orders a cancel of all closed: its customer's that were done at the time of its batch, for its reason or as the
+    other of a pair. Of two such commands in one batch each is given both's."""
     key = CommandKey.objects.filter(command_uuid=command_uuid).first()
     command = Command.objects.filter(id=key.command_id).first() if key else None
     if command is None:
         return 0
     done = Order.objects.filter(user_id=command.user_id, state=Order.State.CANCELLED, updated_at=command.at)
-    return done.filter(reason=orjson.loads(command.body)["reason"]).count()
+    return done.filter(reason__in=[orjson.loads(command.body)["reason"], "oco"]).count()
 
 
 def has_open_orders(user_id: int) -> bool:
