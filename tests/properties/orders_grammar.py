@@ -152,6 +152,12 @@ class Grammar:
             client_order_id=None,
             terms=limit.terms.but(stop_price=stop, slippage_ppm=0 if kind == Kind.STOP_LIMIT else self._slippage()),
         )
+        if self.chance(3):
+            leg = leg.but(
+                **self.source.pick(
+                    ({"lots": leg.lots + 1}, {"user_id": leg.user_id % 3 + 1}, {"kind": Kind.TAKE_PROFIT})
+                )
+            )
         return commands.PlaceOco(limit=limit, stop=leg, at=self.now)
 
     def _place(
@@ -168,8 +174,8 @@ class Grammar:
             expires_at=self.now + self.source.number(0, 200) if tif == TimeInForce.GTD else 0,
         )  # fmt: skip
         return commands.Place(
-            market_id=market.rules.id, user_id=user, side=side, kind=kind, time_in_force=tif, price=price, lots=lots,
-            quote_units=quote, base_account=account(user, market.rules.base_asset_id),
+            market_id=9 if self.chance(1) else market.rules.id, user_id=user, side=side, kind=kind, time_in_force=tif,
+            price=price, lots=lots, quote_units=quote, base_account=account(user, market.rules.base_asset_id),
             quote_account=account(user, market.rules.quote_asset_id), client_order_id=name, terms=terms, at=self.now,
         )  # fmt: skip
 
@@ -210,7 +216,7 @@ class Grammar:
 
     def cancel_all(self, state: State) -> commands.CancelAll:
         return commands.CancelAll(
-            user_id=self.source.pick(USERS), market_id=self.source.pick((0, 0, *sorted(state.markets))),
+            user_id=self.source.pick(USERS), market_id=self.source.pick((0, 0, *sorted(state.markets), 9)),
             side=self.source.pick((0, 1, 2)), reason=self.source.pick(("user", "staff", "disconnect")), at=self.now,
         )  # fmt: skip
 
@@ -224,12 +230,16 @@ class Grammar:
         return commands.Tick(self.now)
 
     def fees(self, state: State) -> commands.SetFees:
-        maker, taker = self.source.pick([(1_000, 2_000), (-500, 300), (0, 0), (100, 100), (99_999, 99_999)])
+        maker, taker = self.source.pick(
+            [(1_000, 2_000), (-500, 300), (0, 0), (100, 100), (99_999, 99_999), (0, -1), (0, rules.PPM)]
+        )
         return commands.SetFees(self.source.pick(USERS), maker, taker, self.now)
 
     def set_market(self, state: State) -> commands.Command:
         id = self.source.pick((1, 2, 3))
-        if id in state.markets:
+        if id in state.markets and self.chance(10):
+            return commands.SetMarket(self.market(id).but(lot_base_units=11), self.now)
+        if (id in state.markets) != self.chance(7):
             return commands.SetMarket(self.market(id), self.now)
         return commands.OpenMarket(self.market(id), self.source.pick(tuple(MarketState)), self.now)
 

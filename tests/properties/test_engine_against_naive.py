@@ -8,6 +8,7 @@ fails runs alone with PROPERTY_SEED=7.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.properties.orders_grammar import Drawn, Grammar
-from tests.properties.runs import begin, seeded_run
+from tests.properties.runs import begin, seeded_run, small_tables
 
 SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))
-SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else range(60 * SCALE)
+SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else range(150 * SCALE)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -28,6 +29,11 @@ def test_a_seeded_run(seed: int) -> None:
 
 class Beside(RuleBasedStateMachine):
     """One rule a production of the grammar, so that Hypothesis may leave out whole kinds of orders, and shrink."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = ExitStack()
+        self.tables.enter_context(small_tables())
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
@@ -83,8 +89,9 @@ class Beside(RuleBasedStateMachine):
         self.pair.load_anew()
 
     def teardown(self) -> None:
-        if hasattr(self, "pair"):
-            self.pair.finish()
+        with self.tables:
+            if hasattr(self, "pair"):
+                self.pair.finish()
 
 
 Beside.TestCase.settings = settings(

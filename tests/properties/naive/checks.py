@@ -107,9 +107,10 @@ def waits_for_a_rise(order: NaiveOrder) -> bool:
 
 
 def must_not_take(market: NaiveMarket, order: NaiveOrder) -> bool:
-    return order.kind == LIMIT and (
-        order.post_only or (market.state == POST_ONLY and order.time_in_force in (GTC, GTD))
-    )
+    """A limit order that may only rest. One that waited for a trigger and rests now is a limit order like any other."""
+    if order.kind != LIMIT and not (order.triggered and order.kind in WITH_LIMIT):
+        return False
+    return order.post_only or (market.state == POST_ONLY and order.time_in_force in (GTC, GTD))
 
 
 def opposite(state: State, order: NaiveOrder) -> list[NaiveOrder]:

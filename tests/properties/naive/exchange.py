@@ -90,6 +90,7 @@ class NaiveExchange:
 
     def _place_oco(self, command: Any, events: list) -> None:
         state = self.state
+        self._market(command.limit.market_id)
         if not alike(command.limit, command.stop):
             raise Refuse("oco_invalid")
         market = admission(state, command.limit, orders=2)
