@@ -67,7 +67,11 @@ def between_commands(pair: SideBySide, source: Source) -> None:
     """What the process around the core does, at any moment."""
     roll = source.number(1, 100)
     if roll <= 15:
-        pair.end_batch(cut=source.number(0, len(pair.batch)), undone_first=source.number(0, 2) == 0)
+        pair.end_batch(
+            cut=source.number(0, len(pair.batch)),
+            undone_first=source.number(0, 2) == 0,
+            overlapped=source.number(0, 1) == 0,
+        )
     elif roll <= 22:
         pair.go_back_and_repeat(source.number(1, 12))
     elif roll <= 26:

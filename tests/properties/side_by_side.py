@@ -78,19 +78,24 @@ class SideBySide:
 
     # --- batches, undo, settling, loading ---------------------------------------------------------------------------
 
-    def end_batch(self, *, cut: int, undone_first: bool) -> None:
-        """The commands since the last batch, in one batch or cut in two, and perhaps undone and matched again."""
+    def end_batch(self, *, cut: int, undone_first: bool, overlapped: bool) -> None:
+        """The commands since the last batch, in one batch or cut in two.
+
+        A batch is perhaps undone and matched again, as after a deadlock; or the second is matched while the first is not
+        committed yet, as when the engine's process does not wait for the database.
+        """
         commands = [command for command, _ in self.batch]
-        for part in (commands[:cut], commands[cut:]):
-            if part and undone_first:
-                before, mark = self.batched.state_hash(), self.batched.mark()
-                self.match(part)
-                self.batched.undo(mark)
-                assert self.batched.state_hash() == before, "an undone batch left a trace"
-            if part:
-                self.commit(part)
+        if undone_first:
+            before, mark = self.batched.state_hash(), self.batched.mark()
+            self.match(commands)
+            self.batched.undo(mark)
+            assert self.batched.state_hash() == before, "an undone batch left a trace"
+        if overlapped and 0 < cut < len(commands):
+            self.overlap(commands, cut)
+        else:
+            self.commit(cut)
+        self.commit(len(self.batch))
         assert self.batched.state_hash() == self.bare.state_hash(), "it depends on the batches"
-        self.batch = []
 
     def match(self, commands: list[Command]) -> batching.Matched:
         """As the engine's process does it: again, with more accounts, where they were not enough."""
@@ -105,19 +110,38 @@ class SideBySide:
     def lock(self, accounts: Collection[int]) -> Mapping[int, Standing]:
         return {account: self.batch_standings[account] for account in accounts}
 
-    def commit(self, commands: list[Command]) -> None:
-        while commands:
-            matched = self.match(commands)
-            assert matched.events, "a batch takes at least one command"
-            for (command, expected), events in zip(self.batch, matched.events, strict=False):
-                assert_same(command, events, expected)
+    def commit(self, commands: int) -> None:
+        """So many of the waiting commands, in as many batches as it takes."""
+        goal = len(self.batch) - commands
+        while len(self.batch) > goal:
+            self.committed(self.match([command for command, _ in self.batch[: len(self.batch) - goal]]))
             self.batched.settle()
-            for account in self.batch_standings:
-                deltas = matched.funds.balance_deltas.get(account, 0), matched.funds.held_deltas.get(account, 0)
-                balance, held, frozen = self.batch_standings[account]
-                self.batch_standings[account] = Standing(balance + deltas[0], held + deltas[1], frozen)
-            done = len(matched.events)
-            commands, self.batch = commands[done:], self.batch[done:]
+
+    def overlap(self, commands: list[Command], cut: int) -> None:
+        """Two batches of which the second is matched on credit before the first is final, and judged after."""
+        first = self.match(commands[:cut])
+        rest = commands[len(first.events) :]
+        credit = batching.on_credit(self.batched, rest)
+        self.batched.settle(credit.start)
+        self.committed(first)
+        try:
+            second = batching.judge(self.batched, rest, credit, self.lock(credit.accounts))
+        except batching.MoreAccountsNeeded:
+            self.batched.undo(credit.start)
+            return
+        self.batched.settle()
+        self.committed(second)
+
+    def committed(self, matched: batching.Matched) -> None:
+        """The batch is in the database: its events must be those of its commands, its money moves."""
+        assert matched.events, "a batch takes at least one command"
+        for (command, expected), events in zip(self.batch, matched.events, strict=False):
+            assert_same(command, events, expected)
+        self.batch = self.batch[len(matched.events) :]
+        for account in self.batch_standings:
+            deltas = matched.funds.balance_deltas.get(account, 0), matched.funds.held_deltas.get(account, 0)
+            balance, held, frozen = self.batch_standings[account]
+            self.batch_standings[account] = Standing(balance + deltas[0], held + deltas[1], frozen)
 
     def settle(self, keep: int) -> None:
         """Make the bare engine's commands final but for the last `keep` of them."""
@@ -156,7 +180,7 @@ class SideBySide:
 
     def finish(self) -> None:
         """The last batch; then the accepted commands alone, done by a new engine, lead to the same state."""
-        self.end_batch(cut=0, undone_first=True)
+        self.end_batch(cut=0, undone_first=True, overlapped=False)
         again = self.new_engine()
         for market in self.markets:
             again.add_market(market, MarketState.OPEN)
@@ -181,7 +205,7 @@ class SideBySide:
             twin = state.orders[id]
             assert order.reason == "", "an order is both open and done"
             assert id not in state.done
-            assert_alike(id, of_engine(order, live), of_naive(state, twin))
+            assert_alike(id, of_engine(order), of_naive(state, twin))
             assert order.filled_lots < order.lots if order.lots else order.filled_quote < order.quote_units
         for order in self.bare.orders.values():
             if not order.phase:
@@ -220,12 +244,12 @@ class SideBySide:
             assert {order.id for order in bids + asks} == here
 
 
-def of_engine(order: Order, live: Mapping[int, Order]) -> dict[str, Any]:
+def of_engine(order: Order) -> dict[str, Any]:
     """What there is to compare of an order: where it stands, what it has done, what it holds."""
     found = {name: getattr(order, name) for name in SAME_NAMES}
     return {
         **found, "phase": PHASES[order.phase], "quote": order.quote_units, "held": order.held,
-        "partner": order.partner if order.partner in live else 0,  # it keeps the name of one that is done
+        "partner": order.partner,
         "shown": order.shown if order.phase == 1 else 0,
         "trigger": (order.stop_price, order.extreme, order.cap) if order.phase > 1 else None,
     }  # fmt: skip

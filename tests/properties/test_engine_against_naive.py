@@ -71,9 +71,10 @@ class Beside(RuleBasedStateMachine):
     def clock_and_staff(self, data: st.DataObject, production: str) -> None:
         self.draw(data, production)
 
-    @rule(data=st.data(), undone_first=st.booleans())
-    def end_batch(self, data: st.DataObject, undone_first: bool) -> None:
-        self.pair.end_batch(cut=data.draw(st.integers(0, len(self.pair.batch))), undone_first=undone_first)
+    @rule(data=st.data(), undone_first=st.booleans(), overlapped=st.booleans())
+    def end_batch(self, data: st.DataObject, undone_first: bool, overlapped: bool) -> None:
+        cut = data.draw(st.integers(0, len(self.pair.batch)))
+        self.pair.end_batch(cut=cut, undone_first=undone_first, overlapped=overlapped)
 
     @precondition(lambda self: self.pair.since_settle)
     @rule(steps=st.integers(1, 12))
