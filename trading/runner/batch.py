@@ -1,12 +1,16 @@
 """One batch, from commands to a commit: claim the ids, match, lock, judge, write, commit.
 
-What must never happen here: anything told to anybody (that is release.py, after the commit), or a guess about a commit whose
-outcome is unknown: `Doubt` leaves this module, and the book is thrown away.
+Batches overlap: one is in the air, its statements and its COMMIT on their way to the database, while the next one is matched on
+credit. The next one's statements stand in the same queue behind that COMMIT, so whatever it claims and locks, it claims and
+locks after; and it is judged only when the one before has landed. Where that one did not, neither has happened.
+What must never happen here: anything told to anybody (that is release.py, after the commit), a statement composed from a book
+that has gone on meanwhile, or a guess about a commit whose outcome is unknown: `Doubt` leaves this module, and the book is
+thrown away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +33,7 @@ from trading.engine.state import OTHER_LEG
 from trading.runner import faults, record, store, terms
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
-from trading.runner.leadership import Doubt
+from trading.runner.leadership import Doubt, Fenced
 from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
 from trading.runner.store import Claims
@@ -76,45 +80,98 @@ class Committed:
     markets: Collection[int]  # whose books changed
 
 
-class Batcher:
-    """Makes batches on one database connection and one engine. Both are good only as long as no `Doubt` came out."""
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A batch in the air: what it comes to once it has landed, where the shard stood before, where the engine stood after."""
 
-    def __init__(self, connection: Any, engine: Engine, *, markets: Markets, directory: Directory) -> None:
+    committed: Committed
+    before: Progress
+    mark: int
+    sealed: Future[None]
+
+
+class NotLanded(Exception):
+    """The batch in the air was rolled back, and it and everything matched after it undone. The cause says why."""
+
+    def __init__(self, flight: Flight, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.flight = flight
+        self.cause = cause
+
+
+class Batcher:
+    """Makes batches on one database connection and one engine. Both are good only as long as no `Doubt` came out.
+
+    `landed` is told of each batch that is committed, in their order.
+    """
+
+    def __init__(
+        self, connection: Any, engine: Engine, *, markets: Markets, directory: Directory, landed: Callable[[Flight], None]
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._engine = engine
         self._markets = markets
         self._directory = directory
+        self._landed = landed
         self._writer = f"shard-{engine.shard}"
         self._courier = Courier()
+        self._flight: Flight | None = None
+
+    @property
+    def flying(self) -> bool:
+        """Whether a batch is in the air."""
+        return self._flight is not None
 
     def close(self) -> None:
         """End the thread that brings statements to the database."""
         self._courier.close()
 
-    def commit(
+    def send(
         self, asked: Sequence[Asked], *, after: Progress, position: Position, published_seq: int, now: datetime,
         also: Collection[int] = (), forced: Mapping[int, str] | None = None,
-    ) -> Committed:  # fmt: skip
-        """Do these commands and commit them, consumed up to `position`.
+    ) -> Flight:  # fmt: skip
+        """Do these commands, consumed up to `position`; when this returns, the batch before has landed and this one is in the
+        air.
 
-        `forced` gives verdicts by place that need no matching. On every exception but Doubt the transaction is rolled back
-        and the engine is as before: batching.MoreAccountsNeeded, Shorter, leadership.Fenced, psycopg2.Error.
+        `forced` gives verdicts by place that need no matching. On every exception but Doubt nothing is in the air any more,
+        the transaction is rolled back and the engine as before: batching.MoreAccountsNeeded, Shorter, leadership.Fenced,
+        psycopg2.Error; and NotLanded, which is about the batch before.
         """
         try:
             cursor = self._connection.cursor()
-            done = self._write(cursor, asked, after, position, published_seq, now, also, forced or {})
-            faults.point(faults.BEFORE_COMMIT)
-            self._commit()
+            self._flight = self._write(cursor, asked, after, position, published_seq, now, also, forced or {})
+        except (Doubt, NotLanded):
+            raise
+        except BaseException as error:
+            self._engine.undo(self._flight.mark if self._flight else None)
+            self.land()
+            self._roll_back(error)
+            raise
+        return self._flight
+
+    def land(self) -> None:
+        """Wait until what is in the air is committed. Raises NotLanded, leadership.Fenced, Doubt."""
+        if (flight := self._flight) is None:
+            return
+        self._flight = None
+        try:
+            flight.sealed.result()
         except Doubt:
             raise
         except BaseException as error:
             self._roll_back(error)
+            if isinstance(error, Exception) and not isinstance(error, Fenced):
+                raise NotLanded(flight, error) from error
             raise
-        self._engine.settle()
+        self._engine.settle(flight.mark)
         faults.point(faults.AFTER_COMMIT)
-        return done
+        self._landed(flight)
 
-    def _commit(self) -> None:
+    def _seal(self, cursor: Any, **shard: Any) -> None:
+        """The last of a transaction, on the courier's thread."""
+        faults.point(faults.INSIDE_TRANSACTION)
+        store.finish(cursor, **shard)
+        faults.point(faults.BEFORE_COMMIT)
         try:
             self._connection.commit()
         except psycopg2.Error as error:
@@ -131,7 +188,7 @@ class Batcher:
     def _write(
         self, cursor: Any, asked: Sequence[Asked], after: Progress, position: Position, published_seq: int, now: datetime,
         also: Collection[int], forced: Mapping[int, str],
-    ) -> Committed:  # fmt: skip
+    ) -> Flight:  # fmt: skip
         at_us = max(presentation.microseconds(now), after.at_us + 1)
         verdicts, commands = self._prepared(asked, at_us, forced)
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
@@ -212,12 +269,12 @@ class Batcher:
         """Locks what a match has touched; before that, raises _Taken where the match rests on a claim that failed."""
 
         def lock(accounts: Collection[int]) -> dict[int, Standing]:
+            wanted = {*accounts, *self._markets.house_accounts()} if accounts else set()
+            locked = self._courier.send(bulk.lock, cursor, wanted) if wanted else None
+            self.land()
             if claimed is not None and any(claimed.result()):
                 raise _Taken
-            if not accounts:
-                return {}
-            locked = self._courier.send(bulk.lock, cursor, {*accounts, *self._markets.house_accounts()}).result()
-            return {id: Standing(row.balance, row.held, row.frozen) for id, row in locked.items()}
+            return _standings(locked.result()) if locked is not None else {}
 
         return lock
 
@@ -236,12 +293,12 @@ class Batcher:
                 plain = terms.plain(order) and id not in outcome.orders_remade and id not in alone
                 (changed if plain else remade).append(order)
         send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, at=at))
-        send(store.write_changed_orders, cursor, changed, at=at)
+        send(store.write_changes, cursor, store.changed_orders(changed, at=at))
         send(store.copy, cursor, store.TRADES, store.trade_lines(outcome.trades, at=at))
         if remade:
-            send(store.write_remade_orders, cursor, remade, at=at)
+            send(store.write_changes, cursor, store.remade_orders(remade, at=at))
         if outcome.markets:
-            send(store.write_markets, cursor, [engine.books[id] for id in outcome.markets])
+            send(store.write_markets, cursor, store.market_rows([engine.books[id] for id in outcome.markets]))
         if outcome.fees:
             send(store.write_fees, cursor, outcome.fees.values(), shard=engine.shard)
         if outcome.countdowns:
@@ -273,7 +330,7 @@ class Batcher:
     def _finish(
         self, cursor: Any, outcome: Outcome, orders: Mapping[int, Order], candles: Future[list[tuple[Any, ...]]],
         after: Progress, position: Position, published_seq: int, at_us: int,
-    ) -> Committed:  # fmt: skip
+    ) -> Flight:  # fmt: skip
         """Compose the record while the database writes; then keep it, and move the shard on."""
         seq, engine = after.seq + 1, self._engine
         levels = record.touched_levels(engine, outcome.events, orders)
@@ -295,16 +352,15 @@ class Batcher:
             markets=outcome.markets,
         )
         next_command = after.next_command + len(outcome.asked)
-        kept = orjson.dumps(told).decode()
-        self._courier.wait()
-        faults.point(faults.INSIDE_TRANSACTION)
-        store.finish(
-            cursor, shard=engine.shard, epoch=after.epoch, seq=seq, published_seq=published_seq,
+        sealed = self._courier.send(
+            self._seal, cursor, shard=engine.shard, epoch=after.epoch, seq=seq, published_seq=published_seq,
             counters=(next_command, engine.next_order, engine.next_trade), position=position,
-            market_sequences=sequences, last_prices=prices, record=kept, at=_timestamp(at_us),
+            market_sequences=sequences, last_prices=prices, record=orjson.dumps(told).decode(), at=_timestamp(at_us),
         )  # fmt: skip
         progress = Progress(after.epoch, seq, next_command, position, sequences, prices, at_us)
-        return Committed(progress, told, outcome.codes(), len(outcome.trades), levels.keys() | outcome.markets.keys())
+        touched = levels.keys() | outcome.markets.keys()
+        committed = Committed(progress, told, outcome.codes(), len(outcome.trades), touched)
+        return Flight(committed, after, engine.mark(), sealed)
 
 
 class _Taken(Exception):
@@ -328,6 +384,10 @@ def complete(command: Command, *, pair: tuple[int, int], at_us: int) -> Command:
             at_us,
         )
     return command.but(at=at_us)
+
+
+def _standings(locked: Mapping[int, bulk.Locked]) -> dict[int, Standing]:
+    return {id: Standing(row.balance, row.held, row.frozen) for id, row in locked.items()}
 
 
 def _timestamp(at_us: int) -> str:

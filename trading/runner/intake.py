@@ -53,6 +53,10 @@ class Intake:
             self._changed.notify_all()
         return taken
 
+    def gathered(self) -> int:
+        """How many entries stand ready."""
+        return len(self._ready)
+
     def close(self) -> None:
         """Read no further; what was read ahead is forgotten, for it was never consumed."""
         with self._changed:

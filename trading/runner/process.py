@@ -6,8 +6,9 @@ What must never happen here: a batch on a book that may not be the database's.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import psycopg2
@@ -22,7 +23,7 @@ from trading.engine.batching import MoreAccountsNeeded
 from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, markets, metrics, store
 from trading.runner.accounts import Directory
-from trading.runner.batch import Batcher, Committed, Progress, Shorter
+from trading.runner.batch import Batcher, Flight, NotLanded, Progress, Shorter
 from trading.runner.intake import Intake, Taken
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.markets import Markets
@@ -46,6 +47,14 @@ PARTITIONS_EACH = 1_000_000  # commands; a partition holds ten million
 ENGINE_ERROR = "engine_error"
 # PostgreSQL's classes of errors that go away by themselves: rollback, lock not had, no room, operator.
 _PASSING = ("40", "55", "53", "57")
+
+
+class _Air(NamedTuple):
+    """What belongs to the batch in the air: its entries, the books as it leaves them where they are due, its beginning."""
+
+    entries: Sequence[Taken]
+    books: Sequence[Shown]
+    started: float
 
 
 class Reigning:
@@ -76,7 +85,10 @@ class Reigning:
         self._stale: set[int] = set(self._engine.books)
         untold = self._untold(reign)
         # Last come those that have threads of their own: nothing that may fail stands between them and `close`.
-        self._batcher = Batcher(connection, self._engine, markets=self._markets, directory=Directory())
+        self._batcher = Batcher(
+            connection, self._engine, markets=self._markets, directory=Directory(), landed=self._landed
+        )
+        self._air: _Air | None = None
         self._releaser = Releaser(
             self._client, shard=shard, epoch=reign.epoch, views=self._markets.views, published_seq=reign.published_seq
         )
@@ -86,6 +98,7 @@ class Reigning:
                 self._releaser.tell(Told(orjson.loads(record), None))
             if opening := self._openings():
                 self._batch(opening)
+                self._batcher.land()
             self._show_books()
         except BaseException:
             self.close(seconds=0.0)
@@ -101,20 +114,36 @@ class Reigning:
         try:
             while not self._process._stopping.is_set():
                 self.step()
+            self.quiet()
         finally:
             self.close(seconds=2.0 if self._process._stopping.is_set() else 0.0)
         self._leave()
 
     def step(self) -> None:
-        """Commit what has gathered; where nothing has, wait for something."""
+        """Commit what has gathered; where nothing has, wait for something.
+
+        When it returns everything is committed, unless half a batch has gathered meanwhile: then the last one is in the air,
+        and the next is matched while the database is busy with it.
+        """
         self._process.alive()
-        self._show_books()
+        if not self._batcher.flying:
+            self._show_books()
         entries = self._intake.take(most=self._batch_max, seconds=self._idle_s())
         if self._something_is_due():
             entries.insert(0, self._own(wire.encode_tick))
         if entries:
             faults.point(faults.BEFORE_BATCH)
             self._batch(entries)
+        if self._intake.gathered() < self._batch_max // 2:
+            self.quiet()
+
+    def quiet(self) -> None:
+        """Return when everything that was taken is committed."""
+        while self._batcher.flying:
+            try:
+                self._batcher.land()
+            except NotLanded as error:
+                self._batch([], again=error)
 
     def close(self, *, seconds: float) -> None:
         """End the threads; what is committed and untold may take so long to be told."""
@@ -124,15 +153,23 @@ class Reigning:
 
     # --- A batch ----------------------------------------------------------------------------------------------------
 
-    def _batch(self, entries: Sequence[Taken]) -> None:
-        """Commit these entries, in as many batches as it takes."""
-        started = time.perf_counter()
+    def _batch(self, entries: Sequence[Taken], *, again: NotLanded | None = None) -> None:
+        """Send these entries, in as many batches as it takes; the last of them stays in the air. `again`: first those of a
+        batch that did not land."""
         todo, also, rounds, wait_s = list(entries), set[int](), 0, RETRY_S
-        size = len(todo)
-        while todo:
+        size, careful = len(todo), False
+        while todo or again:
+            if again is not None:
+                part, self._progress, careful = self._not_landed(again), again.flight.before, True
+                todo, also, rounds = [*part, *todo], set(), 0
+                size, wait_s = self._after_abort(again.cause, part, wait_s)
+                again = None
             part = todo[:size]
             try:
-                committed = self._commit(part, also=also)
+                self._send(part, also=also)
+            except NotLanded as error:
+                again = error
+                continue
             except MoreAccountsNeeded as error:
                 also |= error.accounts
                 rounds += 1
@@ -146,17 +183,50 @@ class Reigning:
                 raise
             except Exception as error:
                 size, wait_s = self._after_abort(error, part, wait_s)
+                careful = True
                 continue
-            self._told(committed, time.perf_counter() - started)
             todo, size = todo[len(part) :], max(1, len(todo) - len(part))
-            started, rounds, also = time.perf_counter(), 0, set()
+            rounds, also = 0, set()
+            if careful:  # one at a time, until all that failed together is through
+                try:
+                    self._batcher.land()
+                except NotLanded as error:
+                    again = error
 
-    def _commit(self, part: Sequence[Taken], *, also: set[int], forced: dict[int, str] | None = None) -> Committed:
+    def _not_landed(self, error: NotLanded) -> list[Taken]:
+        """The entries of a batch that was rolled back, and its markets shown again as they were."""
+        assert self._air is not None, "a batch in the air has its entries noted"
+        self._stale.update(shown.view.id for shown in self._air.books)
+        return list(self._air.entries)
+
+    def _send(self, part: Sequence[Taken], *, also: set[int], forced: dict[int, str] | None = None) -> None:
+        started = time.perf_counter()
         asked = [taken.asked for taken in part if taken.asked is not None]
-        return self._batcher.commit(
+        flight = self._batcher.send(
             asked, after=self._progress, position=part[-1].position, published_seq=self._releaser.published_seq,
             now=self._clock(), also=also, forced=forced,
         )  # fmt: skip
+        self._progress = flight.committed.progress
+        self._stale.update(flight.committed.markets)
+        self._air = _Air(
+            part, self._books_due(), started
+        )  # the book is now what this batch made of it, and nothing more
+
+    def _landed(self, flight: Flight) -> None:
+        """It is committed: tell it."""
+        assert self._air is not None, "a batch in the air has its entries noted"
+        committed, label = flight.committed, self._process._label
+        self._releaser.tell(Told(committed.record, committed.progress.position, self._air.books))
+        metrics.BATCHES.labels(label).inc()
+        metrics.BATCH_SECONDS.labels(label).observe(time.perf_counter() - self._air.started)
+        metrics.TRADES.labels(label).inc(committed.trades)
+        metrics.SEQ.labels(label).set(committed.progress.seq)
+        metrics.OPEN_ORDERS.labels(label).set(len(self._engine.orders))
+        for verdict, count in Counter(committed.verdicts).items():
+            metrics.COMMANDS.labels(label, verdict).inc(count)
+        if committed.progress.next_command >= self._partitions_at:
+            self._make_partitions()
+            self._partitions_at = committed.progress.next_command + PARTITIONS_EACH
 
     def _after_abort(self, error: Exception, part: Sequence[Taken], wait_s: float) -> tuple[int, float]:
         """Rolled back and undone. What passes is tried again; what does not is found by trying one by one, and refused:
@@ -173,28 +243,13 @@ class Reigning:
             log.error("batch failed, going one by one", shard=self._shard, code=code, exc_info=error)
             return 1, RETRY_S
         log.error("command refused by force", shard=self._shard, code=code, body=part[0].body, exc_info=error)
-        self._told(self._commit(part, also=set(), forced={0: ENGINE_ERROR}), 0.0)
+        self._send(part, also=set(), forced={0: ENGINE_ERROR})
+        self._batcher.land()
         raise Doubt("a command had to be refused by force") from error
 
     def _malformed(self, position: Position, error: Malformed) -> None:
         metrics.MALFORMED.labels(self._process._label).inc()
         log.error("malformed command", shard=self._shard, position=position.id, error=str(error))
-
-    def _told(self, committed: Committed, seconds: float) -> None:
-        self._progress = committed.progress
-        self._stale.update(committed.markets)
-        self._releaser.tell(Told(committed.record, committed.progress.position))
-        label = self._process._label
-        metrics.BATCHES.labels(label).inc()
-        metrics.BATCH_SECONDS.labels(label).observe(seconds)
-        metrics.TRADES.labels(label).inc(committed.trades)
-        metrics.SEQ.labels(label).set(committed.progress.seq)
-        metrics.OPEN_ORDERS.labels(label).set(len(self._engine.orders))
-        for verdict in set(committed.verdicts):
-            metrics.COMMANDS.labels(label, verdict).inc(committed.verdicts.count(verdict))
-        if committed.progress.next_command >= self._partitions_at:
-            self._make_partitions()
-            self._partitions_at = committed.progress.next_command + PARTITIONS_EACH
 
     # --- The engine's own commands ----------------------------------------------------------------------------------
 
@@ -228,10 +283,15 @@ class Reigning:
         return records
 
     def _show_books(self) -> None:
-        """Write the snapshots of books that changed, at most each SNAPSHOT_S."""
+        """Write the snapshots of books that changed. Only while nothing is in the air."""
+        if books := self._books_due():
+            self._releaser.tell(Told(None, None, books))
+
+    def _books_due(self) -> list[Shown]:
+        """The books that changed, as they stand at our progress; at most each SNAPSHOT_S, otherwise none."""
         now = time.monotonic()
         if not self._stale or now - self._shown_at < SNAPSHOT_S:
-            return
+            return []
         at_us = microseconds(self._clock())
         books = [
             Shown(
@@ -243,8 +303,8 @@ class Reigning:
             )
             for market_id in self._stale
         ]
-        self._releaser.tell(Told(None, None, books))
         self._stale, self._shown_at = set(), now
+        return books
 
     def _idle_s(self) -> float:
         """How long to wait for commands: until the next snapshot or the next tick is due, if one is."""

@@ -157,22 +157,36 @@ def copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
         cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)), COPY_CHARACTERS)
 
 
-def write_changed_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
-    """Orders of earlier batches that this one filled or took back. Raises Doubt where the table knows them otherwise."""
-    _change(cursor, orders, _CHANGES, _UPDATE_CHANGED, at=at)
+class Changes(NamedTuple):
+    """Orders of earlier batches as they are to stand: composed when the batch is, for its successor may change them again
+    before the database comes to them."""
+
+    update: str
+    values: tuple[str, ...]
+    orders: int
 
 
-def write_remade_orders(cursor: Any, orders: Sequence[Order], *, at: str) -> None:
-    """The same for those of which more may have changed: their price, size or place, or what their terms keep."""
-    _change(cursor, orders, _REMADE, _UPDATE_REMADE, at=at)
+def changed_orders(orders: Sequence[Order], *, at: str) -> Changes:
+    """Those that were filled or taken back: of a plain order no more than that ever changes."""
+    return _changes(orders, _CHANGES, _UPDATE_CHANGED, at)
 
 
-def _change(cursor: Any, orders: Sequence[Order], columns: Sequence[Column], update: str, *, at: str) -> None:
-    if not orders:
+def remade_orders(orders: Sequence[Order], *, at: str) -> Changes:
+    """Those of which more may have changed: their price, size or place, or what their terms keep."""
+    return _changes(orders, _REMADE, _UPDATE_REMADE, at)
+
+
+def _changes(orders: Sequence[Order], columns: Sequence[Column], update: str, at: str) -> Changes:
+    return Changes(update, (at, *("{" + ",".join(map(text, orders)) + "}" for _, _, text in columns)), len(orders))
+
+
+def write_changes(cursor: Any, changes: Changes) -> None:
+    """Raises Doubt where the table knows them otherwise."""
+    if not changes.orders:
         return
-    cursor.execute(update, (at, *("{" + ",".join(map(text, orders)) + "}" for _, _, text in columns)))
-    if cursor.rowcount != len(orders):
-        raise Doubt(f"{len(orders)} open orders were to change, {cursor.rowcount} did")
+    cursor.execute(changes.update, changes.values)
+    if cursor.rowcount != changes.orders:
+        raise Doubt(f"{changes.orders} open orders were to change, {cursor.rowcount} did")
 
 
 def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any, ...]]:
@@ -200,20 +214,27 @@ def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any,
     return found
 
 
-def write_markets(cursor: Any, books: Iterable[Book]) -> None:
-    """State and rules of markets, as the engine now has them; it has taken each of them up."""
-    for book in books:
-        market = book.market
+def market_rows(books: Iterable[Book]) -> list[tuple[Any, ...]]:
+    """State and rules of markets, as the engine now has them, for `write_markets`."""
+    return [
+        (
+            int(book.state), book.market.maker_fee_ppm, book.market.taker_fee_ppm, book.market.min_notional,
+            book.market.band_ppm, book.market.slippage_ppm, book.market.max_open_orders, book.market.id,
+        )
+        for book in books
+    ]  # fmt: skip
+
+
+def write_markets(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+    """The engine has taken each of them up."""
+    for row in rows:
         cursor.execute(
             "UPDATE trading_market SET opened = true, state = %s, maker_fee_ppm = %s, taker_fee_ppm = %s, min_notional = %s, "
             "band_ppm = %s, slippage_ppm = %s, max_open_orders = %s WHERE id = %s",
-            (
-                int(book.state), market.maker_fee_ppm, market.taker_fee_ppm, market.min_notional, market.band_ppm,
-                market.slippage_ppm, market.max_open_orders, market.id,
-            ),
-        )  # fmt: skip
+            row,
+        )
         if cursor.rowcount != 1:
-            raise Doubt(f"there is no market {market.id}")
+            raise Doubt(f"there is no market {row[-1]}")
 
 
 def write_fees(cursor: Any, fees: Iterable[FeesSet], *, shard: int) -> None:
