@@ -125,6 +125,39 @@ def test_a_wrong_order_is_explained_beside_the_field_and_holds_nothing(
     window.complaints[:] = [each for each in window.complaints if "400" not in each]
 
 
+def test_a_stop_limit_waits_a_post_only_order_never_takes_and_one_click_cancels_both(
+    exchange: Any, visitor: Callable[..., Any]
+) -> None:
+    exchange.customer("ada", usdt=10_000 * 10**6, btc=10**8)
+    window = visitor()
+    window.log_in("ada")
+    live(window)
+    page = window.page
+    order(window, side="Sell", price="61000", amount="0.1")
+    expect(page.locator("[data-open] tr")).to_have_count(1)
+    page.get_by_label("Post only: never take from the book").check()
+    order(window, side="Buy", price="61000", amount="0.1")
+    expect(page.locator('[data-error=""]')).to_have_text("This order would trade at once, and it is to be post-only.")
+    order(window, side="Buy", price="50000", amount="0.01")
+    expect(page.locator("[data-open] tr")).to_have_count(2)
+
+    page.get_by_role("button", name="Stop limit", exact=True).click()
+    expect(page.get_by_label("Post only: never take from the book")).to_be_hidden()
+    order(window, side="Buy", price="70100", amount="0.01")
+    expect(page.locator('[data-error="stop_price"]')).to_have_text("Enter a stop price.")
+    page.get_by_label("Stop price", exact=True).fill("70000")
+    page.get_by_role("button", name="Buy BTC").click()
+    expect(page.locator(".toast").last).to_contain_text("for 70,000.00")
+    expect(page.locator("[data-open] tr").first).to_contain_text("70,000.00 → 70,100.00")
+    expect(page.locator("[data-available]")).to_have_text("8,799 USDT")
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel all").click()
+    expect(page.locator("[data-open] tr")).to_have_count(0)
+    expect(page.locator("[data-available]")).to_have_text("10,000 USDT")
+    window.complaints[:] = [each for each in window.complaints if "409" not in each]
+
+
 def test_a_lost_connection_is_shown_and_heals_by_itself(exchange: Any, visitor: Callable[..., Any]) -> None:
     exchange.customer("erin", usdt=1_000 * 10**6)
     window = visitor()

@@ -12,6 +12,7 @@ from trading.presentation import OrderView
 from wallets import selectors as wallets
 
 PAGE = 25
+LIVE = frozenset({"open", "pending"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def orders(*, user_id: int, before: int | None) -> OrdersPage:
     """Open orders, and one page of those that are done. Two queries."""
     found = trading.orders(user_id, before=before, limit=PAGE + 1)
     page = _page(found)
-    done = tuple(order for order in page.rows if order.state != "open")
+    done = tuple(order for order in page.rows if order.state not in LIVE)
     return OrdersPage(open=tuple(trading.open_orders(user_id)), past=Page(rows=done, older=page.older))
 
 

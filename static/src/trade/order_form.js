@@ -6,7 +6,7 @@ import { toast } from "../lib/toast.js";
 import { OrderMath } from "./order_math.js";
 import { tellPlaced } from "./order_news.js";
 
-const MISSING = { price: "Enter a price.", quantity: "Enter an amount.", quote_amount: "Enter what to spend." };
+const MISSING = { stop_price: "Enter a stop price.", price: "Enter a price.", quantity: "Enter an amount.", quote_amount: "Enter what to spend." };
 
 export class OrderForm {
   constructor(root, facts, book) {
@@ -15,7 +15,9 @@ export class OrderForm {
     this.math = new OrderMath(facts, book);
     this.form = $("[data-order-form]", root);
     this.submit = $("[data-submit]", this.form);
-    this.input = { price: this.form.elements.price, quantity: this.form.elements.quantity, total: this.form.elements.total };
+    const { price, stop_price: stop, quantity, total, post_only: postOnly } = this.form.elements;
+    this.input = { price, stop, quantity, total };
+    this.postOnly = postOnly;
     this.available = new Map(Object.entries(facts.available));
     this.touchedPrice = false;
     this.#listen();
@@ -25,7 +27,7 @@ export class OrderForm {
   /** A price picked from the book. */
   setPrice(text) {
     this.touchedPrice = true;
-    this.form.dataset.type = "limit";
+    if (this.form.dataset.type === "market") this.form.dataset.type = "limit";
     this.input.price.value = text;
     this.#layout();
     this.#fromQuantity();
@@ -50,7 +52,8 @@ export class OrderForm {
   order() {
     const plain = (field) => field.value.trim().replaceAll(",", "");
     const { side, type } = this.form.dataset;
-    return { side, type, price: plain(this.input.price), quantity: plain(this.input.quantity), total: plain(this.input.total) };
+    const { price, stop, quantity, total } = this.input;
+    return { side, type, price: plain(price), stop: plain(stop), quantity: plain(quantity), total: plain(total) };
   }
 
   #listen() {
@@ -123,6 +126,8 @@ export class OrderForm {
     const { side, type } = this.order();
     const byTotal = OrderMath.byTotal({ side, type });
     $("[data-field-price]", this.form).hidden = type === "market";
+    $("[data-field-stop]", this.form).hidden = type !== "stop_limit";
+    $("[data-field-post-only]", this.form).hidden = type !== "limit";
     $("[data-field-quantity]", this.form).hidden = byTotal;
     $("[data-field-total]", this.form).hidden = type === "market" && side === "sell";
     setText($("[data-total-label]", this.form), byTotal ? "Spend" : "Total");
@@ -144,7 +149,8 @@ export class OrderForm {
 
   /** Puts a sentence beside the field it names, or below the form where that field is not shown. */
   #complain(param, message) {
-    const field = { price: this.input.price, quantity: this.input.quantity, quote_amount: this.input.total }[param];
+    const { price, stop, quantity, total } = this.input;
+    const field = { price, stop_price: stop, quantity, quote_amount: total }[param];
     const visible = field && !field.closest(".field").hidden;
     const line = $(`[data-error="${visible ? param : ""}"]`, this.form);
     line.textContent = message;
@@ -155,9 +161,11 @@ export class OrderForm {
   }
 
   #body() {
-    const { side, type, price, quantity, total } = this.order();
+    const { side, type, price, stop, quantity, total } = this.order();
     const body = { market: this.facts.symbol, side, type, client_order_id: crypto.randomUUID() };
-    if (type === "limit") body.price = price;
+    if (type !== "market") body.price = price;
+    if (type === "stop_limit") body.stop_price = stop;
+    if (type === "limit" && this.postOnly.checked) body.post_only = true;
     if (OrderMath.byTotal({ side, type })) body.quote_amount = total;
     else body.quantity = quantity;
     return body;

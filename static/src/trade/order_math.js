@@ -6,13 +6,18 @@ import * as decimal from "../lib/decimal.js";
 
 const PPM = 1_000_000n;
 
+/** Millionths of a fraction such as "0.001"; below zero it is a rebate. */
+function rate(text) {
+  return text.startsWith("-") ? -decimal.parse(text.slice(1), 6) : decimal.parse(text, 6);
+}
+
 export class OrderMath {
   constructor(facts, book) {
     this.facts = facts;
     this.book = book;
     this.costDecimals = facts.priceDecimals + facts.quantityDecimals;
     this.lot = decimal.parse(facts.lotSize, facts.quantityDecimals);
-    this.fees = { maker: decimal.parse(facts.makerFee, 6), taker: decimal.parse(facts.takerFee, 6) };
+    this.fees = { maker: rate(facts.makerFee), taker: rate(facts.takerFee) };
   }
 
   ticks(order) {
@@ -52,9 +57,9 @@ export class OrderMath {
     return { field: "quantity", text: this.#lots(decimal.rescale(part, facts.quoteDecimals, this.costDecimals) / ticks) };
   }
 
-  /** Whether the order meets the book at once and pays the taker's fee. */
+  /** Whether the order meets the book at once and pays the taker's fee. One that waits for a price is taken to. */
   crosses(order) {
-    if (order.type === "market") return true;
+    if (order.type !== "limit") return true;
     const [best, ticks] = [this.book.best(order.side === "buy" ? "asks" : "bids"), this.ticks(order)];
     if (best === null || ticks === null) return false;
     return order.side === "buy" ? ticks >= best : ticks <= best;
@@ -68,12 +73,13 @@ export class OrderMath {
     return this.#found("asks", { budget: budget && decimal.rescale(budget, this.facts.quoteDecimals, this.costDecimals) });
   }
 
-  /** {rate, fee, net, average}: the fee in millionths, the fee and what is left in the asset received; null while unknown. */
+  /** {rate, fee, net, average}: the fee in millionths, the fee and what is left in the asset received; null while unknown.
+   * A fee rounds up, a rebate (below zero) towards zero. */
   outcome(order) {
     const rate = this.crosses(order) ? this.fees.taker : this.fees.maker;
     const taking = this.taking(order);
     const gross = this.#gross(order, taking);
-    const fee = gross === null ? null : (gross * rate + PPM - 1n) / PPM;
+    const fee = gross === null ? null : (gross * rate + (rate > 0n ? PPM - 1n : 0n)) / PPM;
     return { rate, fee, net: fee === null ? null : gross - fee, average: taking && taking.cost / taking.quantity };
   }
 

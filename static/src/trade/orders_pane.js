@@ -7,6 +7,7 @@ import { tellEnded } from "./order_news.js";
 import { tabs } from "./tabs.js";
 
 const FILLS_KEPT = 100;
+const LIVE = new Set(["open", "pending"]);
 const cell = (text, css = "") => make("td", css, text);
 const sideCell = (each) => cell(each.side === "buy" ? "Buy" : "Sell", each.side === "buy" ? "up" : "down");
 const fillKey = (fill) => `${fill.id}:${fill.order_id}`;
@@ -48,7 +49,7 @@ export class OrdersPane {
   #settle(orders) {
     for (const order of orders) {
       const before = this.open.get(order.id);
-      if (order.state === "open") this.open.set(order.id, order);
+      if (LIVE.has(order.state)) this.open.set(order.id, order);
       else {
         this.open.delete(order.id);
         if (before) tellEnded(order);
@@ -69,7 +70,7 @@ export class OrdersPane {
     this.#table("fills", fills.map((fill) => this.#fillRow(fill)));
     setText($("[data-open-count]", this.pane), String(orders.length));
     this.cancelAll.hidden = orders.length < 2;
-    const mine = [...this.open.values()].filter((order) => order.market === this.facts.symbol && order.price);
+    const mine = [...this.open.values()].filter((order) => order.market === this.facts.symbol && order.state === "open");
     this.onMine(
       mine.map((order) => ({ side: order.side === "buy" ? "bids" : "asks", tick: decimal.parse(order.price, this.facts.priceDecimals) })),
     );
@@ -82,8 +83,10 @@ export class OrdersPane {
   }
 
   #price(each) {
-    if (!each.price) return "Market";
-    return each.market === this.facts.symbol ? decimal.column(each.price, this.facts.priceDecimals) : decimal.grouped(each.price);
+    const here = each.market === this.facts.symbol;
+    const shown = (price) => (here ? decimal.column(price, this.facts.priceDecimals) : decimal.grouped(price));
+    const price = each.price ? shown(each.price) : "Market";
+    return each.state === "pending" ? `${shown(each.stop_price)} → ${price}` : price;
   }
 
   #orderRow(order) {
@@ -133,7 +136,12 @@ export class OrdersPane {
     const { orders } = this.#shown();
     if (!confirm(`Cancel ${orders.length} open orders?`)) return;
     this.cancelAll.disabled = true;
-    for (const order of orders) await this.#cancel(order);
-    this.cancelAll.disabled = false;
+    try {
+      await api.remove(this.everywhere.checked ? "/orders" : `/orders?market=${this.facts.symbol}`);
+    } catch (error) {
+      toast("Not cancelled", { detail: error.message, look: "bad" });
+    } finally {
+      this.cancelAll.disabled = false;
+    }
   }
 }

@@ -8,10 +8,10 @@ const FACTS = {
   tickSize: "0.01", lotSize: "0.0001", makerFee: "0.001", takerFee: "0.002",
 };
 
-function math() {
+function math(changes = {}) {
   const book = new Book(FACTS);
   book.snapshot({ u: 1, bids: [["60000", "0.04"], ["59990", "1"]], asks: [["60010", "0.5"], ["60020", "2"]] });
-  return new OrderMath(FACTS, book);
+  return new OrderMath({ ...FACTS, ...changes }, book);
 }
 
 const order = (changes) => ({ side: "buy", type: "limit", price: "", quantity: "", total: "", ...changes });
@@ -36,6 +36,16 @@ test("a resting order pays the maker's fee, one that meets the book the taker's,
   assert.deepEqual([sells.rate, sells.fee, sells.net], [2000n, 4_800_000n, 2_395_200_000n]);
   const small = math().outcome(order({ side: "sell", price: "60010.01", quantity: "0.0001" }));
   assert.deepEqual([small.fee, small.net], [6002n, 5_994_999n]); // 6001.001 rounded up
+});
+
+test("a rebate is added to what is received, rounded towards zero", () => {
+  const rests = math({ makerFee: "-0.0001" }).outcome(order({ side: "sell", price: "60010.01", quantity: "0.0001" }));
+  assert.deepEqual([rests.rate, rests.fee, rests.net], [-100n, -600n, 6_001_601n]); // 600.1001 cut
+});
+
+test("a stop-limit order is reckoned as one that takes, at its price", () => {
+  const waits = math().outcome(order({ type: "stop_limit", price: "50000", stop: "51000", quantity: "0.1" }));
+  assert.deepEqual([waits.rate, waits.fee, waits.average], [2000n, 20_000n, null]);
 });
 
 test("a market order is estimated by walking the book", () => {
