@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.properties.naive import NaiveExchange
 from tests.properties.naive.state import ARMED, RESTING, WAITING, NaiveOrder, State
-from tests.properties.stored_orders import reloaded
+from tests.properties.stored_orders import reloaded, stored_rows
 from trading.engine import batching
 from trading.engine.book import Order
 from trading.engine.commands import Command
@@ -42,7 +42,7 @@ class SideBySide:
         self.start = dict(balances)
         self.standings = {id: Standing(amount, 0, id in frozen) for id, amount in balances.items()}
         self.funds = Funds(self.standings)
-        self.since_settle: list[tuple[Command, list, int, str]] = []  # command, events, mark and hash before it
+        self.since_settle: list[tuple[Command, list, int, str, list[bytes]]] = []  # and mark, hash, rows before it
         self.batch: list[tuple[Command, list]] = []
         self.batch_standings = dict(self.standings)
         self.history: list[Command] = []  # the accepted ones
@@ -55,13 +55,14 @@ class SideBySide:
     def do(self, command: Command) -> list:
         """One command to the naive exchange and the bare engine; what both said."""
         expected = self.expected = self.naive.apply(command)
-        before, mark = self.bare.state_hash(), self.bare.mark()
+        before, rows, mark = self.bare.state_hash(), stored_rows(self.bare), self.bare.mark()
         events = self.judged(command)
         assert_same(command, events, expected)
         refused = bool(expected) and type(expected[0]).__name__ == "Refused"
         if refused:
             assert self.bare.state_hash() == before, "a refused command left a trace"
-        self.since_settle.append((command, expected, mark, before))
+            assert stored_rows(self.bare) == rows, "a refused command changed what would be stored"
+        self.since_settle.append((command, expected, mark, before, rows))
         self.batch.append((command, expected))
         if not refused:
             self.history.append(command)
@@ -161,7 +162,8 @@ class SideBySide:
             return
         self.bare.undo(again[0][2])
         assert self.bare.state_hash() == again[0][3], "undo does not lead back"
-        for command, expected, mark, before in again:
+        assert stored_rows(self.bare) == again[0][4], "undo changes what would be stored"
+        for command, expected, mark, before, _ in again:
             assert self.bare.mark() == mark
             assert self.bare.state_hash() == before
             events = self.bare.apply(command)

@@ -14,11 +14,11 @@ from trading.engine.rules import Kind, MarketState, SelfTrade, Side, TimeInForce
 
 NUMBERS = (
     "id", "rank", "market_id", "user_id", "price", "lots", "quote_units", "filled_lots", "filled_quote", "fee", "held",
-    "base_account", "quote_account", "client_order_id", "created_at", "phase", "updated_at",
+    "base_account", "quote_account", "client_order_id", "created_at", "phase", "updated_at", "reason",
 )  # fmt: skip
 WORDS = {"side": Side, "kind": Kind, "time_in_force": TimeInForce}
 BESIDE_TERMS = ("shown", "extreme", "cap", "partner", "stop_price")
-AFTERWARDS = ("filled_lots", "filled_quote", "fee", "held", "phase", "updated_at", *BESIDE_TERMS)
+AFTERWARDS = ("filled_lots", "filled_quote", "fee", "held", "phase", "updated_at", "reason", *BESIDE_TERMS)
 
 
 def stored(order: Order) -> bytes:
@@ -29,6 +29,11 @@ def stored(order: Order) -> bytes:
     terms["self_trade"] = int(terms["self_trade"])
     row["terms"] = {**terms, **{name: getattr(order, name) for name in BESIDE_TERMS}}
     return orjson.dumps(row)
+
+
+def stored_rows(engine: Engine) -> list[bytes]:
+    """Of every live order."""
+    return [stored(order) for _, order in sorted(engine.orders.items()) if order.phase]
 
 
 def loaded(row: bytes) -> Order:
