@@ -78,11 +78,12 @@ class Exchange:
         self.processes.append(process)
         return process
 
-    def start_web(self, *, line: bool = True) -> subprocess.Popen[bytes]:
+    def start_web(self, *, line: bool = True, port: int = 0) -> subprocess.Popen[bytes]:
         """As the Procfile does; without `line`, as any other ASGI server would serve us."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if not port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         self.url, self.websocket_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/"
         process = self.start(
             sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning",
