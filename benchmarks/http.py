@@ -44,7 +44,8 @@ PASSWORD = "correct horse battery staple"
 SEED = 41
 START_S = 60
 VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENGINE_DATABASE_URL", "SIGNER_DATABASE_URL")
-SERVER = ("--no-access-log", "--no-server-header", "--log-level", "warning", "--ws-max-size", "16384")
+SERVER = ("--no-access-log", "--no-server-header", "--log-level", "warning", "--ws", "config.lines:LineProtocol",
+          "--ws-max-size", "65536")  # fmt: skip  # as in the Procfile
 
 
 def prepare() -> None:

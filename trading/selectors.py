@@ -72,18 +72,58 @@ def market(symbol: str) -> MarketView:
     return _by_symbol(symbol)
 
 
-def open_orders(user_id: int, market: str | None = None, limit: int = 200) -> list[OrderView]:
+def open_orders(
+    user_id: int, market: str | None = None, *, side: str | None = None, limit: int = 200
+) -> list[OrderView]:
     """Open orders, newest first, at most OPEN_ORDERS_MAX."""
-    found = Order.objects.filter(user_id=user_id, state=Order.State.OPEN)
+    found = _narrowed(Order.objects.filter(user_id=user_id, state=Order.State.OPEN), side=side)
     return _orders(found, market=market, limit=min(limit, OPEN_ORDERS_MAX))
 
 
-def orders(user_id: int, *, market: str | None = None, before: int | None = None, limit: int = 50) -> list[OrderView]:
-    """A page of orders in every state, newest first; `before` is the last id of the page before."""
-    found = Order.objects.filter(user_id=user_id)
+def orders(
+    user_id: int,
+    *,
+    market: str | None = None,
+    side: str | None = None,
+    type: str | None = None,
+    state: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[OrderView]:
+    """A page of orders, newest first: made at `since` or later and before `until`; `before` is the last id of the page before."""
+    found = _narrowed(Order.objects.filter(user_id=user_id), side=side)
+    if type is not None:
+        found = found.filter(kind=_number(presentation.KINDS, type))
+    if state is not None:
+        found = found.filter(_STATES[state])
+    if since is not None:
+        found = found.filter(created_at__gte=since)
+    if until is not None:
+        found = found.filter(created_at__lt=until)
     if before is not None:
         found = found.filter(id__lt=before)
     return _orders(found, market=market, limit=min(limit, PAGE_MAX))
+
+
+# The words for an order's state, as presentation shows them.
+_STATES = {
+    "open": Q(state=Order.State.OPEN, phase=presentation.RESTING),
+    "pending": Q(state=Order.State.OPEN) & ~Q(phase=presentation.RESTING),
+    "filled": Q(state=Order.State.FILLED),
+    "cancelled": Q(state=Order.State.CANCELLED) & ~Q(reason="expired"),
+    "expired": Q(state=Order.State.CANCELLED, reason="expired"),
+}
+
+
+def _narrowed(found: Any, *, side: str | None) -> Any:
+    return found if side is None else found.filter(side=_number(presentation.SIDES, side))
+
+
+def _number(words: dict[int, str], wanted: str) -> int:
+    """The number of a word that the caller has checked."""
+    return next(number for number, word in words.items() if word == wanted)
 
 
 def order(user_id: int, *, order_id: int | None = None, client_order_id: str | None = None) -> OrderView:
@@ -164,15 +204,26 @@ def owners_of_open_orders(market: str, *, limit: int) -> list[int]:
 
 
 def fills(
-    user_id: int, *, market: str | None = None, order_id: int | None = None, before: int | None = None, limit: int = 50
+    user_id: int,
+    *,
+    market: str | None = None,
+    order_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[FillView]:
-    """A page of a customer's fills, newest first."""
+    """A page of a customer's fills, newest first: made at `since` or later and before `until`."""
     known = _markets_by_id()
     found = Trade.objects.all()
     if market is not None:
         found = found.filter(market_id=_id_of(known, market))
     if order_id is not None:
         found = found.filter(Q(maker_order_id=order_id) | Q(taker_order_id=order_id))
+    if since is not None:
+        found = found.filter(at__gte=since)
+    if until is not None:
+        found = found.filter(at__lt=until)
     if before is not None:
         found = found.filter(id__lt=before)
     limit = min(limit, PAGE_MAX)

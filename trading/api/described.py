@@ -70,8 +70,8 @@ BATCH_EXAMPLES = [
         "batch",
         orders=[
             {"op": "place", **_BTC, "type": "limit", "price": "62000", "quantity": "0.01", "client_order_id": "b-1"},
-            {"op": "amend", "client_order_id": "b-1", "price": "62500"},
-            {"op": "cancel", "client_order_id": "b-1"},
+            {"op": "amend", "client_order_id": "spring-1", "price": "61500"},
+            {"op": "cancel", "client_order_id": "spring-1"},
         ],
     )
 ]

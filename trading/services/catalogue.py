@@ -71,6 +71,11 @@ def shards() -> list[int]:
     return sorted({view.shard for view in _markets.values()})
 
 
+def has_shard(shard: int) -> bool:
+    """Whether a market of it was seen, by what this process has read."""
+    return any(view.shard == shard for view in _markets.values())
+
+
 def has_accounts(user_id: int, view: MarketView) -> bool:
     return (user_id, view.id) in _with_accounts
 

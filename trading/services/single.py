@@ -82,6 +82,8 @@ def cancelling(
     form.check_reference(order_id, client_order_id)
     if order_id is not None:
         shard = order_id % SHARDS_MAX
+        if not catalogue.has_shard(shard) and shard not in (yield work(catalogue.shards)):
+            raise selectors.OrderNotFound("There is no such order.", param="order_id")  # nobody would ever answer
     elif market is not None:
         shard = (yield from market_of_symbol(market)).shard
     else:
