@@ -8,6 +8,8 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 TEST_STATE ?= $(CURDIR)/var/test
 BENCH_STATE ?= $(CURDIR)/var/bench
+CRASH_STATE ?= $(CURDIR)/var/crash
+SIMULATE_STATE ?= $(CURDIR)/var/simulate
 TEST_WORKERS ?= 2
 PYTEST ?=
 PURE := exchange/core exchange/ledger/journal.py trading/engine custody/policy.py custody/signers wallets/chains
@@ -97,6 +99,16 @@ bench-%: setup ## one benchmark: make bench-ledger, make bench-engine
 	@$(call ending_services,$(BENCH_STATE)); \
 	BOURSE_STATE=$(BENCH_STATE) $(BIN)/python -m benchmarks.$*
 
+.PHONY: simulate
+simulate: setup-test ## seeded runs of the whole engine with crashes everywhere: make simulate SEEDS=1000, or one again: SEED=7
+	@$(call ending_services,$(SIMULATE_STATE)); \
+	BOURSE_STATE=$(SIMULATE_STATE) $(BIN)/python -m tests.simulation.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+
+.PHONY: crash
+crash: setup-test ## SIGKILL of the engine and of PostgreSQL under load, nothing acknowledged lost: make crash ROUNDS=100
+	@$(call ending_services,$(CRASH_STATE)); \
+	BOURSE_STATE=$(CRASH_STATE) $(BIN)/python -m tests.simulation.crash --rounds $(or $(ROUNDS),100)
+
 .PHONY: requirements
 requirements: ## pin the packages of requirements*.in anew, with hashes
 	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(PIN) --output-file=requirements.txt requirements.in
@@ -109,7 +121,7 @@ PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-u
 .PHONY: clean
 clean: ## forget what ran (databases, chains, keystore) and what was built; downloads stay
 	@if [ -x $(BIN)/python ] && [ -e $${BOURSE_STATE:-var/dev}/demo.lock ]; then $(BIN)/python -m deploy.demo stop; fi
-	@for state in var/dev var/test var/bench var/journey; do \
+	@for state in var/dev var/test var/bench var/journey var/crash var/simulate var/test/crash; do \
 	  if [ -d $$state ] && [ -x $(BIN)/python ]; then BOURSE_STATE=$(CURDIR)/$$state $(BIN)/python -m config.embedded stop; fi; \
 	  rm -rf $$state; \
 	done
