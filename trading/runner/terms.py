@@ -19,8 +19,9 @@ _SELF_TRADE = {int(mode): mode for mode in SelfTrade}
 
 
 def plain(order: Order) -> bool:
-    """Whether the row says everything. The kinds that wait for a trigger always have terms."""
-    return order.terms is PLAIN and not order.partner
+    """Whether the row says everything. The kinds that wait for a trigger have terms, and so have both legs of a pair: the one
+    is post-only, the other a stop."""
+    return order.terms is PLAIN
 
 
 def text(order: Order) -> str | None:

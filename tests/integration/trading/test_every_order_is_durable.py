@@ -25,7 +25,7 @@ from tests.integration.trading.desk import (
     Desk,
 )
 from trading import selectors, wire
-from trading.models import AccountFee, Command, Countdown, Market, Order, Shard
+from trading.models import AccountFee, Command, Countdown, Market, Order, Shard, Trade
 from trading.presentation import microseconds
 from trading.runner import loading, markets
 
@@ -256,18 +256,27 @@ def test_staff_changes_a_market_and_a_restart_remembers(desk: Desk) -> None:
 
 
 def test_triggered_orders_that_wait_for_their_turn_keep_it(desk: Desk) -> None:
-    """More triggers than one command may run: the rest waits, in its order, also through a restart."""
+    """More triggers than one command may run: the rest waits, in its order, also through a kill before the next tick."""
     trade(desk, 1_000)
     for number in range(103):
         desk.place(ALICE, SELL, lots=1, kind=STOP, stop_price=900 - number % 3)
     desk.place(BOB, BUY, lots=200, price=890)
-    desk.place(CAROL, SELL, lots=1, price=890)
+    desk.send(
+        wire.encode_place, CAROL, market_id=BTC_USDT, side=SELL, kind=1, time_in_force=1, price=890, lots=1, quote_units=0,
+        client_order_id=None,
+    )  # fmt: skip
     assert desk.reign is not None
+    while not Order.objects.filter(user_id=CAROL, state=2, price=890).exists():
+        desk.reign.step()
     waiting = [order.id for order in desk.engine.books[BTC_USDT].waiting]
-    assert len(waiting) in (0, 3)
-    desk.settle()
+    assert len(waiting) == 3
+    assert set(Order.objects.filter(id__in=waiting).values_list("phase", "held")) == {(Order.Phase.WAITING, 10_000)}
     desk.check()
-    assert Order.objects.filter(user_id=ALICE, state=1).count() == 0
+    assert [order.id for order in desk.engine.books[BTC_USDT].waiting] == waiting
+    desk.settle()
+    trades = Trade.objects.filter(taker_order_id__in=waiting).order_by("id")
+    assert [trade.taker_order_id for trade in trades] == waiting
+    desk.check()
 
 
 def test_last_prices_are_kept(desk: Desk) -> None:

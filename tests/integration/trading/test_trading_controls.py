@@ -156,6 +156,29 @@ def test_what_open_orders_hold_is_part_of_the_reconciliation(owner_connection: A
     assert [(m.sort, m.account_id, m.expected) for m in report.mismatches] == [("held", account, 25)]
 
 
+IMPOSSIBLE_ORDERS = [
+    "phase = 0", "phase = 4", "phase = -1", "state = 3", "state = 3, held = 0", "state = 2, phase = 0", "held = -1", "kind = 8",
+    "kind = 0", "time_in_force = 5", "terms = '[1]'", "rank = NULL", "filled_lots = 6", "lots = 0", "quote_units = 5",
+]  # fmt: skip
+IMPOSSIBLE_MARKETS = [
+    "maker_fee_ppm = -2001", "maker_fee_ppm = 1000000", "taker_fee_ppm = 1999", "taker_fee_ppm = -1", "slippage_ppm = 0",
+    "slippage_ppm = 1000001", "band_ppm = -1", "min_notional = -1", "max_open_orders = -1",
+]  # fmt: skip
+
+
+def test_no_row_says_what_cannot_be(owner_connection: Any) -> None:
+    """An order's phase and state agree, what is done holds nothing; and no market pays more than it takes."""
+    cursor = owner_connection.cursor()
+    cursor.execute(ORDER.format(id=1024))
+    for good in ("state = 2, phase = 0, held = 0", "fee = -5", "phase = 3, state = 1, held = 25", "terms = '{}'"):
+        cursor.execute(f"UPDATE trading_order SET {good}")
+    cursor.execute("UPDATE trading_market SET maker_fee_ppm = -2000")
+    for table, changes in (("trading_order", IMPOSSIBLE_ORDERS), ("trading_market", IMPOSSIBLE_MARKETS)):
+        for change in changes:
+            with pytest.raises(psycopg2.errors.IntegrityError):
+                cursor.execute(f"UPDATE {table} SET {change}")
+
+
 def test_the_four_markets_are_seeded() -> None:
     units = {m.symbol: (int(m.lot_base_units), int(m.tick_quote_units)) for m in Market.objects.all()}
     assert units == {
