@@ -22,7 +22,7 @@ from exchange.ledger.services import accounts, reversals, transfers
 from exchange.outbox import services as outbox
 from exchange.outbox.models import Event
 from trading import selectors as trading
-from trading.services import orders
+from trading.services import markets, orders
 
 USDT = 4
 UNIT = 10**6
@@ -99,6 +99,25 @@ def test_an_engine_that_is_down_delays_the_orders_and_not_the_freeze(engine, ali
     job.refresh_from_db()
     assert (job.state, job.attempts, job.error) == ("done", 0, "")
     assert trading.open_orders(alice) == []
+
+
+def test_orders_in_a_halted_market_keep_the_job_waiting_until_they_can_go(engine, alice, boss):
+    engine.start()
+    buy(alice, "10000")
+    orders.place_sync(
+        user_id=alice, market="ETH-USDT", side="buy", type="limit", price="100", quantity="0.01", now=now()
+    )
+    markets.set_state_sync(symbol="BTC-USDT", state="halted", actor_id=boss, now=now())
+    start = now()
+    job_id = freezes.start(user_id=alice, reason="x", actor_id=boss, now=start)
+    freezes.advance_due(now=start)
+    job = Freeze.objects.get(id=job_id)
+    assert (job.state, job.error.partition(":")[0]) == ("frozen", "orders_remain")
+    assert [order.market for order in trading.open_orders(alice)] == ["BTC-USDT"]
+    markets.set_state_sync(symbol="BTC-USDT", state="cancel_only", actor_id=boss, now=now())
+    freezes.advance_due(now=start + timedelta(seconds=freezes.WAIT_FIRST_S))
+    job.refresh_from_db()
+    assert (job.state, trading.open_orders(alice)) == ("done", [])
 
 
 CRASHING = textwrap.dedent(
