@@ -17,6 +17,7 @@ DEPTH_MAX = 1000
 STORED_MAX = 1000  # levels a side in the engine's stored book: one so long goes on beyond what it shows
 KNOWN_MIN = 500  # with fewer known levels on such a side, the stored book is to be looked at again
 WAITING_MAX = 2000
+RECENT_MAX = 500  # differences kept beside a book that was cut off: a stored one is a moment older than ours
 SIDES = ("bids", "asks")
 
 
@@ -58,6 +59,10 @@ class _Side:
         return len(self._places) if self._cut is None else bisect_right(self._places, self._cut)
 
     @property
+    def cut(self) -> bool:
+        return self._cut is not None
+
+    @property
     def thin(self) -> bool:
         return self._cut is not None and self.known < KNOWN_MIN
 
@@ -74,6 +79,7 @@ class Book:
         self.time = ""
         self._sides = {"bids": _Side(-1), "asks": _Side(1)}
         self._waiting: deque[dict[str, Any]] = deque(maxlen=WAITING_MAX)
+        self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT_MAX)
 
     @property
     def ready(self) -> bool:
@@ -89,6 +95,7 @@ class Book:
         self.u = None
         self._sides = {"bids": _Side(-1), "asks": _Side(1)}
         self._waiting.clear()
+        self._recent.clear()
 
     def apply(self, diff: dict[str, Any]) -> Verdict:
         """Take a difference in. After GAP the book is lost and waits for a snapshot, this difference being kept."""
@@ -121,10 +128,15 @@ class Book:
         return True
 
     def deepen(self, snapshot: dict[str, Any]) -> bool:
-        """Take the levels beyond what is known from a stored book of this very sequence; False where it is of another."""
-        if self.u is None or snapshot["u"] != self.u:
+        """Take the levels beyond what is known from a stored book; False where it is too new, or too old for what is kept."""
+        if self.u is None or snapshot["u"] > self.u:
+            return False
+        later = [diff for diff in self._recent if diff["u"] > snapshot["u"]]
+        if (later[0]["U"] if later else self.u + 1) > snapshot["u"] + 1:
             return False
         self._sides = {"bids": _Side(-1, snapshot["bids"]), "asks": _Side(1, snapshot["asks"])}
+        for diff in later:
+            self._apply_to_sides(diff)
         return True
 
     def levels(self, depth: int = DEPTH_MAX) -> dict[str, list[list[str]]]:
@@ -132,10 +144,15 @@ class Book:
         return {name: self._sides[name].best(depth) for name in SIDES}
 
     def _change(self, diff: dict[str, Any]) -> None:
+        self._apply_to_sides(diff)
+        self.u, self.time = diff["u"], diff.get("time", "")
+        if self._sides["bids"].cut or self._sides["asks"].cut:
+            self._recent.append(diff)
+
+    def _apply_to_sides(self, diff: dict[str, Any]) -> None:
         for name, side in self._sides.items():
             for price, quantity in diff.get(name, ()):
                 side.change(price, quantity)
-        self.u, self.time = diff["u"], diff.get("time", "")
 
 
 def merged(diffs: Iterable[dict[str, Any]]) -> dict[str, Any]:
