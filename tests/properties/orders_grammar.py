@@ -89,6 +89,9 @@ class Grammar:
         shut = [id for id, market in state.markets.items() if market.state != MarketState.OPEN]
         if shut and self.chance(15):
             return commands.SetMarketState(self.source.pick(sorted(shut)), MarketState.OPEN, self.now)
+        waiting = [id for id, market in state.markets.items() if market.queue]
+        if waiting and self.chance(10):
+            return commands.SetMarketState(self.source.pick(waiting), self.source.pick(tuple(MarketState)), self.now)
         roll = self.source.number(1, 1_000)
         for upto, draw in (
             (380, self.limit), (490, self.at_market), (680, self.trigger), (750, self.oco), (860, self.amend),
@@ -270,6 +273,8 @@ class Grammar:
     def _stop(self, market: NaiveMarket, side: Side, kind: Kind) -> int:
         """Mostly on the side of the last price where the order waits."""
         up = (side == Side.BUY) == (kind in (Kind.STOP, Kind.STOP_LIMIT))
+        if not market.last and self.chance(70):
+            return self._near(self._middle(market))  # where nothing traded yet it may lie on either side of what comes
         distance = self.source.number(0 if self.chance(15) else 1, 6)
         return max(1, self._middle(market) + (distance if up else -distance))
 

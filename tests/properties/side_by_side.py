@@ -45,6 +45,7 @@ class SideBySide:
         self.since_settle: list[tuple[Command, list, int, str, list[bytes]]] = []  # and mark, hash, rows before it
         self.batch: list[tuple[Command, list]] = []
         self.batch_standings = dict(self.standings)
+        self.locked: set[int] = set()
         self.history: list[Command] = []  # the accepted ones
 
     def new_engine(self, **counters: int) -> Engine:
@@ -109,6 +110,7 @@ class SideBySide:
                 also = error.accounts
 
     def lock(self, accounts: Collection[int]) -> Mapping[int, Standing]:
+        self.locked = set(accounts)
         return {account: self.batch_standings[account] for account in accounts}
 
     def commit(self, commands: int) -> None:
@@ -139,6 +141,8 @@ class SideBySide:
         for (command, expected), events in zip(self.batch, matched.events, strict=False):
             assert_same(command, events, expected)
         self.batch = self.batch[len(matched.events) :]
+        moved = matched.funds.balance_deltas.keys() | matched.funds.held_deltas.keys()
+        assert moved <= self.locked, "money moved on accounts that nobody locked"
         for account in self.batch_standings:
             deltas = matched.funds.balance_deltas.get(account, 0), matched.funds.held_deltas.get(account, 0)
             balance, held, frozen = self.batch_standings[account]
@@ -153,6 +157,7 @@ class SideBySide:
         else:
             self.bare.settle()
             self.since_settle = []
+            assert all(order.phase for order in self.bare.orders.values()), "what is done and final is still remembered"
 
     def go_back_and_repeat(self, steps: int) -> None:
         """Undo the last commands of the bare engine, to the state of then, and do them once more."""

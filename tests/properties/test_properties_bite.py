@@ -73,6 +73,7 @@ MUTANTS = [
     ("only the last price is looked at", "triggers", "(prices[0], prices[-1])", "(prices[-1],)"),
     ("the lowest of the falling first", "triggers", "(-o.stop, o.rank)", "(o.stop, o.rank)"),
     ("the newest of a stop first", "triggers", "(o.stop, o.rank))\n", "(o.stop, -o.rank))\n"),
+    ("upward first from the first trade on", "triggers", "last != 0 and price > last", "price > last"),
     ("the last triggered runs first", "triggers", "market.queue.pop(0)", "market.queue.pop()"),
     ("a ratchet keeps the cap", "triggers", "order.cap = cap_around", "order.capped = cap_around"),
     ("a ratchet goes back", "triggers", "price <= order.extreme if", "False if"),
