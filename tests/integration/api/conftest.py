@@ -62,6 +62,7 @@ class Exchange:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.url = ""
         self.websocket_url = ""
+        self.environment: dict[str, str] = {}  # of the web processes started from now on
         self.log = Path(settings.STATE_DIR) / f"api-{os.getpid()}.log"
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -87,9 +88,10 @@ class Exchange:
         self.url, self.websocket_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/"
         process = self.start(
             sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning",
-            *(("--ws", "config.lines:LineProtocol") if line else ()),
+            *(("--ws", "config.lines:LineProtocol") if line else ()), environment=self.environment,
         )  # fmt: skip
         self.wait(lambda: requests.get(f"{self.url}/api/v1/time", timeout=2).ok, process)
+        self.web = process
         return process
 
     def start_engine(self) -> subprocess.Popen[bytes]:

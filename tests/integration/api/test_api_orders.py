@@ -271,7 +271,7 @@ def test_bad_orders_hold_nothing_and_name_the_field(ann: Customer, trading: Exch
         (limit("sell", "61000", huge), "amount_range", "quantity"),
         (limit("sell", "61000", "0.1", client_order_id="a b"), "client_order_id_invalid", "client_order_id"),
         (limit("sell", "61000", "0.1", client_order_id="x" * 37), "field_too_long", "client_order_id"),
-        (limit("sell", "61000", "0.1", market="btc-usdt"), "market_not_found", "market"),
+        ({**limit("sell", "61000", "0.1"), "market": "btc-usdt"}, "market_not_found", "market"),
         ({"orders": []}, "unknown_field", "orders"),
     ):  # fmt: skip
         answer = ann.post("orders", body)
