@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exchange.accounts.api import threads
+from exchange.assets.models import Rate
 from exchange.audit.models import Record
 from exchange.core.errors import DomainError
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
@@ -208,7 +209,6 @@ def test_staff_take_back_a_markets_and_a_customers_orders(money: Money) -> None:
 
 def test_a_tier_counts_from_the_fill_on_and_a_rebate_is_paid_by_the_house(money: Money) -> None:
     """Taker fee up, rebate towards zero, each in the asset received; what the house pays is an expense of its own."""
-    from exchange.assets.models import Rate
     from exchange.ledger import selectors as ledger
     from exchange.ledger.journal import Kind
 
@@ -270,3 +270,32 @@ def test_what_was_stored_is_told_though_every_reply_is_lost(
         "open", "cancelled", "insufficient_funds",
     ]  # fmt: skip
     assert orders.cancel_all_sync(user_id=ALICE, now=now()) == 3
+
+
+def test_what_is_asked_of_all_markets_reaches_every_shard(engine: Engine, settings: Any, money: Money) -> None:
+    settings.ENGINE_REPLY_TIMEOUT_S = 0.3
+    markets.open(
+        symbol="LTC-BTC", base_asset_id=2, quote_asset_id=1, base_decimals=8, quote_decimals=8, price_decimals=6,
+        quantity_decimals=2, shard=1, actor_id=STAFF, now=now(),
+    )  # fmt: skip
+    assert not selectors.market("LTC-BTC").opened, "no engine of its shard runs yet"
+    settings.ENGINE_REPLY_TIMEOUT_S = 10.0
+    engine.start("--shard", "1", wait=False)
+    catalogue.forget()
+    far = limit(ALICE, "sell", "10", "0.005", market="LTC-BTC")
+    near = limit(ALICE, "buy", "1", "10000")
+    assert (far.id % 1024, near.id % 1024) == (1, 0)
+    items = [{"op": "amend", "order_id": far.id, "quantity": "5"}, {"op": "cancel", "order_id": near.id}]
+    done = orders.batch_sync(user_id=ALICE, items=items, now=now())
+    assert [each.outcome.order.market for each in done if each.outcome] == ["LTC-BTC", "BTC-USDT"]
+    limit(ALICE, "buy", "1", "10000")
+    assert orders.cancel_all_sync(user_id=ALICE, now=now()) == 2
+    fees.add_tier(name="All", volume_from="0.01", maker_fee_ppm=1, taker_fee_ppm=1, actor_id=STAFF, now=now())
+    limit(ALICE, "sell", "1", "0.005", market="LTC-BTC")
+    limit(BOB, "buy", "1", "0.005", market="LTC-BTC")
+    Rate.objects.update_or_create(
+        asset_id=1, defaults={"price": "20000", "as_of": now(), "fetched_at": now(), "source": "test"}
+    )
+    assert fees.refresh(now=now()) == 4, "two customers, two shards"
+    assert set(AccountFee.objects.values_list("shard_id", "user_id")) == {(s, u) for s in (0, 1) for u in (ALICE, BOB)}
+    assert selectors.fees(BOB, now=now()).volume == "100"
