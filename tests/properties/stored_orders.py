@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from trading.engine.commands import Terms
 from trading.engine.matching import Engine
 from trading.engine.rules import Kind, MarketState, SelfTrade, Side, TimeInForce
 
+Edit = Callable[[list[bytes]], list[bytes]]
 NUMBERS = (
     "id", "rank", "market_id", "user_id", "price", "lots", "quote_units", "filled_lots", "filled_quote", "fee", "held",
     "base_account", "quote_account", "client_order_id", "created_at", "phase", "updated_at", "reason",
@@ -51,13 +53,16 @@ def loaded(row: bytes) -> Order:
     return order
 
 
-def reloaded(engine: Engine, new: Any, state: State) -> Engine:
-    """A new engine with every live order of the old one; rules, rates and countdowns are those that were last stated."""
+def reloaded(engine: Engine, new: Any, state: State, edit: Edit = list) -> Engine:
+    """A new engine with every live order of the old one; rules, rates and countdowns are those that were last stated.
+
+    `edit` may change the rows on their way.
+    """
     fresh = new(next_order=engine.next_order, next_trade=engine.next_trade)
     for id, market in state.markets.items():
         fresh.add_market(market.rules, MarketState(market.state), last_price=engine.books[id].last_price)
     rows = [stored(order) for order in sorted(engine.orders.values(), key=lambda order: order.rank) if order.phase]
-    for row in rows:
+    for row in edit(rows):
         fresh.load(loaded(row))
     for user, (maker, taker) in state.fees.items():
         fresh.load_fees(user, maker, taker)
