@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import timedelta
 
 import pytest
 
 from exchange.core.errors import DomainError
+from exchange.core.times import iso
 from exchange.ledger import reconciliation
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
 from trading import selectors
@@ -216,3 +218,21 @@ def test_staff_halt_and_open_a_market(trading: None) -> None:
     with pytest.raises(markets.MarketStateInvalid):
         markets.set_state_sync(symbol="BTC-USDT", state="closed", actor_id=1, now=now())
     assert orders.cancel_all_sync(user_id=BOB, now=now()) == 2
+
+
+def test_an_idle_engine_wakes_for_what_is_due(trading: None) -> None:
+    """Nobody sends anything: an order with an end goes at its time, and so does everything of a customer who fell silent."""
+    ending = orders.place_sync(
+        user_id=ALICE, market="BTC-USDT", side="sell", type="limit", quantity="0.1", price="20000", time_in_force="GTD",
+        expires_at=iso(now() + timedelta(seconds=1)), now=now(),
+    ).order  # fmt: skip
+    silent = place(BOB, "buy", "0.1", "10000").order
+    due = orders.countdown_sync(user_id=BOB, seconds=1, now=now())
+    assert ending.state == silent.state == "open" and due is not None
+    while {selectors.order(ALICE, order_id=ending.id).state, selectors.order(BOB, order_id=silent.id).state} & {"open"}:
+        assert now() < due + timedelta(seconds=10)
+        time.sleep(0.02)
+    gone = [selectors.order(ALICE, order_id=ending.id), selectors.order(BOB, order_id=silent.id)]
+    assert [(order.state, order.reason) for order in gone] == [("expired", "expired"), ("cancelled", "disconnect")]
+    assert all(order.updated_at >= order.created_at + timedelta(seconds=0.9) for order in gone)
+    assert reconciliation.run(now=now()).ok
