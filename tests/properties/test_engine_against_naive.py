@@ -13,13 +13,13 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.properties.orders_grammar import Drawn, Grammar
 from tests.properties.runs import begin, seeded_run, small_tables
 
 SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))
-SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else range(150 * SCALE)
+SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else range(200 * SCALE)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,7 +76,6 @@ class Beside(RuleBasedStateMachine):
         cut = data.draw(st.integers(0, len(self.pair.batch)))
         self.pair.end_batch(cut=cut, undone_first=undone_first, overlapped=overlapped)
 
-    @precondition(lambda self: self.pair.since_settle)
     @rule(steps=st.integers(1, 12))
     def go_back_and_repeat(self, steps: int) -> None:
         self.pair.go_back_and_repeat(steps)
@@ -95,7 +94,9 @@ class Beside(RuleBasedStateMachine):
                 self.pair.finish()
 
 
+# The suite looks at the same examples each time; the longer profile goes looking for new ones.
 Beside.TestCase.settings = settings(
-    max_examples=60 * SCALE, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+    max_examples=150 * SCALE, stateful_step_count=50, deadline=None, derandomize=SCALE == 1, database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 TestEngineBesideNaive = Beside.TestCase
