@@ -46,7 +46,11 @@ class Restorer:
     async def rows(self, market: str) -> None:
         """Trades, and the candles that somebody has asked for."""
         stream = self._hub.streams[market]
-        stream.restore_trades(await reading.off_loop(reading.trades, market))
+        losses = stream.losses
+        trades = await reading.off_loop(reading.trades, market)
+        if stream.losses != losses:
+            return  # more was lost meanwhile, and is being read
+        stream.restore_trades(trades)
         self._hub.start_over(f"trades:{market}")
         for interval in sorted(stream.intervals):
             await self._candles(stream, interval)
@@ -61,14 +65,20 @@ class Restorer:
         stream.settled()
 
     async def _candles(self, stream: Stream, interval: str) -> None:
-        stream.restore_candles(interval, await reading.off_loop(reading.candles, stream.market, interval))
-        self._hub.start_over(f"candles:{stream.market}:{interval}")
+        losses = stream.losses
+        rows = await reading.off_loop(reading.candles, stream.market, interval)
+        if stream.losses == losses:
+            stream.restore_candles(interval, rows)
+            self._hub.start_over(f"candles:{stream.market}:{interval}")
 
     async def book(self, market: str) -> None:
         """Until the stored book reaches the differences that wait."""
         stream, pause = self._hub.streams[market], 0.02
         while not stream.book.ready:
+            losses = stream.losses
             stored = await self.stored_book(market)
+            if stream.losses != losses:
+                return  # more was lost meanwhile, and is being read
             if stored is not None and not stream.book.ready and stream.restore_book(stored):
                 self._hub.start_over_book(market)
                 self._hub.spawn(self._confirm(market))

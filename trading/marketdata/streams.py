@@ -28,6 +28,7 @@ class Stream:
         self.book = Book()
         self.intervals: set[str] = set()  # those that somebody has asked for: the others are not kept
         self.heard = 0  # messages so far, repeats too
+        self.losses = 0  # what was read before the last one is no state to start from
         self._trades: deque[dict[str, Any]] | None = None
         self._series: dict[str, Series] = {}
         self._waiting: deque[dict[str, Any]] = deque(maxlen=WAITING_MAX)
@@ -39,6 +40,7 @@ class Stream:
         self._lose_rows()
 
     def _lose_rows(self) -> None:
+        self.losses += 1
         self._trades = None
         self._series.clear()
         self._waiting.clear()
