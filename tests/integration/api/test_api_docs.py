@@ -123,7 +123,7 @@ def test_an_example_of_the_websocket(trading: Exchange, ann: Customer, text: str
 
 def test_there_are_examples_of_everything() -> None:
     assert len(EXAMPLES) >= 12
-    assert len(CONVERSATIONS) == 2
+    assert len(CONVERSATIONS) == 3
 
 
 # Errors of set-up, staff and rooms beneath, which no request of a client's can cause.
@@ -150,6 +150,7 @@ def test_every_code_that_a_client_can_meet_is_explained() -> None:
     codes = {kind.code for kind in kinds(DomainError) if kind.__module__.startswith(ROOMS)}
     for module in (trading.services.orders, trading.services.form, trading.services.refusals, trading.api.forms):
         codes |= set(re.findall(r'code="([a-z_]+)"', inspect.getsource(module)))
+    codes |= set(re.findall(r'^    "([a-z_]+)": \(', inspect.getsource(trading.services.refusals), re.MULTILINE))
     codes |= {"field_required", "field_too_long", "choice_invalid", "withdrawals_stopped"}
     assert len(codes) > 60
     assert codes - INWARD - table == set()
