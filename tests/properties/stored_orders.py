@@ -38,6 +38,10 @@ def stored_rows(engine: Engine) -> list[bytes]:
     return [stored(order) for _, order in sorted(engine.orders.items()) if order.phase]
 
 
+def id_of(row: bytes) -> int:
+    return int(orjson.loads(row)["id"])
+
+
 def loaded(row: bytes) -> Order:
     """The order in the row, as loading.py makes it."""
     given = orjson.loads(row)
