@@ -16,6 +16,7 @@ from tests.properties.naive.state import ARMED, RESTING, WAITING, NaiveOrder, St
 from tests.properties.stored_orders import id_of, reloaded, stored_rows
 from trading.engine import batching
 from trading.engine.book import Order
+from trading.engine.check import violations
 from trading.engine.commands import Command
 from trading.engine.events import Refused
 from trading.engine.funds import Funds, Standing
@@ -98,6 +99,7 @@ class SideBySide:
             self.commit(cut)
         self.commit(len(self.batch))
         assert self.batched.state_hash() == self.bare.state_hash(), "it depends on the batches"
+        assert violations(self.batched) == []
 
     def match(self, commands: list[Command]) -> batching.Matched:
         """As the engine's process does it: again, with more accounts, where they were not enough."""
@@ -168,6 +170,7 @@ class SideBySide:
         self.bare.undo(again[0][2])
         assert self.bare.state_hash() == again[0][3], "undo does not lead back"
         assert stored_rows(self.bare) == again[0][4], "undo changes what would be stored"
+        assert violations(self.bare) == []
         for command, expected, mark, before, _ in again:
             assert self.bare.mark() == mark
             assert self.bare.state_hash() == before
@@ -183,6 +186,7 @@ class SideBySide:
         self.settle(0)
         fresh = reloaded(self.bare, self.new_engine, self.naive.state)
         assert fresh.state_hash() == self.bare.state_hash(), "a restart loads another state"
+        assert violations(fresh) == []
         self.bare = fresh
 
     def finish(self) -> None:

@@ -77,13 +77,13 @@ def is_a_command(make: Any) -> bool:
     return True
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(orders())
 def test_an_order_is_refused_by_name_or_one_that_the_decoder_takes(order: dict[str, Any]) -> None:
     is_a_command(lambda: form.place(VIEW, user_id=5, **order))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries(
     dict.fromkeys(("quantity", "price", "stop_price"), steps | amounts) | {"side": words(["buy", "sell"])},
     optional={name: optional[name] for name in ("time_in_force", "expires_at", "self_trade", "slippage", "client_order_id")}
@@ -93,7 +93,7 @@ def test_a_pair_is_refused_by_name_or_one_that_the_decoder_takes(pair: dict[str,
     is_a_command(lambda: form.place_oco(VIEW, user_id=5, **pair))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({name: st.none() | steps | amounts for name in ("quantity", "price", "stop_price")}))
 def test_an_amend_is_refused_by_name_or_one_that_the_decoder_takes(changes: dict[str, Any]) -> None:
     is_a_command(lambda: form.amend(VIEW, user_id=5, order_id=1029, client_order_id=None, **changes))
