@@ -95,7 +95,8 @@ class MarketAdmin(Decided):
         return desk.OpenForm if obj is None else desk.RulesForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": list(self.get_form(request, obj).base_fields)})]
+        form = self.get_form(request, obj)
+        return [(None, {"fields": list(dict.fromkeys([*(form.field_order or ()), *form.base_fields]))})]
 
     def decide(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         figures, now = form.figures(), timezone.now()

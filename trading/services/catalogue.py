@@ -71,6 +71,11 @@ def shards() -> list[int]:
     return sorted({view.shard for view in _markets.values()})
 
 
+def cached_shards() -> list[int]:
+    """The same, as of the last reading; empty where that is too old."""
+    return sorted({view.shard for view in _markets.values()}) if time.monotonic() - _read_at <= FRESH_S else []
+
+
 def has_shard(shard: int) -> bool:
     """Whether a market of it was seen, by what this process has read."""
     return any(view.shard == shard for view in _markets.values())

@@ -87,14 +87,15 @@ def least_share_ppm(
 ) -> int:
     """What the house keeps at worst, whoever meets whom in whatever market and tier, once these rates hold as well.
 
-    `but_tier` or `but_market` is whose rates they are to be. Inside a transaction: two who change rates wait for each other.
+    `but_tier` or `but_market` is whose rates they are to be. What engines know of customers counts until they know otherwise.
+    Inside a transaction: two who change rates wait for each other.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('trading_rates'))")
     lowest = {"maker": Min("maker_fee_ppm"), "taker": Min("taker_fee_ppm")}
     found = [
         FeeTier.objects.exclude(pk=but_tier).aggregate(**lowest), Market.objects.exclude(pk=but_market).aggregate(**lowest),
-        {"maker": maker_fee_ppm, "taker": taker_fee_ppm},
+        AccountFee.objects.aggregate(**lowest), {"maker": maker_fee_ppm, "taker": taker_fee_ppm},
     ]  # fmt: skip
     maker, taker = (min(each[side] for each in found if each[side] is not None) for side in ("maker", "taker"))
     return int(maker + taker)
@@ -117,7 +118,8 @@ def _set(tier: FeeTier, *, volume_from: str, maker_fee_ppm: int, taker_fee_ppm: 
         raise FeeTierInvalid("Another tier begins at this volume.", param="volume_from")
     if least_share_ppm(maker_fee_ppm=maker_fee_ppm, taker_fee_ppm=taker_fee_ppm, but_tier=tier.pk) < 0:
         raise FeeTierInvalid(
-            "A maker's rebate could be more than a taker of another tier or market pays.", param="maker_fee_ppm"
+            "A maker's rebate could be more than a taker of another tier or market pays, as the engines know them now.",
+            param="maker_fee_ppm",
         )
     tier.volume_from, tier.maker_fee_ppm, tier.taker_fee_ppm = units, maker_fee_ppm, taker_fee_ppm
 

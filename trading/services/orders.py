@@ -177,7 +177,7 @@ def _cancelling_all(user_id: int, market: str | None, side: str | None, reason: 
         view = yield from single.market_of_symbol(market)
         shards, market_id = [view.shard], view.id
     else:
-        shards, market_id = (yield work(catalogue.shards)), 0
+        shards, market_id = (yield from _every_shard()), 0
     encode = partial(wire.encode_cancel_all, user_id=user_id, market_id=market_id, side=of_side, reason=reason)
     replies = yield AskMany([(shard, encode) for shard in shards])
     cancelled = 0
@@ -247,10 +247,15 @@ def _countdown(user_id: int, now: datetime, seconds: int) -> Steps[datetime | No
     until = now + timedelta(seconds=seconds) if seconds else None
     micro = presentation.microseconds(until) if until is not None else 0
     encode = partial(wire.encode_countdown, user_id=user_id, until=micro)
-    shards = yield work(catalogue.shards)
+    shards = yield from _every_shard()
     for reply in (yield AskMany([(shard, encode) for shard in shards])):
         _accepted(reply)
     return until
+
+
+def _every_shard() -> Steps[list[int]]:
+    shards: list[int] = catalogue.cached_shards() or (yield work(catalogue.shards))
+    return shards
 
 
 def _accepted(reply: dict[str, Any] | DomainError) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from trading.services.steps import Ask, Steps, work
 
 @dataclass(frozen=True, slots=True)
 class OrderOutcome:
-    """The order after the command. `duplicate`: it was done before, and this is its first result, as it now stands."""
+    """The order as it stood when the command was stored, together with whatever else its batch did to it. `duplicate`: the
+    command was done before, and this is the order of its first result, as it now stands."""
 
     order: OrderView
     duplicate: bool

@@ -224,6 +224,19 @@ def test_a_market_does_not_undercut_a_tiers_rebate() -> None:
         )  # fmt: skip
 
 
+def test_what_engines_still_believe_counts_until_they_know_better(owner_connection: Any) -> None:
+    tier_id = tier("Gold", "25000", -100, 1000)
+    owner_connection.cursor().execute(
+        "INSERT INTO trading_account_fee (id, shard_id, user_id, maker_fee_ppm, taker_fee_ppm) VALUES (1, 0, %s, -100, 1000)",
+        (ALICE,),
+    )
+    fees.remove_tier(tier_id=tier_id, actor_id=STAFF, now=now())
+    with pytest.raises(fees.FeeTierInvalid):
+        tier("Silver", "10000", 0, 50)
+    owner_connection.cursor().execute("UPDATE trading_account_fee SET maker_fee_ppm = 999999, taker_fee_ppm = 999999")
+    tier("Silver", "10000", 0, 50)
+
+
 def test_every_change_of_a_tier_is_on_record() -> None:
     tier_id = tier("Silver", "10000", 500, 1500)
     fees.edit_tier(
