@@ -92,8 +92,9 @@ def test_a_log_out_ends_the_token(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "orders"), ("DELETE", "orders/1"), ("POST", "withdrawals"), ("POST", "deposit-addresses")],
-)
+    [("POST", "orders"), ("DELETE", "orders/1"), ("DELETE", "orders"), ("PATCH", "orders/1"), ("POST", "orders/oco"),
+     ("POST", "orders/batch"), ("POST", "orders/cancel-after"), ("POST", "withdrawals"), ("POST", "deposit-addresses")],
+)  # fmt: skip
 def test_a_cookie_alone_changes_nothing(exchange: Exchange, ann: Customer, method: str, path: str) -> None:
     session = browser(exchange, ann.email)
     answer = session.request(
@@ -242,6 +243,18 @@ def test_every_described_address_answers(exchange: Exchange, ann: Customer) -> N
         answer = ann.call(method.upper(), filled, json={} if method == "post" else None)
         code = answer.json().get("error", {}).get("code")
         assert code not in ("not_found", "method_not_allowed", "internal"), (method, path, answer.text)
+
+
+def test_the_document_is_made_without_a_warning() -> None:
+    from drf_spectacular.drainage import GENERATOR_STATS
+
+    from exchange.site.api import views
+
+    views.document.cache_clear()
+    GENERATOR_STATS.reset()
+    with GENERATOR_STATS.silence():
+        views.document()
+    assert not GENERATOR_STATS
 
 
 def test_every_operation_describes_the_error_shape(exchange: Exchange) -> None:

@@ -281,6 +281,28 @@ def test_bad_orders_hold_nothing_and_name_the_field(ann: Customer, trading: Exch
     assert trading.books() == before
 
 
+def examples(trading: Exchange) -> Iterator[tuple[str, str, Any]]:
+    document = requests.get(f"{trading.url}/api/v1/openapi.json", timeout=20).json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            for example in body.get("examples", {}).values():
+                yield method.upper(), path.removeprefix("/api/v1/"), example["value"]
+
+
+def test_every_example_of_the_document_is_taken(ann: Customer, trading: Exchange) -> None:
+    known = ann.post("orders", limit("sell", "61000", "0.1", client_order_id="spring-0")).json()
+    taken = [
+        (path, ann.call(method, path.replace("{order_id}", str(known["id"])), json=body))
+        for method, path, body in examples(trading)
+    ]
+    assert len(taken) >= 16
+    for path, answer in taken:
+        assert answer.status_code in (200, 201), (path, answer.text)
+        for outcome in answer.json().get("data", []) if path == "orders/batch" else ():
+            assert "order" in outcome, outcome
+
+
 def touch(which: dict[str, Any]) -> list[tuple[str, str, Any]]:
     """Every way in which somebody might reach an order by its name."""
     by_id, own = f"orders/{which['id']}", f"orders/by-client-id/{which['client_order_id']}"
