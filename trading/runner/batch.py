@@ -29,7 +29,6 @@ from trading.engine.commands import Amend, Cancel, Command, OpenMarket, Place, P
 from trading.engine.events import Traded
 from trading.engine.funds import Standing
 from trading.engine.matching import SHARDS_MAX, Engine
-from trading.engine.state import OTHER_LEG
 from trading.runner import faults, record, store, terms
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
@@ -284,14 +283,11 @@ class Batcher:
         orders = {id: engine.orders[id // SHARDS_MAX] for id in outcome.orders_touched}
         send(store.copy, cursor, store.COMMANDS, store.command_lines(outcome.command_rows(), seq=seq, at=at))
         accepted, changed, remade = list[Order](), list[Order](), list[Order]()
-        # The limit of a pair whose stop is gone goes on alone, and its row must no longer name the other.
-        alone = {order.partner for order in orders.values() if order.partner and order.reason == OTHER_LEG}
         for id, order in orders.items():
             if id in outcome.orders_new:
                 accepted.append(order)
             else:
-                plain = terms.plain(order) and id not in outcome.orders_remade and id not in alone
-                (changed if plain else remade).append(order)
+                (changed if terms.plain(order) and id not in outcome.orders_remade else remade).append(order)
         send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, at=at))
         send(store.write_changes, cursor, store.changed_orders(changed, at=at))
         send(store.copy, cursor, store.TRADES, store.trade_lines(outcome.trades, at=at))

@@ -56,7 +56,9 @@ class Day(Grammar):
         return SimpleNamespace(
             shard=0,
             markets={
-                id: SimpleNamespace(state=book.state, last=book.last_price, rules=book.market)
+                id: SimpleNamespace(
+                    state=book.state, last=book.last_price, rules=book.market, queue=[order.id for order in book.waiting]
+                )
                 for id, book in books.items()
             },
             orders={
@@ -90,10 +92,16 @@ def send(desk: Desk, command: commands.Command) -> None:
 
 
 ENCODE = {
-    commands.Amend: "encode_amend", commands.Cancel: "encode_cancel", commands.CancelAll: "encode_cancel_all",
-    commands.Countdown: "encode_countdown", commands.SetFees: "encode_fees", commands.SetMarket: "encode_market",
-    commands.SetMarketState: "encode_market_state", commands.Tick: "encode_tick",
-}  # fmt: skip
+    commands.Amend: "encode_amend",
+    commands.Cancel: "encode_cancel",
+    commands.CancelAll: "encode_cancel_all",
+    commands.Countdown: "encode_countdown",
+    commands.OpenMarket: "encode_market_open",
+    commands.SetFees: "encode_fees",
+    commands.SetMarket: "encode_market",
+    commands.SetMarketState: "encode_market_state",
+    commands.Tick: "encode_tick",
+}
 
 
 class Told:
@@ -129,7 +137,10 @@ class Told:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_random_day(seed: int, desk: Desk, money: Money) -> None:
+def test_a_random_day(seed: int, desk: Desk, money: Money, settings: Any) -> None:
+    """On odd days batches are small and overlap."""
+    settings.ENGINE_BATCH_MAX = 4 if seed % 2 else 1_000
+    desk.restart()
     for user in USERS:
         money.fund(user, BTC="1", ETH="100", USDT="0.1")  # enough for a while, and then not any more
     day, told = Day(seed, desk), Told()
@@ -143,6 +154,7 @@ def test_a_random_day(seed: int, desk: Desk, money: Money) -> None:
             desk.valkey.xinfo_stream(wire.stream(0))["last-generated-id"].decode() != desk.reign._progress.position.id
         ):
             desk.reign.step()
+        desk.reign.quiet()
         told.listen()
         if number % KILL_EACH == KILL_EACH - 1:
             desk.check()
