@@ -37,7 +37,7 @@ BREAKS: dict[str, Any] = {
     "watched as a trailing stop": lambda d: d.book.trailing.clear(),
     "both open and done": lambda d: setattr(d.order(1), "reason", "filled"),
     "or standing, but not both": lambda d: setattr(d.order(1), "phase", DONE),
-    "or an account's, but not both": lambda d: d.order(1).account.orders.clear(),
+    "or an account's, but not both": lambda d: setattr(d.order(1).account, "last", None),
     "names for their orders": lambda d: d.order(1).account.named.clear(),
     "holds 5, and can cost": lambda d: setattr(d.order(1), "held", 5),
     "open with nothing open": lambda d: setattr(d.order(1), "filled_lots", 5),

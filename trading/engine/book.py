@@ -47,20 +47,58 @@ class Rates:
 
 @final
 class Account:
-    """A customer to the shard: the live orders by number, and by the customer's own ids for them; a tier, if any."""
+    """A customer to the shard: the live orders, in a chain of their own and by the customer's ids for them; a tier, if any."""
 
-    __slots__ = ("named", "orders", "rates")
+    __slots__ = ("count", "last", "named", "rates")
 
     def __init__(self) -> None:
-        self.orders: dict[int, Order] = {}
+        self.count = 0
+        self.last: Order | None = None
         self.named: dict[str, Order] = {}
         self.rates: Rates | None = None
 
+    def add(self, order: Order) -> None:
+        """The order lives."""
+        order.older, order.newer = self.last, None
+        if self.last is not None:
+            self.last.newer = order
+        self.last = order
+        self.count += 1
+        if order.client_order_id is not None:
+            self.named[order.client_order_id] = order
+
+    def remove(self, order: Order) -> None:
+        """The order lives no more."""
+        older, newer = order.older, order.newer
+        if older is not None:
+            older.newer = newer
+        if newer is not None:
+            newer.older = older
+        else:
+            self.last = older
+        self.count -= 1
+        if order.client_order_id is not None:
+            del self.named[order.client_order_id]
+
+    def orders(self) -> list[Order]:
+        """The live orders, by id: in the chain they stand as they came to their places, or back to them."""
+        found: list[Order] = []
+        order = self.last
+        while order is not None:
+            found.append(order)
+            order = order.older
+        found.sort(key=_id)
+        return found
+
     def would_have_too_many(self, market_id: int, more: int, most: int) -> bool:
         """Whether `more` orders in the market would make more than `most`. Counted only where it may be close."""
-        if len(self.orders) + more <= most:
+        if self.count + more <= most:
             return False
-        return sum([order.market_id == market_id for order in self.orders.values()]) + more > most
+        return sum([order.market_id == market_id for order in self.orders()]) + more > most
+
+
+def _id(order: Order) -> int:
+    return order.id
 
 
 @final
@@ -74,9 +112,9 @@ class Order:
 
     __slots__ = (
         "account", "base_account", "cap", "client_order_id", "created_at", "extreme", "fee", "filled_lots", "filled_quote",
-        "following", "held", "id", "kind", "level", "lots", "market_id", "partner", "pay_account", "phase", "preceding",
-        "price", "quote_account", "quote_units", "rank", "reason", "shown", "side", "stop_price", "terms", "time_in_force",
-        "updated_at", "user_id",
+        "following", "held", "id", "kind", "level", "lots", "market_id", "newer", "older", "partner", "pay_account",
+        "phase", "preceding", "price", "quote_account", "quote_units", "rank", "reason", "shown", "side", "stop_price",
+        "terms", "time_in_force", "updated_at", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +154,8 @@ class Order:
         self.level = NOWHERE
         self.preceding: Order | None = None
         self.following: Order | None = None
+        self.older: Order | None = None
+        self.newer: Order | None = None
 
     @property
     def live(self) -> bool:
@@ -145,12 +185,13 @@ class Order:
 
 @final
 class Level:
-    """All orders at one price of one ladder, in rank. `lots` is what they show."""
+    """All orders at one price of one ladder, in rank. `lots` is what they show; the lower the `key`, the better the price."""
 
-    __slots__ = ("head", "lots", "price", "tail")
+    __slots__ = ("head", "key", "lots", "price", "tail")
 
-    def __init__(self, price: int) -> None:
+    def __init__(self, price: int, key: int) -> None:
         self.price = price
+        self.key = key
         self.lots = 0
         self.head: Order | None = None
         self.tail: Order | None = None
@@ -158,7 +199,7 @@ class Level:
 
 # What an order has that stands nowhere yet: so that no one has to ask whether it does.
 NOBODY: Final = Account()
-NOWHERE: Final = Level(0)
+NOWHERE: Final = Level(0, 0)
 
 
 @final
@@ -206,8 +247,8 @@ class Ladder:
     def _level(self, price: int) -> Level:
         level = self.levels.get(price)
         if level is None:
-            level = self.levels[price] = Level(price)
-            heappush(self._heap, self.sign * price)
+            level = self.levels[price] = Level(price, self.sign * price)
+            heappush(self._heap, level.key)
         return level
 
     def _link(self, level: Level, before: Order | None, order: Order, after: Order | None) -> None:
@@ -223,7 +264,7 @@ class Ladder:
             after.preceding = order
         level.lots += order.shown
         top = self._top
-        if top is not None and self.sign * level.price < self.sign * top.price:
+        if top is not None and level.key < top.key:
             self._top = level
 
     def remove(self, order: Order) -> None:

@@ -101,9 +101,9 @@ def _indexes(state: State, standing: dict[int, Order]) -> Iterator[str]:
     for number, order in state.orders.items():
         if number != order.id // SHARDS_MAX or (order.phase != DONE) != (order.reason == ""):
             yield f"order {order.id} is both open and done, or has another's number"
-    of_accounts = {order.id for account in state.accounts.values() for order in account.orders.values()}
-    if of_accounts != live:
-        yield f"live, or an account's, but not both: {sorted(of_accounts ^ live)}"
+    of_accounts = [order.id for account in state.accounts.values() for order in account.orders()]
+    if sorted(of_accounts) != sorted(live) or len(live) != sum(account.count for account in state.accounts.values()):
+        yield f"live, or an account's, but not both: {sorted(live.symmetric_difference(of_accounts))}"
     named = {order.id for account in state.accounts.values() for order in account.named.values()}
     if named != {order.id for order in standing.values() if order.client_order_id is not None}:
         yield "the customers' names for their orders are not those of the live ones"

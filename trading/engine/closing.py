@@ -7,7 +7,7 @@ again when the market is no longer halted.
 from __future__ import annotations
 
 from trading.engine import timers
-from trading.engine.book import Book, Order
+from trading.engine.book import Book
 from trading.engine.checks import MARKET_CLOSED, MARKET_NOT_FOUND
 from trading.engine.commands import Cancel, CancelAll, Countdown, Tick
 from trading.engine.events import CountdownSet, Event, Refused, Ticked
@@ -42,7 +42,7 @@ def cancel_all(state: State, command: CancelAll) -> list[Event]:
 
 def close_all(state: State, user_id: int, market_id: int, side: int, reason: str, events: list[Event]) -> None:
     """Close the customer's orders of one market or all (0), of one side or both (0), the oldest first."""
-    for order in sorted(state.account(user_id).orders.values(), key=_id):
+    for order in state.account(user_id).orders():
         book = state.books[order.market_id]
         asked = (market_id == 0 or order.market_id == market_id) and (side == 0 or order.side == side)
         if asked and book.state is not HALTED and order.live:  # its partner may have taken it along
@@ -98,10 +98,6 @@ def go_off(state: State, at: int, closes: int, events: list[Event]) -> None:
         close_all(state, user_id, 0, 0, DISCONNECT, events)
         closes += len(events) - before
         done.add(user_id)
-        if not state.account(user_id).orders:
+        if not state.account(user_id).count:
             change_countdown(state, user_id, 0)
             events.append(CountdownSet(user_id, 0))
-
-
-def _id(order: Order) -> int:
-    return order.id

@@ -13,4 +13,4 @@ from trading.engine.rules import PPM
 
 def fee(received: int, *, ppm: int) -> int:
     """The fee in base units on `received` base units, rounded up (a rebate: towards zero)."""
-    return -(-received * ppm // PPM)
+    return -(-(received * ppm) // PPM)

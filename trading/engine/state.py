@@ -155,7 +155,7 @@ class State:
 
     def _forget_idle_accounts(self) -> None:
         """Only with an empty log: an undone change may give an account its orders back."""
-        self.accounts = {id: a for id, a in self.accounts.items() if a.orders or a.rates is not None}
+        self.accounts = {id: a for id, a in self.accounts.items() if a.count or a.rates is not None}
         self.accounts_max = max(STALE_MAX, 2 * len(self.accounts))
 
     # --- Moves ------------------------------------------------------------------------------------------------------
@@ -245,10 +245,7 @@ class State:
     def register(self, book: Book, order: Order, phase: int) -> None:
         """Note in every index that the order stands somewhere."""
         order.phase = phase
-        account = order.account
-        account.orders[order.id // SHARDS_MAX] = order
-        if order.client_order_id is not None:
-            account.named[order.client_order_id] = order
+        order.account.add(order)
         if order.time_in_force is GTD:
             heappush(book.expiries, (order.terms.expires_at, order.id))
         if phase == ARMED and order.kind is TRAILING_STOP:
@@ -266,10 +263,7 @@ class State:
         elif order.phase == WAITING:
             book.waiting.remove(order)
         order.phase = DONE
-        account = order.account
-        del account.orders[order.id // SHARDS_MAX]
-        if order.client_order_id is not None:
-            del account.named[order.client_order_id]
+        order.account.remove(order)
 
     def trail(self, book: Book, order: Order) -> None:
         """Watch the market for a trailing stop."""

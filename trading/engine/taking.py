@@ -57,8 +57,8 @@ def fill(
         taker_ppm = min(taker_ppm, rates.taker_ppm)
     buyer, seller = (taker, maker) if buying else (maker, taker)
     # Inline, because it runs for every fill: fees.fee is the same rule, and tests hold the two together.
-    buyer_fee = -(-base * (taker_ppm if buying else maker_ppm) // PPM)
-    seller_fee = -(-quote * (maker_ppm if buying else taker_ppm) // PPM)
+    buyer_fee = -(-(base * (taker_ppm if buying else maker_ppm)) // PPM)
+    seller_fee = -(-(quote * (maker_ppm if buying else taker_ppm)) // PPM)
     trade = Traded(
         state.next_trade * SHARDS_MAX + state.shard, market.id, price, lots, base, quote, taker.side, maker.id, taker.id,
         maker.user_id, taker.user_id, buyer_fee, seller_fee, buyer.base_account, buyer.quote_account,

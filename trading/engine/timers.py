@@ -60,7 +60,7 @@ class Countdowns:
 
 def only_in_halted_markets(books: dict[int, Book], account: Account) -> bool:
     """Whether the customer has orders, and every one where nothing can be taken back."""
-    return bool(account.orders) and all(books[o.market_id].state is HALTED for o in account.orders.values())
+    return account.count > 0 and all(books[order.market_id].state is HALTED for order in account.orders())
 
 
 def first_to_expire(state: State, book: Book) -> Order | None:

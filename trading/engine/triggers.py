@@ -20,7 +20,7 @@ def cap_of(side: Side, price: int, ppm: int) -> int:
     """The worst price of an order that starts from `price` and may go so many millionths further."""
     if side is BUY:
         return price * (PPM + ppm) // PPM
-    return max(1, -(-price * (PPM - ppm) // PPM))
+    return max(1, -(-(price * (PPM - ppm)) // PPM))
 
 
 def trailing_stop(side: Side, extreme: int, terms: Terms) -> int:
@@ -64,7 +64,7 @@ def queue(state: State, book: Book, ladder: Ladder, price: int) -> None:
     """Everyone on this ladder whose trigger is met waits for a turn, by stop price, then by rank."""
     while True:
         level = ladder.best()
-        if level is None or level.price * ladder.sign > price * ladder.sign:
+        if level is None or level.key > price * ladder.sign:
             return
         order = level.head
         assert order is not None, "best() gives levels with orders only"
