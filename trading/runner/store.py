@@ -6,7 +6,7 @@ What must never happen here: a row written outside the engine's transaction, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -237,27 +237,31 @@ def write_markets(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
             raise Doubt(f"there is no market {row[-1]}")
 
 
-def write_fees(cursor: Any, fees: Iterable[FeesSet], *, shard: int) -> None:
+def write_fees(cursor: Any, fees: Collection[FeesSet], *, shard: int) -> None:
     """Customers' own fees."""
-    for each in fees:
-        cursor.execute(
-            "INSERT INTO trading_account_fee (id, shard_id, user_id, maker_fee_ppm, taker_fee_ppm) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (id) DO UPDATE SET maker_fee_ppm = excluded.maker_fee_ppm, taker_fee_ppm = excluded.taker_fee_ppm",
-            (each.user_id * SHARDS_MAX + shard, shard, each.user_id, each.maker_fee_ppm, each.taker_fee_ppm),
-        )
+    cursor.execute(
+        "INSERT INTO trading_account_fee (id, shard_id, user_id, maker_fee_ppm, taker_fee_ppm) "
+        "SELECT user_id * %s + %s, %s, user_id, maker, taker "
+        "FROM unnest(%s::bigint[], %s::integer[], %s::integer[]) AS n (user_id, maker, taker) "
+        "ON CONFLICT (id) DO UPDATE SET maker_fee_ppm = excluded.maker_fee_ppm, taker_fee_ppm = excluded.taker_fee_ppm",
+        (
+            SHARDS_MAX, shard, shard, _array(each.user_id for each in fees), _array(each.maker_fee_ppm for each in fees),
+            _array(each.taker_fee_ppm for each in fees),
+        ),
+    )  # fmt: skip
 
 
 def write_countdowns(cursor: Any, countdowns: Mapping[int, int], *, shard: int) -> None:
     """By customer, when the switch goes off; 0: there is none any more."""
-    for user_id, until in countdowns.items():
-        if until:
-            cursor.execute(
-                "INSERT INTO trading_countdown (id, shard_id, user_id, until_us) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us",
-                (user_id * SHARDS_MAX + shard, shard, user_id, until),
-            )
-        else:
-            cursor.execute("DELETE FROM trading_countdown WHERE id = %s", (user_id * SHARDS_MAX + shard,))
+    if set_ := {user_id: until for user_id, until in countdowns.items() if until}:
+        cursor.execute(
+            "INSERT INTO trading_countdown (id, shard_id, user_id, until_us) SELECT user_id * %s + %s, %s, user_id, until_us "
+            "FROM unnest(%s::bigint[], %s::bigint[]) AS n (user_id, until_us) "
+            "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us",
+            (SHARDS_MAX, shard, shard, _array(set_), _array(set_.values())),
+        )
+    if gone := [user_id * SHARDS_MAX + shard for user_id, until in countdowns.items() if not until]:
+        cursor.execute("DELETE FROM trading_countdown WHERE id = ANY(%s::bigint[])", (_array(gone),))
 
 
 def finish(
