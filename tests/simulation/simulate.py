@@ -16,6 +16,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 
+from config import embedded
 from tests.simulation.rig import house
 
 STEPS = 40
@@ -32,8 +33,7 @@ def worker(number: int, seeds: Sequence[int]) -> None:
     from tests.simulation.rig import seeded
     from tests.simulation.rig.wiping import Wiping
 
-    seeded.quieten()
-    seeded.small_releases()
+    seeded.settle_threads()
     client, wiping = redis.Redis.from_url(settings.REDIS_URL), Wiping()
     for seed in seeds:
         started = time.perf_counter()
@@ -156,9 +156,10 @@ def run_workers(options: argparse.Namespace, seeds: Sequence[int]) -> list[dict]
     again += ["--seed", str(seeds[0])] if len(seeds) == 1 else ["--seeds", str(len(seeds)), "--first", str(seeds[0])]
     numbers = [seeds[0] % workers] if len(seeds) == 1 else range(workers)
     house.prepare("simulate", durable=False)  # the template, once, before they all want it
+    noise = (embedded.state_folder() / "simulate.log").open("w")  # psycopg2 prints what a COPY died of by itself
     processes = [
-        subprocess.Popen([*again, "--worker", str(number)], cwd=house.ROOT, stdout=subprocess.PIPE, text=True)
-        for number in numbers
+        subprocess.Popen([*again, "--worker", str(n)], cwd=house.ROOT, stdout=subprocess.PIPE, stderr=noise, text=True)
+        for n in numbers
     ]
     results: list[dict] = []
     lines = _merged(processes)

@@ -21,30 +21,28 @@ import orjson
 import psycopg2
 import redis
 
+from exchange.ledger.services import freezes
 from tests.properties.orders_grammar import USERS, Grammar, Seeded
+from tests.simulation.rig import house
 from tests.simulation.rig.encoding import encode
 from tests.simulation.rig.mirror import Mirror
 from trading import wire
 from trading.models import Market
-from trading.runner import faults, leadership, release, store
+from trading.runner import faults, intake, leadership, release, store
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.process import Reigning
 from trading.runner.shard import ShardProcess
 
 PROCESS, STAFF = "simulated", 99
 REST_S = 20.0
-CRASH, TERMINATE, EMPTY, USURP, LOST_BEFORE, LOST_AFTER = (
-    "crash",
-    "terminate",
-    "empty",
-    "usurp",
-    "lost_before",
-    "lost_after",
-)
+IDLE_MS = 5
+CRASH, TERMINATE, EMPTY, USURP, OVERTAKE = "crash", "terminate", "empty", "usurp", "overtake"
+LOST_BEFORE, LOST_AFTER = "lost_before", "lost_after"
 AT_POINTS = (CRASH, TERMINATE, EMPTY, USURP)
 ON_RELEASE = (faults.BEFORE_RELEASE, faults.INSIDE_RELEASE, faults.AFTER_RELEASE)
 FAULTS = [(point, action) for point in faults.POINTS for action in AT_POINTS] + [
     (faults.BEFORE_COMMIT, LOST_BEFORE), (faults.BEFORE_COMMIT, LOST_AFTER),
+    (faults.BEFORE_BATCH, OVERTAKE), (faults.INSIDE_TRANSACTION, OVERTAKE), (faults.BEFORE_RELEASE, OVERTAKE),
 ]  # fmt: skip
 AMENDS = (psycopg2.OperationalError, psycopg2.InterfaceError, Doubt, Fenced)
 
@@ -84,10 +82,12 @@ class Run:
         self.session: Session | None = None
         self.armed: tuple[str, str] | None = None
         self.passages = 0
+        self.overtaken_at: int | None = None  # the shard's sequence when the present leader's epoch was over
         self.dead = threading.Event()
         self.hits: Counter[tuple[str, str]] = Counter()
         self.happened: Counter[str] = Counter()
         self.sent: list[bytes] = []
+        self.ours: set[str] = set()  # their UUIDs
         self.late: list[bytes] = []
         self.told: dict[str, set[tuple[str, int | None]]] = {}
         self.updates: dict[str, int] = {}
@@ -107,6 +107,8 @@ class Run:
             return
         point, action = self.armed
         self.armed = None
+        if threading.current_thread().name != "courier" and self.reign is not None:
+            self.reign._batcher._courier.send(lambda: None).exception()  # what is under way comes first, always
         self.hits[point, action] += 1
         if action == CRASH:
             self.dead.set()
@@ -121,6 +123,10 @@ class Run:
             self.client.flushdb()
         elif action == USURP:
             self._usurp()
+        elif action == OVERTAKE:  # as USURP, but nobody finds the old session to end it: the epoch alone must do
+            self.overtaken_at = self._administer(
+                "UPDATE trading_shard SET epoch = epoch + 1 WHERE id = 0 RETURNING seq"
+            )
         else:
             self.session.fate = action
 
@@ -131,11 +137,14 @@ class Run:
         leadership.Heart(self.client, 0, "usurper", heartbeat_ms=50).claim(taken.epoch)
         connection.close()
 
-    def _administer(self, statement: str, *parameters: object) -> None:
+    def _administer(self, statement: str, *parameters: object) -> Any:
+        """One statement in a session of its own; the one value that it gives."""
         connection = psycopg2.connect(self.engine_url)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters)
+            (value,) = cursor.fetchone()
         connection.close()
+        return value
 
     # --- Steps ------------------------------------------------------------------------------------------------------
 
@@ -160,7 +169,6 @@ class Run:
             while self.reign._intake.gathered() or self.reign._something_is_due():
                 self.reign.step()
             self.reign.quiet()
-            self._wait_until_told()
         except Crash:
             pass
         except AMENDS:
@@ -168,6 +176,9 @@ class Run:
             self.dead.set()
         if self.dead.is_set():
             self.die()
+        if self.overtaken_at is not None:
+            seq = self._administer("SELECT seq FROM trading_shard WHERE id = 0")
+            assert seq == self.overtaken_at, "a leader whose epoch is over has committed"
         self.listen()
         self.mirror.follow()
         self._live_through_the_outside()
@@ -177,13 +188,15 @@ class Run:
         with self.session.cursor() as cursor:
             cursor.execute(store.SESSION)
         self.session.commit()
-        self.process._fenced = False
+        self.process._fenced, self.overtaken_at = False, None
         self.reign = Reigning(self.process, self.session)
         self.reign._batch_max = self.batch_max
 
     def die(self) -> None:
         """As by SIGKILL: nothing more is said or written."""
         if self.reign is not None:
+            self.reign._releaser._stopping.set()
+            self.reign._releaser._queue.put(release.Told(None, None))  # it need not wait for its time to look
             self.reign.close(seconds=0.0)
         if self.session is not None:
             self.session.close()
@@ -215,6 +228,7 @@ class Run:
 
     def _send(self, body: bytes) -> None:
         self.sent.append(body)
+        self.ours.add(orjson.loads(body)["id"])
         generation = str(UUID(int=self.rng.getrandbits(128), version=4))
         self.append(keys=[wire.stream(0), wire.generation(0)], args=[100_000, generation, body])
 
@@ -227,6 +241,25 @@ class Run:
         elif draw < 0.06 and self.session is not None:
             self.happened["session ended between batches"] += 1
             self._strike(TERMINATE)
+        elif draw < 0.08 or (draw > 0.6 and self.mirror.naive.state.frozen):
+            self._freeze_or_free()
+        elif draw < 0.12:
+            user, asset, amount = self.rng.choice(USERS), self.rng.choice((1, 3, 4)), self.rng.randint(1, 2_000)
+            house.fund([user], {asset: amount})
+            self.mirror.deposited(self.mirror.pairs[user][asset], amount)
+            self.happened["deposits"] += 1
+
+    def _freeze_or_free(self) -> None:
+        """One customer at most is frozen."""
+        frozen = self.mirror.naive.state.frozen
+        user = next((u for u, pair in self.mirror.pairs.items() if frozen & set(pair.values())), None)
+        if user is None:
+            user = self.rng.choice(USERS)
+            freezes.freeze(owner_id=user, reason="simulated", actor=STAFF, now=self.now)
+        else:
+            freezes.unfreeze(owner_id=user, reason="simulated", actor=STAFF, now=self.now)
+        self.mirror.naive.state.frozen = frozen ^ set(self.mirror.pairs[user].values())
+        self.happened["freezes and their end"] += 1
 
     # --- Rest -------------------------------------------------------------------------------------------------------
 
@@ -247,13 +280,6 @@ class Run:
         if (self.client.get(wire.generation(0)) or b"").decode() != position.generation:
             return 0
         return len(self.client.xrange(wire.stream(0), "-", position.id))
-
-    def _wait_until_told(self) -> None:
-        assert self.reign is not None
-        until = time.monotonic() + REST_S
-        while not self.reign._releaser.drained() and not self.dead.is_set():
-            assert time.monotonic() < until, "what was committed is not told"
-            time.sleep(0.0003)
 
     # --- What was heard ---------------------------------------------------------------------------------------------
 
@@ -284,7 +310,7 @@ class Run:
             if self.reign is not None and not waiting and not self.reign._something_is_due():
                 break
         assert self.reign is not None
-        self.listen()
+        self._hear_the_rest()
         self.mirror.check()
         self._check_what_was_told()
         live = self.reign._engine.state_hash()
@@ -293,13 +319,18 @@ class Run:
         assert self.reign._engine.state_hash() == live, "a restart does not give the same book"
         self.die()
 
+    def _hear_the_rest(self) -> None:
+        until = time.monotonic() + REST_S
+        while not self.mirror.verdicts.keys() & self.ours <= self.told.keys() and time.monotonic() < until:
+            self.listen()
+            time.sleep(0.001)
+
     def _check_what_was_told(self) -> None:
         verdicts = self.mirror.verdicts
         wrong = {uuid: codes for uuid, codes in self.told.items() if codes != {verdicts.get(uuid)}}
         wrong = {uuid: codes for uuid, codes in wrong.items() if {c for c, _ in codes} != {wire.DUPLICATE}}
         assert not wrong, f"told otherwise than stored: {wrong}"
-        ours = {orjson.loads(body)["id"] for body in self.sent}
-        silent = [uuid for uuid in verdicts if uuid in ours and uuid not in self.told]
+        silent = [uuid for uuid in verdicts if uuid in self.ours and uuid not in self.told]
         assert not silent, f"done, and never told: {silent[:5]}"
 
     def close(self) -> None:
@@ -323,12 +354,23 @@ def insert_market(rules: Any, *, state: int) -> None:
     )  # fmt: skip
 
 
-def quieten() -> None:
-    """A thread that dies of a Crash is no news."""
-    usual = threading.excepthook
-    threading.excepthook = lambda args: None if args.exc_type is Crash else usual(args)
+def settle_threads() -> None:
+    """Make a run depend on its seed alone: a record is told before the engine goes on, and threads end when they are to.
 
+    Releases are of single messages, so that a small batch's has an inside, too. A thread that dies of a Crash is no news, and
+    the engine dies with it.
+    """
+    release.PAIRS_PER_CALL, intake.IDLE_MS = 1, IDLE_MS
+    usual_hook, tell = threading.excepthook, release.Releaser.tell
+    threading.excepthook = lambda args: None if args.exc_type is Crash else usual_hook(args)
 
-def small_releases() -> None:
-    """So that a small batch's release has an inside, too."""
-    release.PAIRS_PER_CALL = 1
+    def tell_and_wait(self: release.Releaser, told: release.Told) -> None:
+        tell(self, told)
+        until = time.monotonic() + REST_S
+        while not self.drained():
+            if not self._thread.is_alive():
+                raise Crash("the releasing thread")
+            assert time.monotonic() < until, "what was committed is not told"
+            time.sleep(0.0002)
+
+    release.Releaser.tell = tell_and_wait  # type: ignore[method-assign]
