@@ -6,6 +6,7 @@ order that holds something else than it says.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from trading.engine.book import RESTING, Order
@@ -54,6 +55,17 @@ def load(connection: Any, *, shard: int) -> Engine:
         cursor.execute(_COUNTDOWNS, (shard,))
         for user_id, until in cursor.fetchall():
             engine.load_countdown(user_id, until)
+    collecting = gc.isenabled()
+    gc.disable()  # a book is made of objects that stay: looking among them for garbage takes longer than making them
+    try:
+        _load_orders(connection, engine)
+    finally:
+        if collecting:
+            gc.enable()
+    return engine
+
+
+def _load_orders(connection: Any, engine: Engine) -> None:
     with connection.cursor(name="open_orders") as cursor:  # fetched in portions: there may be a million
         cursor.itersize = 10_000
         cursor.execute(_OPEN_ORDERS, (list(engine.books),))
@@ -61,7 +73,6 @@ def load(connection: Any, *, shard: int) -> Engine:
             order = _order(row)
             _check_hold(engine, order)
             engine.load(order)
-    return engine
 
 
 def _market(row: tuple[Any, ...]) -> Market:
