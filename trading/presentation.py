@@ -298,7 +298,8 @@ def order_state(row: OrderRow) -> str:
 
 
 def order(market: MarketView, row: OrderRow) -> OrderView:
-    buying = row.side == 1
+    """Made for every order of every reply, so what a fresh order has none of is not worked out."""
+    buying, created_at = row.side == 1, moment(row.created_at)
     return OrderView(
         id=row.id,
         client_order_id=row.client_order_id,
@@ -310,10 +311,10 @@ def order(market: MarketView, row: OrderRow) -> OrderView:
         price=market.price(row.price) if row.price else None,
         quantity=market.quantity(row.lots) if row.lots else None,
         quote_amount=market.quote_amount(row.quote_units) if row.quote_units else None,
-        filled_quantity=market.quantity(row.filled_lots),
-        filled_quote=market.quote_amount(row.filled_quote),
-        average_price=_average_price(market, row),
-        fee=market.base_amount(row.fee) if buying else market.quote_amount(row.fee),
+        filled_quantity=market.quantity(row.filled_lots) if row.filled_lots else "0",
+        filled_quote=market.quote_amount(row.filled_quote) if row.filled_lots else "0",
+        average_price=_average_price(market, row) if row.filled_lots else None,
+        fee=_fee(market, row) if row.filled_lots else "0",
         fee_asset=market.base if buying else market.quote,
         stop_price=market.price(row.stop_price) if row.stop_price else None,
         trail=market.price(row.trail_ticks) if row.trail_ticks else None,
@@ -326,15 +327,17 @@ def order(market: MarketView, row: OrderRow) -> OrderView:
         oco_order_id=row.partner or None,
         state=order_state(row),
         reason="" if row.reason == "filled" else row.reason,
-        created_at=moment(row.created_at),
-        updated_at=moment(row.updated_at),
+        created_at=created_at,
+        updated_at=created_at if row.updated_at == row.created_at else moment(row.updated_at),
     )
 
 
-def _average_price(market: MarketView, row: OrderRow) -> str | None:
+def _fee(market: MarketView, row: OrderRow) -> str:
+    return market.base_amount(row.fee) if row.side == 1 else market.quote_amount(row.fee)
+
+
+def _average_price(market: MarketView, row: OrderRow) -> str:
     """Quote paid by base moved, cut to eight places beyond the tick: a figure to read, never one to compute with."""
-    if not row.filled_lots:
-        return None
     decimals = market.price_decimals + 8
     shift = decimals + market.base_decimals - market.quote_decimals
     numerator = row.filled_quote * 10 ** max(shift, 0)

@@ -149,8 +149,8 @@ def countdown_sync(*, user_id: int, now: datetime, seconds: int) -> datetime | N
 
 
 def _pair(user_id: int, now: datetime, pair: form.OcoFields) -> Steps[OcoOutcome]:
-    view = yield from single.open_market(pair["market"])
-    fields: dict[str, Any] = {name: value for name, value in pair.items() if name != "market"}
+    fields: dict[str, Any] = dict(pair)
+    view = yield from single.open_market(fields.pop("market"))
     encode = form.place_oco(view, user_id=user_id, **fields)
     if not catalogue.has_accounts(user_id, view):
         yield work(single.open_accounts, user_id=user_id, view=view, now=now)

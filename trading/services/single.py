@@ -44,8 +44,8 @@ def alone(preparing: Steps[Prepared]) -> Steps[OrderOutcome]:
 
 
 def placing(user_id: int, now: datetime, order: form.OrderFields) -> Steps[Prepared]:
-    view = yield from open_market(order["market"])
-    fields: dict[str, Any] = {name: value for name, value in order.items() if name != "market"}
+    fields: dict[str, Any] = dict(order)
+    view = yield from open_market(fields.pop("market"))
     encode = form.place(view, user_id=user_id, **fields)
     if not catalogue.has_accounts(user_id, view):
         yield work(open_accounts, user_id=user_id, view=view, now=now)
