@@ -24,7 +24,7 @@ from exchange.accounts.api import addresses, admission, authentication
 from exchange.core import errors
 from exchange.core.times import iso
 from trading.marketdata import hub
-from trading.marketdata.outgoing import Outgoing
+from trading.marketdata.outgoing import LINE, Outgoing
 from trading.sockets import messages
 from trading.sockets.desk import Desk
 from trading.sockets.messages import Message, MessageInvalid, Rate, TooManyConnections, limit
@@ -68,7 +68,7 @@ class Connection:
         self.log_in: admission.LogIn | None = None
         self._given: authentication.Credentials | None = None
         self._desk: Desk | None = None
-        self._accepted = False
+        self._accepted = self._busy = False
         self._outgoing = Outgoing(scope=scope, send=send, settle=self._settle, failed=self._failed)
         self._subscriptions = Subscriptions(hub.of_this_process(), self._outgoing)
 
@@ -82,6 +82,8 @@ class Connection:
         SOCKETS.inc()
         self._accepted = True
         self._outgoing.start()
+        if (line := self.scope.get("extensions", {}).get(LINE)) is not None:
+            line.taker = self.take_at_once
         try:
             self._count(f"address:{addresses.of_scope(self.scope)}", limit("per_address"))
             # A cookie counts only when a page of ours sent it along: programs have no Origin, and use a token.
@@ -111,8 +113,34 @@ class Connection:
         SOCKETS.dec()
         await self._subscriptions.close()
 
+    def take_at_once(self, raw: bytes) -> bool:
+        """A command, past ASGI's queue, where the server offers it; False for what has to be waited for."""
+        if self._busy or self._desk is None or self.closed:
+            return False
+        own: Message = {}
+        try:
+            message = messages.understood(raw, bytes_max=self._bytes_max)
+            op = message.get("op")
+            if type(op) is str and op in messages.CONTROLS:
+                return False
+            own = messages.id_of(message)
+            self._desk.take(messages.op_of(message), message, own)
+        except errors.DomainError as error:
+            self.reply({**errors.body(error), **own})
+        except Exception:
+            log.exception("websocket message failed")
+            self.reply({**errors.body(messages.Internal("Something went wrong on our side.")), **own})
+        return True
+
     async def take(self, raw: bytes | str) -> None:
-        """One message of the reader's."""
+        """One message of the reader's. Until it is done, none overtakes it."""
+        self._busy = True
+        try:
+            await self._take(raw)
+        finally:
+            self._busy = False
+
+    async def _take(self, raw: bytes | str) -> None:
         own: Message = {}
         try:
             message = messages.understood(raw, bytes_max=self._bytes_max)

@@ -171,6 +171,35 @@ def test_a_message_too_long_is_refused_and_the_line_lives_on(exchange: Exchange)
         assert reader.read()["type"] == "pong"
 
 
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_message_may_come_in_any_form(exchange: Exchange, ann: Customer, compression: str | None) -> None:
+    """Plain, in pieces, as bytes, compressed, with pings in between: each gets its answer, in turn."""
+    with opened(exchange, token=ann.token, compression=compression) as reader:
+        reader.read()
+        reader.send(op="amend", id=1)
+        reader.connection.send(['{"op":"am', 'end","id"', ":2}"])
+        reader.connection.ping()
+        reader.connection.send(b'{"op":"amend","id":3}')
+        reader.connection.send([b'{"op":"amend"', b',"id":4}'])
+        reader.send(op="amend", id=5)
+        reader.connection.send('{"op":"nonsense","id":6')
+        answers = [reader.read() for _ in range(6)]
+        assert sorted(answer.get("id", 0) for answer in answers) == [0, 1, 2, 3, 4, 5]
+        assert {answer["error"]["code"] for answer in answers} == {"order_reference_required", "message_invalid"}
+        assert reader.connection.ping().wait(5)
+
+
+def test_a_command_does_not_overtake_the_log_in_before_it(exchange: Exchange, ann: Customer) -> None:
+    with opened(exchange) as reader:
+        reader.read()
+        reader.send(op="login", session_token=ann.token, id=1)
+        reader.send(op="amend", id=2)
+        assert [reader.read().get("type"), reader.read()["error"]["code"]] == [
+            "authenticated",
+            "order_reference_required",
+        ]
+
+
 def test_too_many_messages_are_refused_but_the_line_stays(exchange: Exchange) -> None:
     with opened(exchange) as reader:
         reader.read()
