@@ -306,6 +306,8 @@ def main() -> None:
     print(
         f"  delay p50 {ordered[len(ordered) // 2] * 1e3:.0f} ms, p99 {ordered[len(ordered) * 99 // 100] * 1e3:.0f} ms"
     )
+    if total["silent_gaps"]:
+        raise SystemExit(f"{total['silent_gaps']} holes that nobody told of")
     if total["gaps_announced"] or total["repeats"]:
         raise SystemExit("a reader was started over, or was told something twice: nothing here should cause that")
     figures = {
