@@ -82,6 +82,7 @@ class Run:
         self.session: Session | None = None
         self.armed: tuple[str, str] | None = None
         self.passages = 0
+        self.usurped = False
         self.overtaken_at: int | None = None  # the shard's sequence when the present leader's epoch was over
         self.dead = threading.Event()
         self.hits: Counter[tuple[str, str]] = Counter()
@@ -132,6 +133,7 @@ class Run:
 
     def _usurp(self) -> None:
         """Another process takes the lead, commits nothing, and is gone."""
+        self.usurped = True
         connection = psycopg2.connect(self.engine_url)
         taken = leadership.take(connection, shard=0, name="usurper")
         leadership.Heart(self.client, 0, "usurper", heartbeat_ms=50).claim(taken.epoch)
@@ -174,7 +176,7 @@ class Run:
         except AMENDS:
             self.process._epoch = None  # a new process, or one that stood by
             self.dead.set()
-        if self.dead.is_set():
+        if self.dead.is_set() or self.usurped:  # whoever comes to rest under another's lead hears the other's heart
             self.die()
         if self.overtaken_at is not None:
             seq = self._administer("SELECT seq FROM trading_shard WHERE id = 0")
@@ -188,7 +190,7 @@ class Run:
         with self.session.cursor() as cursor:
             cursor.execute(store.SESSION)
         self.session.commit()
-        self.process._fenced, self.overtaken_at = False, None
+        self.process._fenced, self.overtaken_at, self.usurped = False, None, False
         self.reign = Reigning(self.process, self.session)
         self.reign._batch_max = self.batch_max
 
