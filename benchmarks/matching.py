@@ -175,7 +175,7 @@ def ours(given: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "agrees": fills == [list(fill) for _, fill in given["fills"]],
         "by": f"{len(fills)} fills",
-        "compiled": not matching.__file__.endswith(".py"),
+        "compiled": compiled.used(),
         "events": told,
     }
 

@@ -39,6 +39,11 @@ def folder(root: Path = ROOT) -> Path:
     return root / "var" / "compiled" / key(root)
 
 
+def used() -> bool:
+    """Whether the core of this process is the compiled one."""
+    return not str(import_module(f"{PACKAGE}.matching").__file__).endswith(".py")
+
+
 def use() -> bool:
     """Let later imports of the core find its compiled modules. Before the first of them; False where the source runs."""
     if os.environ.get(VARIABLE) == "0":

@@ -18,7 +18,7 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connection as django_connection
 
 from exchange.core.ids import uuid7
-from trading import wire
+from trading import compiled, wire
 from trading.engine.batching import MoreAccountsNeeded
 from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, markets, metrics, store
@@ -106,7 +106,7 @@ class Reigning:
         metrics.LEADING.labels(process._label).set(1)
         log.info(
             "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),
-            seconds=round(time.perf_counter() - started, 3), backend=connection.info.backend_pid,
+            seconds=round(time.perf_counter() - started, 3), backend=connection.info.backend_pid, compiled=compiled.used(),
         )  # fmt: skip
 
     def until_stopped(self) -> None:
