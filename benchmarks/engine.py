@@ -142,7 +142,7 @@ def main() -> None:
         pass  # it opens its markets and accounts; the copies begin from here
     for name in (SAID_AGAIN, FILL_BY_FILL):
         ground.copy_database(name, DATABASE)
-    print(f"  {'core':32} {'compiled' if compiled.use() else 'from its source'}")
+    print(f"  {'core':32} {'compiled' if compiled.stands() else 'from its source'}")
     with ground.engine(log) as process, connection.cursor() as cursor:
         rate = saturated(feed, users, rng, process.pid, cursor)
         delays = steady(feed, users, rng)

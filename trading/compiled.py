@@ -39,6 +39,11 @@ def folder(root: Path = ROOT) -> Path:
     return root / "var" / "compiled" / key(root)
 
 
+def stands() -> bool:
+    """Whether a process that starts now would run a compiled core."""
+    return os.environ.get(VARIABLE) != "0" and (folder() / COMPLETE).exists()
+
+
 def used() -> bool:
     """Whether the core of this process is the compiled one."""
     return not str(import_module(f"{PACKAGE}.matching").__file__).endswith(".py")
@@ -46,11 +51,9 @@ def used() -> bool:
 
 def use() -> bool:
     """Let later imports of the core find its compiled modules. Before the first of them; False where the source runs."""
-    if os.environ.get(VARIABLE) == "0":
+    if not stands() or any(name.startswith(f"{PACKAGE}.") for name in sys.modules):
         return False
     here = folder()
-    if not (here / COMPLETE).exists() or any(name.startswith(f"{PACKAGE}.") for name in sys.modules):
-        return False
     package = import_module(PACKAGE)
     if (compiled := str(here / "trading" / "engine")) not in package.__path__:
         package.__path__.insert(0, compiled)
