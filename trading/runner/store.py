@@ -5,7 +5,6 @@ What must never happen here: a row written outside the engine's transaction, or 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ from trading.runner.stream import Position
 from trading.wire import Asked
 
 NULL = "\\N"
-_SPECIAL = re.compile(r"[\\\t\n\r]")
 COPY_CHARACTERS = 1 << 20
 COMMANDS = "trading_command (id, seq, user_id, body, verdict, order_id, at)"
 ORDERS = (
@@ -342,7 +340,7 @@ _UPDATE_REMADE = _update(_REMADE)
 def _escaped(body: bytes) -> str:
     """Text for COPY. What `wire.decode` took is UTF-8; a NUL cannot be in it, for JSON has none unescaped."""
     text = body.decode()
-    if _SPECIAL.search(text):
+    if "\\" in text or "\t" in text or "\n" in text or "\r" in text:  # a tenth of the time of a regular expression
         text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return text
 
