@@ -204,13 +204,12 @@ class Run:
         self.readers, theirs = context.Pipe()
         self._spawn(context, fanout_readers.run, theirs, self.published, SOCKETS)
         self.bare.recv()
-        for name, port, channel in (("exchange", ports[0], f"book:{MARKET}"), ("bare", ports[1], None)):
-            started = time.monotonic()
-            self.readers.send(("connect", name, port, channel))
-            connected = self.readers.recv()
-            print(f"  {connected} sockets to {name:8} in {time.monotonic() - started:.1f} s")
-            if connected != SOCKETS:
-                raise SystemExit("not every reader could connect")
+        started = time.monotonic()
+        self.readers.send(("connect", [("exchange", ports[0], f"book:{MARKET}"), ("bare", ports[1], None)]))
+        connected = self.readers.recv()
+        print(f"  connected in {time.monotonic() - started:.1f} s: {connected}")
+        if set(connected.values()) != {SOCKETS}:
+            raise SystemExit("not every reader could connect")
         self.tallies: list[dict[str, Any]] = []
         self.rates: dict[str, list[float]] = {"exchange": [], "bare": []}
         self.cpu: dict[str, list[float]] = {"exchange": [], "bare": []}

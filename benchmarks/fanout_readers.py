@@ -15,7 +15,6 @@ import socket
 import struct
 import time
 from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -86,21 +85,21 @@ def body(frame: bytes) -> bytes:
 class Readers:
     """All readers of one server."""
 
-    def __init__(
-        self, *, port: int, count: int, channel: str | None, published: Any, others: Iterable[Readers] = ()
-    ) -> None:
+    def __init__(self, *, port: int, channel: str | None, published: Any) -> None:
+        self._port, self._channel = port, channel
         self._published = published  # when each sequence number was published, in seconds of the monotonic clock
         self._known: dict[bytes, tuple[str, int, int, float]] = {}
         self._epoll = select.epoll()
         self._readers: dict[int, Reader] = {}
         self.tally = Tally()
         self.recorded: list[bytes] = []  # the bodies of updates, each once, in their order
-        for start in range(0, count, WAVE):
-            self._connect([Reader(number, port) for number in range(start, min(start + WAVE, count))], channel)
-            for group in (self, *others):
-                group.read_until(0.0)  # a server closes a connection that answers no ping for long
 
-    def _connect(self, wave: list[Reader], channel: str | None) -> None:
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def knock(self, numbers: range) -> list[Reader]:
+        """Ask the server for these connections, all at once."""
+        wave = [Reader(number, self._port) for number in numbers]
         for reader in wave:
             key = base64.b64encode(os.urandom(16)).decode()
             reader.socket.settimeout(CONNECT_S)
@@ -108,6 +107,10 @@ class Readers:
                 f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
             )
+        return wave
+
+    def enter(self, wave: list[Reader]) -> None:
+        """Read what it answered, and subscribe."""
         for reader in wave:
             data = b""
             while b"\r\n\r\n" not in data:
@@ -115,10 +118,10 @@ class Readers:
             answer, _, reader.rest = data.partition(b"\r\n\r\n")
             if not answer.startswith(b"HTTP/1.1 101"):
                 raise SystemExit(f"no websocket: {answer[:200]!r}")
-            if channel is not None:
-                reader.socket.sendall(masked(orjson.dumps({"op": "subscribe", "channels": [channel]})))
+            if self._channel is not None:
+                reader.socket.sendall(masked(orjson.dumps({"op": "subscribe", "channels": [self._channel]})))
         for reader in wave:
-            while channel is not None and reader.u is None:
+            while self._channel is not None and reader.u is None:
                 whole, reader.rest = frames(reader.rest)
                 for frame in whole:
                     self._take(reader, frame, time.monotonic())
@@ -210,9 +213,15 @@ def run(control: Connection, published: Any, count: int) -> None:
     while True:
         order = control.recv()
         if order[0] == "connect":
-            _, name, port, channel = order
-            groups[name] = Readers(port=port, count=count, channel=channel, published=published, others=groups.values())
-            control.send(len(groups[name]._readers))
+            for name, port, channel in order[1]:
+                groups[name] = Readers(port=port, channel=channel, published=published)
+            for start in range(0, count, WAVE):
+                numbers = range(start, min(start + WAVE, count))
+                for group, wave in [(group, group.knock(numbers)) for group in groups.values()]:
+                    group.enter(wave)
+                for group in groups.values():
+                    group.read_until(0.0)  # a server closes a connection that answers no ping for long
+            control.send({name: len(group) for name, group in groups.items()})
         elif order[0] == "read":
             _, name, seconds = order
             group = groups[name]
