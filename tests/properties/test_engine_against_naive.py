@@ -8,6 +8,8 @@ fails runs alone with PROPERTY_SEED=7.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -17,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.properties.orders_grammar import Drawn, Grammar
 from tests.properties.runs import begin, seeded_run, small_tables
+from trading import compiled
 
 SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))
 SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else range(200 * SCALE)
@@ -25,6 +28,14 @@ SEEDS = [int(os.environ["PROPERTY_SEED"])] if "PROPERTY_SEED" in os.environ else
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_seeded_run(seed: int) -> None:
     seeded_run(seed)
+
+
+@pytest.mark.skipif(not compiled.stands(), reason="no compiled core of this source stands here: make compile")
+def test_the_compiled_core_is_the_same_engine() -> None:
+    """What production runs, where it could be compiled, is held against the naive exchange as well."""
+    command = [sys.executable, "-m", "tests.properties.compiled_runs", "0", str(60 * SCALE)]
+    done = subprocess.run(command, cwd=compiled.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class Beside(RuleBasedStateMachine):
