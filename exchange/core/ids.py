@@ -12,8 +12,6 @@ from uuid import UUID
 
 def uuid7() -> UUID:
     """A new UUID of version 7: 48 bits of Unix milliseconds, then 74 random bits. Reads clock and randomness: for the edges."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (
-        (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    )
+    milliseconds, random = time.time_ns() // 1_000_000, secrets.randbits(74)
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (2**62 - 1)
     return UUID(int=value)

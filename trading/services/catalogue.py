@@ -2,7 +2,7 @@
 which market a customer's order is.
 
 Only what does not change is trusted from here for long: ids, steps, decimals. Whether a market is open, the engine says each
-time; a stop of all trading is obeyed within FRESH_S.
+time; a stop of all trading is obeyed within STALE_S.
 What must never happen here: a balance, or anything else that somebody could trade on while it is stale.
 """
 
@@ -15,13 +15,13 @@ from exchange.ledger.selectors import stops
 from trading import selectors
 from trading.presentation import MarketView
 
-FRESH_S = 2.0
+FRESH_S, STALE_S = 1.0, 2.0
 ACCOUNTS_MAX = 200_000
 ORDERS_MAX = 200_000
 
 _markets: dict[str, MarketView] = {}
 _by_id: dict[int, MarketView] = {}
-_read_at = 0.0
+_read_at = _asked_at = 0.0
 _stopped = False
 _reading = Lock()
 _with_accounts: set[tuple[int, int]] = set()
@@ -29,8 +29,12 @@ _orders: dict[tuple[int, int], int] = {}
 
 
 def cached(symbol: str) -> MarketView | None:
-    """The market, if it was read in the last seconds."""
-    if time.monotonic() - _read_at > FRESH_S:
+    """The market, if it was read in the last seconds. Of many who come when it is older than FRESH_S one is told None, and
+    reads it anew; the others need not wait for him while it is younger than STALE_S."""
+    global _asked_at
+    now = time.monotonic()
+    if now - _read_at > FRESH_S and (now - _read_at > STALE_S or now - _asked_at > FRESH_S):
+        _asked_at = now
         return None
     return _markets.get(symbol)
 
@@ -117,7 +121,7 @@ def _refresh(*, unless: str | None = None) -> None:
     """Read everything. Of many who find it too old at the same moment, one reads; `unless` names a market that suffices."""
     global _markets, _by_id, _read_at, _stopped
     with _reading:
-        if unless is not None and cached(unless) is not None:
+        if unless in _markets and time.monotonic() - _read_at <= FRESH_S:
             return
         stopped = stops.is_stopped("trading")
         found = selectors.markets()
