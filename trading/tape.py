@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import redis
 from django.conf import settings
-from django.db.models import Max, Min, Q, QuerySet, Sum
+from django.db.models import Max, Min, QuerySet, Sum
 from redis.exceptions import RedisError
 
 from exchange.core import amounts
@@ -25,6 +25,7 @@ from trading.models import Candle
 from trading.presentation import BookView, CandleView, MarketView, TickerView
 
 DAY_S = 86_400
+LAST = 2**34  # a second that no candle of ours comes to, and whose id is still one
 
 
 def candles(
@@ -57,14 +58,10 @@ def candles(
 def _without_gap(
     view: MarketView, interval: str, stored: QuerySet[Candle], *, first: int, last: int
 ) -> list[CandleView]:
-    # The bounds on the id say the same as those on the time would, and leave the other partitions alone.
-    rows = {
-        _second(row.open_time): _candle(view, row)
-        for row in stored.filter(id__gte=first << 18, id__lt=(last + 1) << 18)
-    }
+    rows = {_second(row.open_time): _candle(view, row) for row in _between(stored, first, last)}
     before = None
     if first not in rows:
-        row = stored.filter(open_time__lt=datetime.fromtimestamp(first, UTC)).order_by("-open_time").first()
+        row = stored.filter(open_time__lt=_moment(first)).order_by("-open_time").first()
         before = _candle(view, row) if row is not None else None
     return grid.filled(interval, rows, first=first, last=last, before=before, flat=_flat)
 
@@ -75,12 +72,15 @@ def ticker(view: MarketView, *, now: datetime) -> TickerView:
     minutes = -(-begins // 60) * 60
     second, minute = grid.index("1s"), grid.index("1m")
     stored = Candle.objects.filter(market_id=view.id)
-    day = stored.filter(
-        Q(interval=minute, id__gte=minutes << 18) | Q(interval=second, id__gte=begins << 18, id__lt=minutes << 18)
-    )
-    sums = day.aggregate(high=Max("high"), low=Min("low"), lots=Sum("lots"), quote=Sum("quote_units"))
+    parts = [
+        _between(stored.filter(interval=second), begins, minutes - 1),
+        _between(stored.filter(interval=minute), minutes, LAST),
+    ]
+    sums = [_sums(part) for part in parts]
+    traded = [found for found in sums if found["high"] is not None]
     last = stored.filter(interval=minute).order_by("-open_time").values_list("close", flat=True).first()
-    first = day.order_by("open_time").values_list("open", flat=True).first() if sums["high"] is not None else last
+    opens = (part.order_by("open_time").values_list("open", flat=True).first() for part in parts)
+    first = next((price for price in opens if price is not None), last)
     shown = shown_book(view.symbol) or {"bids": [], "asks": []}
     return TickerView(
         market=view.symbol,
@@ -88,10 +88,10 @@ def ticker(view: MarketView, *, now: datetime) -> TickerView:
         bid=shown["bids"][0][0] if shown["bids"] else None,
         ask=shown["asks"][0][0] if shown["asks"] else None,
         open=_price(view, first),
-        high=_price(view, sums["high"] if sums["high"] is not None else last),
-        low=_price(view, sums["low"] if sums["low"] is not None else last),
-        volume=view.quantity(int(sums["lots"] or 0)),
-        quote_volume=view.quote_amount(int(sums["quote"] or 0)),
+        high=_price(view, max((found["high"] for found in traded), default=last)),
+        low=_price(view, min((found["low"] for found in traded), default=last)),
+        volume=view.quantity(sum(int(found["lots"]) for found in traded)),
+        quote_volume=view.quote_amount(sum(int(found["quote"]) for found in traded)),
         change=_fraction(last - first, first) if first is not None and last is not None else None,
         time=now,
     )
@@ -126,6 +126,21 @@ def shown_book(symbol: str) -> dict[str, Any] | None:
     return shown
 
 
+def _between(stored: QuerySet[Candle], first: int, last: int) -> QuerySet[Candle]:
+    """Those that open from the one second to the other. The times find the index, the ids leave the other partitions alone."""
+    return stored.filter(
+        open_time__gte=_moment(first), open_time__lte=_moment(last), id__gte=first << 18, id__lt=(last + 1) << 18
+    )
+
+
+def _sums(candles: QuerySet[Candle]) -> dict[str, Any]:
+    return candles.aggregate(high=Max("high"), low=Min("low"), lots=Sum("lots"), quote=Sum("quote_units"))
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
 def _candle(view: MarketView, row: Candle) -> CandleView:
     return CandleView(
         time=row.open_time,
@@ -139,7 +154,7 @@ def _candle(view: MarketView, row: Candle) -> CandleView:
 
 
 def _flat(before: CandleView, second: int) -> CandleView:
-    at, close = datetime.fromtimestamp(second, UTC), before.close
+    at, close = _moment(second), before.close
     return replace(before, time=at, open=close, high=close, low=close, volume="0", quote_volume="0")
 
 
