@@ -112,6 +112,8 @@ class Connection:
         self._outgoing.stop()
         SOCKETS.dec()
         await self._subscriptions.close()
+        if self._desk is not None:
+            await self._desk.closed()
 
     def take_at_once(self, raw: bytes) -> bool:
         """A command, past ASGI's queue, where the server offers it; False for what has to be waited for."""

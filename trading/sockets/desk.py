@@ -69,6 +69,10 @@ class Desk:
             self._begin()
         self._guard.line_ended(self._under_way)
 
+    async def closed(self) -> None:
+        """Wait for what the line's end began."""
+        await self._guard.closed()
+
     def _begin(self) -> None:
         """What arrived together is admitted together."""
         arrived, self._arrived = self._arrived, []

@@ -25,6 +25,7 @@ from trading.sockets.messages import limit
 log = structlog.get_logger(__name__)
 AGAIN_S = 1.0
 ATTEMPTS = 5
+CLOSING_S = 4.0
 
 # KEYS[1]: the customer's guarded connections, by when they were last renewed. ARGV: this one, now and until when, in ms.
 _RENEW = valkey.Script(
@@ -53,6 +54,7 @@ class Guard:
         self.seconds = int(limit("countdown_s"))
         self._task: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] | None = None  # from the line's end on
+        self._closing: asyncio.Task[None] | None = None
 
     async def raise_(self) -> None:
         """Returns when the engine has the countdown. Raises the errors of services.line."""
@@ -76,9 +78,14 @@ class Guard:
             return
         self._task.cancel()
         self._task = None
-        closing = asyncio.create_task(self._cancel_all(under_way), name="cancel after disconnect")
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
+        self._closing = asyncio.create_task(self._cancel_all(under_way), name="cancel after disconnect")
+        _closing.add(self._closing)
+        self._closing.add_done_callback(_closing.discard)
+
+    async def closed(self) -> None:
+        """Gives the cancelling some time: a server that ends waits for its connections, and for nothing else."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing}, timeout=CLOSING_S)
 
     async def _keep_up(self) -> None:
         while True:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from exchange.core import errors
-from trading.marketdata import channels, reading
-from trading.marketdata.hub import Hub, MarketNotFound
+from trading.marketdata import channels
+from trading.marketdata.hub import Hub
 from trading.marketdata.mailbox import encode
 from trading.marketdata.outgoing import Outgoing
 from trading.sockets.messages import Message, TooManyChannels, limit
@@ -32,8 +32,7 @@ class Subscriptions:
         if len(self._by_name) + len(fresh) > limit("channels"):
             raise TooManyChannels(f"One connection has at most {limit('channels')} channels.", param="channels")
         markets = {channel.market for channel in fresh if channel.market}
-        if markets and (unknown := markets - await reading.off_loop(reading.symbols)):
-            raise MarketNotFound(f"There is no market {min(unknown)[:20]!r}.", param="channels")
+        await self._hub.require(markets)
         self._outgoing.paused = True
         joined: list[channels.Channel] = []
         try:

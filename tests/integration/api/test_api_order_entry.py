@@ -274,6 +274,21 @@ def test_taken_back_nothing_is_cancelled(trading: Exchange, ann: Customer) -> No
     assert ann.get(f"orders/{placed['id']}").json()["state"] == "open"
 
 
+def test_a_web_process_that_is_stopped_cancels_before_it_goes(trading: Exchange, ann: Customer) -> None:
+    """As at a deployment: SIGTERM, and the orders are gone when the process is."""
+    with pytest.raises(ConnectionClosed), opened(trading, token=ann.token) as reader:
+        reader.read()
+        ask(reader, "cancel_on_disconnect", enabled=True)
+        placed = ask(reader, "place", **limit("sell", "65000", "0.01"))["order"]
+        trading.end(trading.web)
+        with trading.owner.cursor() as cursor:
+            cursor.execute("SELECT state, reason FROM trading_order WHERE id = %s", (placed["id"],))
+            assert cursor.fetchone() == (3, "disconnect")
+        reader.read()
+    trading.start_web()
+    ann.url = trading.url
+
+
 def test_a_killed_web_process_takes_its_orders_along(trading: Exchange, ann: Customer) -> None:
     """SIGKILL: nobody is left to cancel but the engine, when the countdown runs out."""
     with pytest.raises(ConnectionClosed), opened(trading, token=ann.token) as reader:
