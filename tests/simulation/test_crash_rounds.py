@@ -16,6 +16,7 @@ ROUNDS, CONTROL_ROUNDS = 8, 4
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a minute and a half on two idle cores
 def test_sigkill_of_engine_and_postgres() -> None:
     environment = {
         **os.environ, "BOURSE_STATE": str(embedded.state_folder() / "crash"), "DJANGO_SETTINGS_MODULE": "config.settings.dev",

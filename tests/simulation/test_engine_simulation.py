@@ -15,6 +15,7 @@ SEEDS = 20
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_seeded_runs_with_faults() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation.simulate", "--seeds", str(SEEDS), "--workers", "1"],

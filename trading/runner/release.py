@@ -93,6 +93,7 @@ class Releaser:
     ) -> None:
         self.published_seq = published_seq
         self._shard, self._epoch = shard, epoch
+        self._deposed = False  # another leads, and tells what we have not told
         self._client = client
         self._script = client.register_script(_RELEASE)
         self._heard = client.register_script(_HEARD)
@@ -143,12 +144,12 @@ class Releaser:
             faults.point(faults.BEFORE_RELEASE)
             pairs = self._messages(told.record)
         at_once = faults.portion(PAIRS_PER_CALL)
-        while len(pairs) > at_once:
+        while len(pairs) > at_once and not self._deposed:
             self._send(pairs[:at_once], None, {})
             pairs = pairs[at_once:]
             faults.point(faults.INSIDE_RELEASE)
         self._send(pairs, told.position, dict(map(snapshot, told.books)))
-        if seq is not None:
+        if seq is not None and not self._deposed:
             self.published_seq = max(self.published_seq, seq)
             faults.point(faults.AFTER_RELEASE)
 
@@ -159,7 +160,8 @@ class Releaser:
             arguments.extend(pair)
         for item in snapshots.items():
             arguments.extend(item)
-        if not self._script(keys=self._keys, args=arguments):
+        if not self._script(keys=self._keys, args=arguments) and not self._deposed:
+            self._deposed = True
             log.warning("not told: another leads", shard=self._shard, epoch=self._epoch)
 
     def _messages(self, record: dict[str, Any]) -> list[tuple[str, bytes]]:
