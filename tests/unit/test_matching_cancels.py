@@ -112,5 +112,16 @@ def test_a_switch_stays_set_for_what_stands_in_a_halted_market() -> None:
     assert desk.tick(160) == ["#2 done: disconnect, frees 1", repr(CountdownSet(1, 0))]
 
 
+def test_a_tick_begins_no_further_switch_once_it_has_closed_enough() -> None:
+    desk = Desk()
+    desk.engine.closes_max = 1
+    for user in (1, 1, 2, 2):
+        desk.buy(user, 1, 90)
+    for user in (1, 2):
+        desk.countdown(user, 110)
+    assert [s[:2] for s in desk.tick(120) if "done" in s] == ["#1", "#2"]
+    assert [s[:2] for s in desk.tick(120) if "done" in s] == ["#3", "#4"]
+
+
 def test_a_tick_says_that_it_was_one() -> None:
     assert Desk().do(Tick(5)) == [Ticked()]

@@ -86,6 +86,15 @@ def test_it_rests_behind_those_who_stood_there_before_it_was_triggered() -> None
     desk.sell(2, 5, 96)
     desk.trade(95)
     assert [order.user_id for order in desk.book.asks.in_priority()] == [2, 1]
+    assert desk.order(1).rank == 6  # one number to wait with, one to rest with
+
+
+def test_a_market_s_first_price_meets_those_below_it_and_then_those_above() -> None:
+    desk = Desk()
+    desk.tell(desk.place(1, "buy", 1, kind="stop", stop_price=90))
+    desk.tell(desk.place(2, "sell", 1, kind="stop", stop_price=110))
+    said = desk.trade(100)
+    assert [s.split(",")[0] for s in said if "triggered" in s] == ["#2 triggered", "#1 triggered"]
 
 
 def test_a_stop_by_quote_amount_spends_no_more_than_it_held() -> None:

@@ -48,14 +48,14 @@ def set_up(book: Book, order: Order) -> None:
         order.cap = cap_of(order.side, order.stop_price, order.terms.slippage_ppm)
 
 
-def look(state: State, book: Book, price: int, previous: int, events: list[Event]) -> None:
-    """Queue whom this price triggers, those first whom the movement meets first; then let trailing stops follow."""
-    if previous and price > previous:
-        queue(state, book, book.rising, price)
-        queue(state, book, book.falling, price)
-    else:
-        queue(state, book, book.falling, price)
-        queue(state, book, book.rising, price)
+def look(state: State, book: Book, price: int, events: list[Event]) -> None:
+    """Queue whom this price triggers; then let trailing stops follow.
+
+    Nobody armed has a trigger that the price before would have met, so a movement meets those of one direction only. A
+    market's very first price may meet both.
+    """
+    queue(state, book, book.falling, price)
+    queue(state, book, book.rising, price)
     if price > book.lowest_high or price < book.highest_low:
         ratchet_all(state, book, price, events)
 

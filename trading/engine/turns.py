@@ -36,7 +36,6 @@ def worst_at_market(book: Book, order: Order) -> int:
 
 def turn(state: State, book: Book, order: Order, worst: int, events: list[Event], *, triggered: bool) -> None:
     """Match the order, settle what is left of it, and look at whom its trades trigger."""
-    previous = book.last_price
     state.first_price = 0
     if order.time_in_force is FOK:
         stopped = take_whole_or_nothing(state, book, order, worst, events)
@@ -49,9 +48,9 @@ def turn(state: State, book: Book, order: Order, worst: int, events: list[Event]
     else:
         state.close(book, order, stopped or why_left_over(book, order), events)
     if state.first_price:
-        look(state, book, state.first_price, previous, events)
+        look(state, book, state.first_price, events)
         if book.last_price != state.first_price:
-            look(state, book, book.last_price, state.first_price, events)
+            look(state, book, book.last_price, events)
 
 
 def take_whole_or_nothing(state: State, book: Book, order: Order, worst: int, events: list[Event]) -> str:
