@@ -17,6 +17,7 @@ from trading.engine.funds import AccountNotLocked, Funds, Standing, accounts_of,
 from trading.engine.matching import Engine
 
 TRADES_PER_BATCH_MAX = 3_000
+ACCOUNTS_PER_BATCH_MAX = 10_000  # before its last command: a market's stops may be those of many customers
 
 Lock = Callable[[Collection[int]], Mapping[int, Standing]]
 
@@ -65,7 +66,7 @@ def on_credit(engine: Engine, commands: Sequence[Command], *, also: Collection[i
     credit = OnCredit(engine.mark(), [], [], set(also))
     trades = 0
     for command in commands:
-        if trades >= TRADES_PER_BATCH_MAX:
+        if trades >= TRADES_PER_BATCH_MAX or (credit.events and len(credit.accounts) >= ACCOUNTS_PER_BATCH_MAX):
             break
         credit.marks.append(engine.mark())
         done = engine.apply(command)

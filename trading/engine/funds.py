@@ -17,7 +17,6 @@ from trading.engine.events import (
     Armed,
     Closed,
     Event,
-    Queued,
     Ratcheted,
     Reduced,
     Rested,
@@ -57,7 +56,10 @@ def gather_accounts(events: Iterable[Event], found: set[int]) -> None:
             found.add(event.buyer_quote_account)
             found.add(event.seller_base_account)
             found.add(event.seller_quote_account)
-        elif isinstance(event, (Accepted, Rested, Closed, Armed, Triggered, Queued, Ratcheted, Reduced, Amended)):
+        elif isinstance(event, Ratcheted):
+            if event.released:  # a trailing stop that sells holds what it held
+                found.add(event.pay_account)
+        elif isinstance(event, (Accepted, Rested, Closed, Armed, Triggered, Reduced, Amended)):
             found.add(event.pay_account)
 
 
