@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any, NamedTuple
 
 import orjson
+from psycopg2.errors import UniqueViolation
 
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
@@ -21,6 +22,9 @@ from trading.wire import Asked
 
 NULL = "\\N"
 COPY_CHARACTERS = 1 << 20
+COPIED_FROM = 100  # commands; fewer are claimed sooner by one statement
+COMMAND_KEYS = "trading_command_key (command_uuid, command_id)"
+ORDER_KEYS = "trading_order_key (user_id, client_order_id, command_id)"
 COMMANDS = "trading_command (id, seq, user_id, body, verdict, order_id, at)"
 ORDERS = (
     "trading_order (id, user_id, market_id, side, kind, time_in_force, price, lots, quote_units, filled_lots, "
@@ -69,6 +73,8 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
         for place, each in enumerate(asked)
         if each.client_order_id is not None and place not in without_key
     ]
+    if len(asked) >= COPIED_FROM and _copied_claims(cursor, command_ids, asked, named):
+        return Claims({}, {})
     cursor.execute(
         "WITH c AS (INSERT INTO trading_command_key SELECT * FROM unnest(%s::uuid[], %s::bigint[]) "
         "ON CONFLICT DO NOTHING RETURNING 1), "
@@ -85,6 +91,21 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
     if cursor.fetchone() == (len(asked), len(named)):
         return Claims({}, {})
     return Claims(_repeated(cursor, command_ids, asked), _retried(cursor, command_ids, named))
+
+
+def _copied_claims(
+    cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], named: Sequence[tuple[int, int, str]]
+) -> bool:
+    """All of them by COPY, in half the time, where all of them are new; otherwise nothing is claimed, and back comes False."""
+    cursor.execute("SAVEPOINT claims")
+    try:
+        copy(cursor, COMMAND_KEYS, [f"{each.uuid}\t{id}\n" for each, id in zip(asked, command_ids, strict=True)])
+        copy(cursor, ORDER_KEYS, [f"{user_id}\t{client}\t{command_ids[place]}\n" for place, user_id, client in named])
+    except UniqueViolation:
+        cursor.execute("ROLLBACK TO SAVEPOINT claims; RELEASE SAVEPOINT claims")
+        return False
+    cursor.execute("RELEASE SAVEPOINT claims")
+    return True
 
 
 def _repeated(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked]) -> dict[int, int]:
@@ -150,7 +171,7 @@ def trade_lines(trades: Sequence[Traded], *, at: str) -> list[str]:
 
 
 def copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
-    """Write lines of COMMANDS, ORDERS or TRADES. In one piece: each piece would wait for the interpreter anew."""
+    """Write lines of COMMANDS, ORDERS, TRADES or keys. In one piece: each piece would wait for the interpreter anew."""
     if lines:
         cursor.copy_expert(f"COPY {into} FROM STDIN", StringIO("".join(lines)), COPY_CHARACTERS)
 
