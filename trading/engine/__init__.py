@@ -3,7 +3,7 @@
 What must never happen in this room: an import of Django, a look at the clock, at randomness, at the environment or at a
 database. The same commands always give the same events and the same hash of state.
 
-Read it in this order: rules, commands, events (what is said); book, state, undo (what there is, and how it moves); checks,
-taking, triggers, turns (what an order goes through); placing, amending, closing, governing, matching (what is asked);
-funds, batching (who can pay); hashing, check (what proves it).
+Read it in this order: facts, rules, commands, events (what is said); book, state, undo, timers (what there is, and how it
+moves); checks, taking, triggers, turns (what an order goes through); placing, finding, amending, closing, governing, matching
+(what is asked); fees, funds, batching (who pays, and whether he can); hashing, check (what proves it).
 """
