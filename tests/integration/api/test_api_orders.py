@@ -367,7 +367,7 @@ def test_an_ended_log_in_orders_nothing_more_at_once(trading: Exchange) -> None:
 def test_the_orders_limit_counts_a_batch_by_its_size(trading: Exchange) -> None:
     """600 in ten seconds, over REST; a batch of fifty is fifty."""
     max_ = trading.customer(f"max-{time.time_ns()}")
-    batch = {"orders": [{"op": "cancel", "order_id": 1024}] * 50}
+    batch = {"orders": [{"op": "none"}] * 50}  # refused before anybody is asked: quicker than the limit refills
     answers = [max_.post("orders/batch", batch) for _ in range(20)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert 1 <= len(refused) <= 8
