@@ -64,6 +64,7 @@ class Grammar:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.scale = 1  # of a lot and a tick of the markets that are drawn
         self.now = 1_000
         self.named = 0
 
@@ -76,9 +77,9 @@ class Grammar:
         pick = self.source.pick
         maker, taker = pick([(1_000, 2_000), (-300, 500), (0, 0), (-70_001, 90_011), (30_000, 50_000)])
         return Market(
-            id=id, base_asset_id=base, quote_asset_id=quote, lot_base_units=(30, 10, 3)[id - 1],
-            tick_quote_units=(7, 3, 1)[id - 1], maker_fee_ppm=maker, taker_fee_ppm=taker,
-            min_notional=pick([0, 0, 0, 1_500]) if id != 3 else pick([0, 0, 20]),
+            id=id, base_asset_id=base, quote_asset_id=quote, lot_base_units=(30, 10, 3)[id - 1] * self.scale,
+            tick_quote_units=(7, 3, 1)[id - 1] * self.scale, maker_fee_ppm=maker, taker_fee_ppm=taker,
+            min_notional=self.scale * pick([0, 0, 0, 1_500] if id != 3 else [0, 0, 20]),
             band_ppm=pick([0, 0, 0, 100_000, 200_000]), slippage_ppm=pick([1_000_000, 50_000, 20_000, 5_000]),
             max_open_orders=pick([0, 0, 0, 0, 6]),
         )  # fmt: skip
@@ -171,8 +172,9 @@ class Grammar:
         if self.chance(25):
             self.named += 1
             name = f"n{self.source.number(1, self.named) if self.chance(30) else self.named}"
+        modes = (*MODES, *[SelfTrade.DECREMENT] * 4) if tif == TimeInForce.FOK else MODES
         terms = commands.Terms(
-            post_only=post_only, self_trade=self.source.pick(MODES), display_lots=display, stop_price=stop,
+            post_only=post_only, self_trade=self.source.pick(modes), display_lots=display, stop_price=stop,
             trail_ticks=trail_ticks, trail_ppm=trail_ppm, slippage_ppm=slippage,
             expires_at=self.now + self.source.number(0, 200) if tif == TimeInForce.GTD else 0,
         )  # fmt: skip

@@ -51,12 +51,14 @@ def is_noticed(seed: int, exchange: type[NaiveExchange]) -> bool:
 def begin(grammar: Grammar, exchange: type[NaiveExchange] = NaiveExchange) -> SideBySide:
     """Three customers, tight or well off, sometimes a frozen account; limits so small that cascades run into them."""
     source = grammar.source
+    grammar.scale = source.pick((1, 1, 1, 10**30))  # the last leaves 64 bits, as amounts with 18 decimals do
     tightness = source.pick((1, 2, 10))
     return SideBySide(
         exchange, shard=source.pick((0, 7, 1_023)),
         markets=[grammar.market(id) for id in source.pick(((1, 2), (1, 3), (1,)))],
         balances={
-            account(user, asset): source.number(0, most) // tightness for user in USERS for asset, most in AMPLE.items()
+            account(user, asset): source.number(0, most) // tightness * grammar.scale
+            for user in USERS for asset, most in AMPLE.items()
         },
         frozen={account(1, USDT)} if grammar.chance(7) else (), fills_max=source.pick((2, 4, 8, 1_000)),
         triggers_max=source.pick((1, 2, 100)), closes_max=source.pick((1, 2, 1_000)),

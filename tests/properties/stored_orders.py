@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
-
-import orjson
 
 from tests.properties.naive.state import State
 from trading.engine.book import Order
@@ -30,7 +29,7 @@ def stored(order: Order) -> bytes:
     terms = {name: getattr(order.terms, name) for name in Terms.__match_args__}
     terms["self_trade"] = int(terms["self_trade"])
     row["terms"] = {**terms, **{name: getattr(order, name) for name in BESIDE_TERMS}}
-    return orjson.dumps(row)
+    return json.dumps(row).encode()
 
 
 def stored_rows(engine: Engine) -> list[bytes]:
@@ -39,12 +38,12 @@ def stored_rows(engine: Engine) -> list[bytes]:
 
 
 def id_of(row: bytes) -> int:
-    return int(orjson.loads(row)["id"])
+    return int(json.loads(row)["id"])
 
 
 def loaded(row: bytes) -> Order:
     """The order in the row, as loading.py makes it."""
-    given = orjson.loads(row)
+    given = json.loads(row)
     said = given["terms"]
     stop = 0 if given["kind"] == Kind.TRAILING_STOP else said["stop_price"]
     terms = Terms(**{
