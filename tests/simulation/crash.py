@@ -217,17 +217,19 @@ def run(options: Options) -> tuple[Findings, Crash]:
         return crash.finish(replay=not options.async_commit), crash
 
 
-def report(crash: Crash, findings: Findings, seconds: float) -> None:
+def report(crash: Crash, findings: Findings, seconds: float, *, brief: bool) -> None:
     recorder = crash.recorder
     print(f"  {'commands answered':32} {recorder.answered}")
     print(f"  {'fills told':32} {len(recorder.told.fills)}")
+    undone = Counter(code for engine in crash.engines.started for code in engine.codes())
+    print(f"  {'two shards: deadlocks':32} {undone['40P01']}, lock timeouts {undone['55P03']}")
     for (what, kind), count in sorted(crash.hits.items()):
         print(f"  {f'{what}: {kind}':32} {count}")
     for what, times in crash.down_s.items():
         in_order = sorted(times)
         middle, most = in_order[len(in_order) // 2], in_order[-1]
         print(f"  {f'{what}: s to the next answer':32} median {middle:.2f}, most {most:.2f}")
-    print(f"  {'found':32} {findings}")
+    print(f"  {'found':32} {findings.summary() if brief else findings}")
     print(f"  {'seconds':32} {seconds:.0f}", flush=True)
 
 
@@ -256,8 +258,8 @@ def main() -> None:
         )
     postgres.make_recovery_quick()
     findings, crash = run(options)
-    report(crash, findings, time.monotonic() - started)
-    killed = ("PostgreSQL",) if options.control else ("engine", "PostgreSQL")
+    report(crash, findings, time.monotonic() - started, brief=options.control)
+    killed = () if options.control else ("engine", "PostgreSQL")
     missed = [f"{what} {kind}" for what in killed for kind in crash.kinds if not crash.hits[what, kind]]
     if missed:
         print(f"never hit: {', '.join(missed)}")

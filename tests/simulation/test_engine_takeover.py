@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 import time
@@ -14,6 +15,7 @@ import pytest
 import redis
 from django.conf import settings
 
+from config import embedded
 from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
 from tests.integration.trading.conftest import ALICE, Money, now
@@ -26,6 +28,7 @@ from trading.models import Command, Order, Shard
 pytestmark = pytest.mark.django_db(transaction=True)
 TAKEOVERS = 3
 TAKEOVER_S_MAX = 1.0
+OWN_VALKEY = "valkey-lost"
 
 
 @pytest.fixture
@@ -150,6 +153,32 @@ def test_an_emptied_valkey_changes_no_leader(
     recorder.reply(place(recorder))
     assert standby.count("engine leads") == 0 and Shard.objects.get(id=0).epoch == 1
     check_books(recorder, money)
+
+
+def test_valkey_itself_is_killed_and_comes_back(tmp_path: Path, money: Money, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Valkey of the test's own, with a leader and a standby on it. What was sent is sent again, and done once."""
+    money.fund(ALICE, BTC="1", USDT="1")
+    url = embedded.ensure(durable=False, valkey=OWN_VALKEY).environment["REDIS_URL"]
+    monkeypatch.setenv("REDIS_URL", url)
+    recorder = Recorder(url)
+    with Engines(tmp_path, redis.Redis.from_url(url)) as engines:
+        leader, standby = engines.start(), engines.start()
+        until = time.monotonic() + 60
+        while not (engines.leads(leader) or engines.leads(standby)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        for _ in range(3):
+            recorder.reply(place(recorder))
+            os.kill(int((embedded.state_folder() / OWN_VALKEY / "pid").read_text()), signal.SIGKILL)
+            time.sleep(0.3)
+            embedded.ensure(durable=False, valkey=OWN_VALKEY)
+            uuid = place(recorder)
+            until = time.monotonic() + 60
+            while not recorder.wait(lambda uuid=uuid: uuid in recorder.told.replies, 1.0):
+                recorder.send([(0, uuid, recorder.sent[uuid])])
+                assert time.monotonic() < until, leader.log + standby.log
+        check_books(recorder, money)
+    recorder.close()
 
 
 def test_an_idle_leader_that_wakes_up_learns_that_it_is_one_no_more(

@@ -39,6 +39,10 @@ class Findings:
     def lost(self) -> int:
         return len(self.lost_commands) + len(self.lost_orders) + len(self.lost_fills) + len(self.changed_verdicts)
 
+    def summary(self) -> str:
+        counts = {name.replace("_", " "): len(getattr(self, name)) for name in self.__slots__}
+        return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing"
+
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
 

@@ -65,7 +65,6 @@ class Recorder:
         self.on_reply: Callable[[str, Reply], None] | None = None
         self._client = redis.Redis.from_url(url)
         self._append = self._client.register_script(wire.APPEND)
-        self._client.script_load(wire.APPEND)
         self._changed = Condition()
         self._stopping = Event()
         self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
@@ -76,6 +75,7 @@ class Recorder:
     def send(self, commands: Sequence[tuple[int, str, bytes]]) -> None:
         """(shard, UUID, body) of each, in one trip."""
         pipeline = self._client.pipeline(transaction=False)
+        pipeline.script_load(wire.APPEND)  # a Valkey that was started again has forgotten it
         now = time.monotonic()
         for shard, uuid, body in commands:
             self.sent.setdefault(uuid, body)
@@ -83,7 +83,7 @@ class Recorder:
             self.shard_of[uuid] = shard
             keys = [wire.stream(shard), wire.generation(shard)]
             pipeline.evalsha(self._append.sha, 2, *keys, BACKLOG_MAX, str(uuid4()), body)
-        taken = pipeline.execute()
+        _, *taken = pipeline.execute()
         assert None not in taken, "the stream is full"
 
     @property
@@ -112,7 +112,11 @@ class Recorder:
     def _listen(self) -> None:
         channel = wire.replies(self.name).encode()
         while not self._stopping.is_set():
-            message = self._pubsub.get_message(timeout=0.2)
+            try:
+                message = self._pubsub.get_message(timeout=0.2)
+            except (redis.RedisError, OSError):
+                time.sleep(0.02)  # it subscribes again by itself; what was said meanwhile it has not heard
+                continue
             if message is None:
                 continue
             data = orjson.loads(message["data"])
