@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from config import embedded
 from tests.simulation.rig import house
 
-STEPS = 40
+STEPS = 30
 ENOUGH_SEEDS = 100  # for every fault to have struck
 FAILURES_SHOWN = 5
 

@@ -77,7 +77,7 @@ class Run:
         self.grammar = Grammar(Seeded(seed))
         self.mirror = Mirror(users=USERS)
         self.process = ShardProcess(shard=0, client=client, clock=lambda: self.now)
-        self.batch_max = self.rng.choice((3, 6, 1_000))  # small ones overlap: one is matched while one is committed
+        self.batch_max = self.rng.choice((4, 8, 1_000))  # small ones overlap: one is matched while one is committed
         self.reign: Reigning | None = None
         self.session: Session | None = None
         self.armed: tuple[str, str] | None = None
