@@ -3,8 +3,8 @@
 One `uvicorn config.asgi:application` with everything on: log-in by session token, limits counted, host and body checks,
 metrics; one engine that commits each order with the full ledger. Beside it, in the same run, a bare async Django view that
 parses and echoes the same JSON (`benchmarks.bare`), on the same server with the same options. The three are measured in turn,
-ROUNDS times, and the middle of each is printed, and of the ratios in each round, so that a busy neighbour meets all alike. Afterwards every order that
-was acknowledged must be in the database, and the ledger must verify.
+ROUNDS times; printed is the middle of each, and of the ratios within each round, so that a busy neighbour meets all alike.
+Afterwards every order that was acknowledged must be in the database, and the ledger must verify.
 What must never happen here: a figure from a run with a refusal, an error or a check switched off.
 
 Run by `make bench-http`; BENCH_SECONDS, BENCH_ROUNDS, BENCH_CONNECTIONS set the size.
