@@ -63,7 +63,7 @@ class Feed:
 
         from trading import wire
 
-        self.client = redis.Redis.from_url(settings.REDIS_URL)
+        self.client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2 * SILENCE_S)
         self.sha = self.client.script_load(wire.APPEND)
         self.keys = (wire.stream(0).encode(), wire.generation(0).encode())
         self.replies = self.client.pubsub(ignore_subscribe_messages=True)
