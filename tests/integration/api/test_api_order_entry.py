@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.integration.api.conftest import Customer, Exchange
 from tests.integration.api.test_api_orders import EVERY_KIND, limit
-from tests.integration.api.test_api_websocket import Reader, cookies, opened
+from tests.integration.api.test_api_websocket import Reader, opened
+from tests.integration.api.test_api_websocket_line import cookies
 
 BTC, USDT = 1, 4
 COUNTDOWN_S, RENEW_S = 4, 1
