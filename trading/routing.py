@@ -4,4 +4,4 @@ from django.urls import path
 
 from trading import sockets
 
-websocket_urlpatterns = [path("ws/", sockets.application)]
+websocket_urlpatterns = [path("ws/", sockets.Socket.as_asgi())]

@@ -1,3 +1,3 @@
-"""The websocket at /ws/: market data, a customer's own channels, and orders. `application` is the whole of it."""
+"""The websocket at /ws/: market data, a customer's own channels, and orders. `Socket` is the whole of it."""
 
-from trading.sockets.connection import application as application
+from trading.sockets.consumer import Socket as Socket

@@ -1,5 +1,4 @@
-"""One websocket, from its handshake to its end: a plain ASGI application, for Channels would cost each message a task and a
-thread's turn.
+"""One websocket, from its handshake to its end.
 
 Subscriptions and log-in are done one after the other; orders run side by side (desk.py). A message that is not understood is
 answered and the connection lives on.
@@ -35,24 +34,6 @@ SOCKETS = Gauge("bourse_websocket_connections", "Websockets that are open now.")
 _open: Tally[str] = Tally()  # sockets of this process by "address:…" and "user:…"
 MARKS_LOOKED_AT_S = 5.0
 Scope = dict[str, Any]
-
-
-async def application(
-    scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
-    """For the routing."""
-    connection = Connection(scope, send)
-    assert (await receive())["type"] == "websocket.connect"
-    try:
-        await connection.open()
-        while not connection.closed:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            raw = message.get("text")
-            await connection.take(raw if raw is not None else message.get("bytes") or b"")
-    finally:
-        await connection.end()
 
 
 class Connection:
