@@ -114,24 +114,10 @@ class Crash:
         """Each round PostgreSQL dies under engines that live on, stopped at a point while it does."""
         for number in range(rounds):
             kind, shard, target = self._draw(number)
-            leader = self.leaders[shard]
-            if kind == RANDOM:
-                time.sleep(self.rng.uniform(0.05, 0.4))
-            else:
-                struck = len(leader.hits())
-                leader.arm(kind, signal.SIGSTOP)
-                self._wait_for(
-                    lambda leader=leader, struck=struck: len(leader.hits()) > struck, f"{kind} is never passed"
-                )
-                leader.wait_until_stopped()
-            killed = time.monotonic()
-            if target == "postmaster":
-                postgres.kill_postmaster()
-            elif not postgres.kill_session(shard):
-                self._say(f"PostgreSQL {number + 1}/{rounds} {kind}: no session to kill")
-                leader.send(signal.SIGCONT)
-                continue
-            leader.send(signal.SIGCONT)
+            until = time.monotonic() + HIT_S
+            while (killed := self._strike_postgres(kind, shard, target)) is None:
+                if time.monotonic() > until:
+                    raise SystemExit(f"shard {shard} has no session to kill")
             postgres.bring_back()
             self.hits["PostgreSQL", kind] += 1
             self.hits["PostgreSQL", target] += 1
@@ -139,6 +125,24 @@ class Crash:
             self._say(f"PostgreSQL {number + 1}/{rounds} {target} {kind}")
             if number % CHECK_EACH == CHECK_EACH - 1:
                 self._check_on_the_way()
+
+    def _strike_postgres(self, kind: str, shard: int, target: str) -> float | None:
+        """When it was killed; None where the leader had no session just then."""
+        leader = self.leaders[shard]
+        if kind == RANDOM:
+            time.sleep(self.rng.uniform(0.05, 0.4))
+        else:
+            struck = len(leader.hits())
+            leader.arm(kind, signal.SIGSTOP)
+            self._wait_for(lambda: len(leader.hits()) > struck, f"{kind} is never passed")
+            leader.wait_until_stopped()
+        killed: float | None = time.monotonic()
+        if target == "postmaster":
+            postgres.kill_postmaster()
+        elif not postgres.kill_session(shard):
+            killed = None
+        leader.send(signal.SIGCONT)
+        return killed
 
     def _draw(self, number: int) -> tuple[str, int, str]:
         """A point, a shard and a target for the round: each point meets both of either in turn."""
