@@ -129,7 +129,14 @@ class Feed:
     def _take(self, timeout: float) -> list[str]:
         """The ids that were answered; waits so long for the first."""
         found: list[str] = []
-        while message := self.replies.get_message(timeout=0.0 if found else timeout):
+        connection = self.replies.connection
+        while connection.can_read(timeout=0.0 if found else timeout):
+            # Its first bytes are here, the rest of a large message may still be on its way: that is waited for.
+            message = self.replies.handle_message(
+                connection.read_response(push_request=True), ignore_subscribe_messages=True
+            )
+            if message is None:
+                continue
             for reply in orjson.loads(message["data"]):
                 self.codes[reply["code"]] = self.codes.get(reply["code"], 0) + 1
                 found.append(reply["id"])
