@@ -35,7 +35,8 @@ def steps(purpose: str) -> list[Step]:
     node_from: tuple[str, ...] = () if site_build.machines_own() else ("python",)
     needed = [
         Step("python", python_packages.prepare),
-        Step("compile", engine_build.prepare, after=("python",)),
+        # Not beside the packages for tests, which replace the pip that fetches the compiler.
+        Step("compile", engine_build.prepare, after=("dev",) if purpose == "test" else ("python",)),
         Step("nodes", chain_nodes.prepare),
         Step("npm", site_build.prepare_packages, after=node_from),
         Step("static", site_build.prepare_static, after=("npm",)),

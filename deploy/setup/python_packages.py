@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,15 +83,23 @@ def pins(text: str) -> list[str]:
     return re.split(r"\n(?=\S)", kept) if kept else []
 
 
+def pip_last(entries: Sequence[str]) -> tuple[list[str], list[str]]:
+    """All entries but pip's own, and that one."""
+    own = [entry for entry in entries if entry.startswith("pip==")]
+    return [entry for entry in entries if entry not in own], own
+
+
 def _install(name: str) -> None:
     requirements = ROOT / name
     done = places.venv() / f".{requirements.stem}.stamp"
     value = stamp.of([requirements])
     if stamp.fresh(done, value):
         return
-    entries = pins(requirements.read_text())
-    say(STEP, f"installing {len(entries)} packages of {name}, hashes checked")
-    shown = _Shown(len(entries))
+    listed = pins(requirements.read_text())
+    # pip itself comes last and alone: a pip whose files another replaces finds half of itself.
+    entries, own = pip_last(listed)
+    say(STEP, f"installing {len(listed)} packages of {name}, hashes checked")
+    shown = _Shown(len(listed))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=PIPS_AT_ONCE) as pool:
         parts = []
         for number in range(PIPS_AT_ONCE):
@@ -98,6 +107,10 @@ def _install(name: str) -> None:
             part.write_text("\n".join(entries[number::PIPS_AT_ONCE]) + "\n")
             parts.append(part)
         list(pool.map(lambda part: _install_part(part, name=name, shown=shown), parts))
+        if own:
+            part = Path(folder) / "pip.txt"
+            part.write_text("\n".join(own) + "\n")
+            _install_part(part, name=name, shown=shown)
     say(STEP, "compiling them")
     # Compiled here, on every core, instead of by each pip alone; a package with a file for another Python is no failure.
     library = next((places.venv() / "lib").glob("python3.*")) / "site-packages"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.setup import machine, programs, python_packages, stamp
+from deploy.setup.__main__ import steps
 from deploy.setup.failures import SetupError
 
 DEBIAN = {"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
@@ -136,3 +137,14 @@ def test_what_was_not_fetched_yet_says_what_to_run(monkeypatch, tmp_path):
 
 def test_no_lock_file_names_a_mirror():
     assert '"resolved"' not in Path("package-lock.json").read_text()
+
+
+def test_pip_is_replaced_last_and_alone():
+    entries = ["a==1 --hash=x", "pip==26.3 --hash=y", "pip-tools==7 --hash=z"]
+    assert python_packages.pip_last(entries) == (["a==1 --hash=x", "pip-tools==7 --hash=z"], ["pip==26.3 --hash=y"])
+
+
+def test_nothing_uses_pip_while_the_packages_for_tests_replace_it():
+    after = {step.name: step.after for step in steps("test")}
+    assert after["compile"] == ("dev",)
+    assert after["dev"] == ("python",)
