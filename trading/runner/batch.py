@@ -43,6 +43,7 @@ COMMAND_EXPIRED = "command_expired"
 ACCOUNT_MISSING = "account_missing"
 MARKET_NOT_FOUND = "market_not_found"
 COMMAND_AGE_MAX_MS = 60_000
+FEW = 64  # commands; a smaller batch is written by the engine's own thread
 # A UUID of our own making (version 8): "bourse" and "trade" in its upper half, the trade's id in its lower.
 _TRADE_UUID = 0x626F757273658001 << 64 | 0b10 << 62
 
@@ -190,6 +191,7 @@ class Batcher:
     ) -> Flight:  # fmt: skip
         at_us = max(presentation.microseconds(now), after.at_us + 1)
         verdicts, commands = self._prepared(asked, at_us, forced)
+        self._courier.go_oneself(not self.flying and len(asked) < FEW)
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
         claimed = self._courier.send(store.claim, cursor, ids, asked, without_key=set(verdicts))
         claims, places, matched = self._matched(cursor, commands, claimed, also)

@@ -22,13 +22,22 @@ class Courier:
     def __init__(self) -> None:
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._failed: BaseException | None = None
+        self._here = False
         self._thread = Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
+
+    def go_oneself(self, here: bool) -> None:
+        """Whether what is sent from now on is done at once, by the caller: for a few commands, handing ten statements over and
+        back takes longer than they do. Only while everything sent before is done."""
+        self._here = here
 
     def send(self, job: Callable[..., Answer], *args: Any, **named: Any) -> Future[Answer]:
         """Have it done after everything sent before."""
         answer: Future[Answer] = Future()
-        self._jobs.put((answer, lambda: job(*args, **named)))
+        if self._here:
+            self._do(answer, lambda: job(*args, **named))
+        else:
+            self._jobs.put((answer, lambda: job(*args, **named)))
         return answer
 
     def wait(self) -> None:
@@ -47,11 +56,13 @@ class Courier:
 
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:
-            answer, job = item
-            try:
-                if self._failed is not None:
-                    raise self._failed
-                answer.set_result(job())
-            except BaseException as error:
-                self._failed = error
-                answer.set_exception(error)
+            self._do(*item)
+
+    def _do(self, answer: Future[Any], job: Callable[[], Any]) -> None:
+        try:
+            if self._failed is not None:
+                raise self._failed
+            answer.set_result(job())
+        except BaseException as error:
+            self._failed = error
+            answer.set_exception(error)
