@@ -41,11 +41,12 @@ BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
 
 # Statements on partitioned tables must go by index, whatever the planner thinks of tables that were empty a minute ago.
-# Those of every batch are planned once (plans.py): whatever a batch's size, the plan is the same, and planning anew is dear for a few.
+# Those of every batch are planned once (plans.py): the plan is the same for every size, and dear for a batch of a few.
 # A lock that is not had in two seconds is a known abort: undo, and try again.
 SESSION = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET lock_timeout = '2s'; "
-    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; SET plan_cache_mode = 'force_generic_plan'"
+    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; "
+    "SET plan_cache_mode = 'force_generic_plan'"
 )
 
 
