@@ -8,7 +8,7 @@ What must never happen here: the ORM, a commit, a retry, or a post to accounts t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain as concatenated
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from exchange.ledger import journal
 from exchange.ledger.journal import Transfer
 
 ACCOUNTS_MAX = 20_000  # one lock
-Execute = Callable[[Any, str, Sequence[Any]], None]
 
 
 class UnknownAccount(NotFound):
@@ -60,12 +59,7 @@ POST = (
 )
 
 
-def execute(cursor: Any, statement: str, values: Sequence[Any]) -> None:
-    """Plainly. Whoever says the same statements all day may hand in a way of his own."""
-    cursor.execute(statement, values)
-
-
-def lock(cursor: Any, account_ids: Iterable[int], *, execute: Execute = execute) -> dict[int, Locked]:
+def lock(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
     """Lock all the accounts a transaction will touch, at once and in id order. Raises UnknownAccount.
 
     Call it once a transaction, before any other lock of the ledger: a second call may deadlock with another session's first.
@@ -73,7 +67,7 @@ def lock(cursor: Any, account_ids: Iterable[int], *, execute: Execute = execute)
     wanted = set(account_ids)
     if len(wanted) > ACCOUNTS_MAX:
         raise ValueError(f"at most {ACCOUNTS_MAX} accounts are locked at once, not {len(wanted)}")
-    execute(cursor, LOCK, (array(wanted),))
+    cursor.execute(LOCK, (array(wanted),))
     locked = {
         account_id: Locked(int(balance), int(held), frozen, asset_id, kind)
         for account_id, balance, held, frozen, asset_id, kind in cursor.fetchall()
@@ -90,7 +84,6 @@ def post(
     transfers: Sequence[Transfer],
     held_deltas: Mapping[int, int] | None = None,
     now: datetime,
-    execute: Execute = execute,
 ) -> BatchReceipt:
     """Post the transfers and move what is held, as one batch of `writer`'s chain; the last thing a transaction does here.
 
@@ -99,7 +92,7 @@ def post(
     """
     if len(transfers) > journal.TRANSFERS_MAX:
         raise ValueError(f"at most {journal.TRANSFERS_MAX} transfers a batch, not {len(transfers)}")
-    execute(cursor, POST, parameters(writer=writer, transfers=transfers, held_deltas=held_deltas or {}, now=now))
+    cursor.execute(POST, parameters(writer=writer, transfers=transfers, held_deltas=held_deltas or {}, now=now))
     batch_id, seq, digest, transfer_ids = cursor.fetchone()
     return BatchReceipt(batch_id, seq, bytes(digest) if digest is not None else None, transfer_ids or [])
 

@@ -29,7 +29,7 @@ from trading.engine.commands import Amend, Cancel, Command, OpenMarket, Place, P
 from trading.engine.events import Traded
 from trading.engine.funds import Standing
 from trading.engine.matching import SHARDS_MAX, Engine
-from trading.runner import faults, plans, record, store, terms
+from trading.runner import faults, record, store, terms
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
 from trading.runner.leadership import Doubt, Fenced
@@ -271,7 +271,7 @@ class Batcher:
 
         def lock(accounts: Collection[int]) -> dict[int, Standing]:
             wanted = {*accounts, *self._markets.house_accounts()} if accounts else set()
-            locked = self._courier.send(bulk.lock, cursor, wanted, execute=plans.execute) if wanted else None
+            locked = self._courier.send(bulk.lock, cursor, wanted) if wanted else None
             self.land()
             if claimed is not None and any(claimed.result()):
                 raise _Taken
@@ -308,10 +308,7 @@ class Batcher:
         if outcome.trades or held:
             transfers = [self._transfer(trade) for trade in outcome.trades]
             send = self._courier.send
-            send(
-                bulk.post, cursor, writer=self._writer, transfers=transfers, held_deltas=held, now=now,
-                execute=plans.execute,
-            )  # fmt: skip
+            send(bulk.post, cursor, writer=self._writer, transfers=transfers, held_deltas=held, now=now)
 
     def _transfer(self, trade: Traded) -> Transfer:
         """One fill: base from seller to buyer, quote from buyer to seller, a fee out of what each receives, or a rebate to it."""

@@ -15,7 +15,7 @@ from psycopg2.errors import UniqueViolation
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
-from trading.runner import plans, terms
+from trading.runner import terms
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.stream import Position
 from trading.wire import Asked
@@ -41,12 +41,10 @@ BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
 
 # Statements on partitioned tables must go by index, whatever the planner thinks of tables that were empty a minute ago.
-# Those of every batch are planned once (plans.py): the plan is the same for every size, and dear for a batch of a few.
 # A lock that is not had in two seconds is a known abort: undo, and try again.
 SESSION = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET lock_timeout = '2s'; "
-    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; "
-    "SET plan_cache_mode = 'force_generic_plan'"
+    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; SET plan_cache_mode = 'auto'"
 )
 
 
@@ -77,8 +75,7 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
     ]
     if len(asked) >= COPIED_FROM and _copied_claims(cursor, command_ids, asked, named):
         return Claims({}, {})
-    plans.execute(
-        cursor,
+    cursor.execute(
         "WITH c AS (INSERT INTO trading_command_key SELECT * FROM unnest(%s::uuid[], %s::bigint[]) "
         "ON CONFLICT DO NOTHING RETURNING 1), "
         "o AS (INSERT INTO trading_order_key SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) "
@@ -206,7 +203,7 @@ def write_changes(cursor: Any, changes: Changes) -> None:
     """Raises Doubt where the table knows them otherwise."""
     if not changes.orders:
         return
-    plans.execute(cursor, changes.update, changes.values)
+    cursor.execute(changes.update, changes.values)
     if cursor.rowcount != changes.orders:
         raise Doubt(f"{changes.orders} open orders were to change, {cursor.rowcount} did")
 
@@ -219,8 +216,7 @@ def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any,
     if not candles:
         return []
     columns = zip(*candles.values(), strict=True)
-    plans.execute(
-        cursor,
+    cursor.execute(
         "INSERT INTO trading_candle AS c (id, market_id, interval, open_time, open, high, low, close, lots, quote_units, trades) "
         "SELECT id, market_id, interval, to_timestamp(second), open, high, low, close, lots, quote_units, trades FROM "
         "unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], "
