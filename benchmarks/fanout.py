@@ -28,13 +28,11 @@ from array import array
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-import psycopg2
 import redis
 
-from benchmarks import fanout_readers
+from benchmarks import fanout_readers, ground
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "bench_fanout"
@@ -45,30 +43,6 @@ UPDATES_PER_S = int(os.environ.get("BENCH_UPDATES_PER_S", "100"))
 MARKET = "BTC-USDT"
 SEED = 5
 KEPT = 1 << 20  # sequence numbers whose time of publishing is remembered
-VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENGINE_DATABASE_URL", "SIGNER_DATABASE_URL")
-
-
-def prepare() -> None:
-    """A database of the benchmark's own, migrated; this process and the server are pointed to it."""
-    from config import embedded
-
-    os.environ.update(embedded.ensure().environment)
-    admin = psycopg2.connect(urlunsplit(urlsplit(os.environ["DATABASE_OWNER_URL"])._replace(path="/postgres")))
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {DATABASE}")
-    admin.close()
-    for variable in VARIABLES:
-        if variable in os.environ:
-            os.environ[variable] = urlunsplit(urlsplit(os.environ[variable])._replace(path=f"/{DATABASE}"))
-    embedded.prepare_database(os.environ["DATABASE_OWNER_URL"])
-    os.environ.update(DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="WARNING", BOURSE_DEMO="0")
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", database="owner", verbosity=0)
 
 
 class Market:
@@ -282,7 +256,8 @@ def main() -> None:
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise SystemExit(f"this machine allows {hard} open files a process, {wanted} are needed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    prepare()
+    os.environ.update(DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="WARNING", BOURSE_DEMO="0")
+    ground.prepare(DATABASE)
     run = Run()
     try:
         run.exchange()  # warm, and a recording for the other

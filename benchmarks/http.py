@@ -24,12 +24,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import psycopg2
 import redis
 import requests
+
+from benchmarks import ground
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "bench_http"
@@ -43,33 +43,8 @@ ORDERS_A_SECOND_MAX = 12_000
 PASSWORD = "correct horse battery staple"
 SEED = 41
 START_S = 60
-VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "ENGINE_DATABASE_URL", "SIGNER_DATABASE_URL")
 SERVER = ("--no-access-log", "--no-server-header", "--log-level", "warning", "--ws", "config.lines:LineProtocol",
           "--ws-max-size", "65536")  # fmt: skip  # as in the Procfile
-
-
-def prepare() -> None:
-    """A database of the benchmark's own, migrated; this process and the servers are pointed to it."""
-    from config import embedded
-
-    os.environ.update(embedded.ensure().environment)
-    owner = os.environ["DATABASE_OWNER_URL"]
-    admin = psycopg2.connect(urlunsplit(urlsplit(owner)._replace(path="/postgres")))
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        cursor.execute(f"CREATE DATABASE {DATABASE}")
-    admin.close()
-    for variable in VARIABLES:
-        if variable in os.environ:
-            os.environ[variable] = urlunsplit(urlsplit(os.environ[variable])._replace(path=f"/{DATABASE}"))
-    embedded.prepare_database(os.environ["DATABASE_OWNER_URL"])
-    os.environ.update(DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="WARNING", BOURSE_DEMO="0")
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", database="owner", verbosity=0)
 
 
 def open_customers() -> list[str]:
@@ -257,7 +232,8 @@ def verify(results: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def main() -> None:
-    prepare()
+    os.environ.update(DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="WARNING", BOURSE_DEMO="0")
+    ground.prepare(DATABASE)
     emails, servers = open_customers(), Servers()
     print(
         f"  one uvicorn each (uvloop, httptools); REST and bare view: {CONNECTIONS} kept-alive connections; websocket: "

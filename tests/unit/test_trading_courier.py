@@ -51,3 +51,19 @@ def test_nothing_is_done_after_a_failure_until_it_is_abandoned(courier: Courier)
     courier.send(done.append, "again")
     courier.wait()
     assert done == ["before", "again"]
+
+
+def test_going_oneself_means_the_callers_own_thread_and_the_same_promise(courier: Courier) -> None:
+    courier.go_oneself(True)
+    assert courier.send(get_ident).result() == get_ident()
+    done: list[str] = []
+
+    def fail() -> None:
+        raise LookupError("lost")
+
+    failed, after = courier.send(fail), courier.send(done.append, "after")
+    assert failed.exception() is after.exception() is not None
+    assert done == []
+    courier.abandon()
+    courier.go_oneself(False)
+    assert courier.send(get_ident).result() != get_ident()
