@@ -54,6 +54,7 @@ class Stage:
         self.anvil = Anvil(folder=state / "nodes" / "anvil")
         self.environment: dict[str, str] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._servers = threading.Lock()  # a server is killed, emptied and started by one thread at a time
         self._ending = threading.Event()
         self._watch = threading.Thread(target=self._keep, daemon=True)
 
@@ -189,7 +190,8 @@ class Stage:
     def kill(self, name: str) -> int:
         """SIGKILL to one process (its pool children with it) or to a server; it comes back by itself. Returns the pid."""
         if name in {"postgres", "valkey"}:
-            return self._kill_server(name)
+            with self._servers:
+                return self._kill_server(name)
         pid = self.pid(name)
         os.killpg(pid, signal.SIGKILL)
         return pid
@@ -209,13 +211,14 @@ class Stage:
 
     def lose_valkey(self) -> int:
         """Kills Valkey and throws all its data away before it comes back."""
-        pid = int((self.state / "valkey" / "pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists():
-            time.sleep(0.02)
-        shutil.rmtree(self.state / "valkey")
-        embedded.ensure()
-        return pid
+        with self._servers:
+            pid = int((self.state / "valkey" / "pid").read_text())
+            os.kill(pid, signal.SIGKILL)
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.02)
+            shutil.rmtree(self.state / "valkey")
+            embedded.ensure()
+            return pid
 
     def fault_nodes(self) -> None:
         """Where asked for: SIGKILL to the nodes while payouts wait in their mempools, which are lost with them."""
