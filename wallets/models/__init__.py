@@ -1,23 +1,38 @@
 """The tables of the wallets room, by what they are about."""
 
+from .cold import ColdProposal, ColdWallet
 from .deposits import Deposit
-from .index import Address, Block, Coin, Cursor, Health, Movement, Xpub
+from .index import Address, Block, Coin, Cursor, Health, Movement, Source, Xpub
 from .payouts import Nonce, Payout, PayoutVersion, Reservation
-from .withdrawals import Withdrawal, WithdrawalStep
+from .withdrawals import (
+    ListedAddress,
+    Preference,
+    Withdrawal,
+    WithdrawalApproval,
+    WithdrawalConfirmation,
+    WithdrawalStep,
+)
 
 __all__ = [
     "Address",
     "Block",
     "Coin",
+    "ColdProposal",
+    "ColdWallet",
     "Cursor",
     "Deposit",
     "Health",
+    "ListedAddress",
     "Movement",
     "Nonce",
     "Payout",
     "PayoutVersion",
+    "Preference",
     "Reservation",
+    "Source",
     "Withdrawal",
+    "WithdrawalApproval",
+    "WithdrawalConfirmation",
     "WithdrawalStep",
     "Xpub",
 ]

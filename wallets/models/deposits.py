@@ -47,6 +47,8 @@ class Deposit(models.Model):
     credits = models.PositiveIntegerField(default=0)
     transfer_id = models.UUIDField(null=True, blank=True)
     reversal_id = models.UUIDField(null=True, blank=True)
+    # The transaction that took its inputs before a block held it: its sender paid otherwise (state "dropped").
+    replaced_by = models.CharField(max_length=66, default="", blank=True)
 
     class Meta:
         db_table = "wallets_deposit"
@@ -64,6 +66,7 @@ class Deposit(models.Model):
         ]
         indexes = [
             models.Index(fields=["owner_id", "-id"], name="wallets_deposit_owner"),
+            models.Index(fields=["txid"], name="wallets_deposit_txid"),
             models.Index(fields=["network_id", "block_height"], name="wallets_deposit_height"),
             models.Index(fields=["network_id"], condition=Q(reversal_due=True), name="wallets_deposit_reversal_due"),
             models.Index(

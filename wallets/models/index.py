@@ -44,6 +44,7 @@ class Address(models.Model):
     class Purpose(models.TextChoices):
         DEPOSIT = "deposit", "A customer's deposits"
         HOT = "hot", "The house's hot wallet"
+        COLD = "cold", "The house's cold wallet"
 
     network_id = models.SmallIntegerField()
     address = models.CharField(max_length=120)
@@ -51,7 +52,11 @@ class Address(models.Model):
     script = models.BinaryField()
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
     owner_id = models.BigIntegerField(null=True, blank=True)
-    xpub = models.ForeignKey(Xpub, on_delete=models.PROTECT, related_name="addresses")
+    # What it derives from: an account of the keystore, or the descriptor of a cold wallet.
+    xpub = models.ForeignKey(Xpub, on_delete=models.PROTECT, null=True, blank=True, related_name="addresses")
+    cold = models.ForeignKey(
+        "wallets.ColdWallet", on_delete=models.PROTECT, null=True, blank=True, related_name="addresses"
+    )
     # The last two steps below the xpub: branch 1 takes our own change, branch 0 everything else.
     branch = models.PositiveSmallIntegerField(default=0)
     index = models.PositiveIntegerField()
@@ -62,19 +67,29 @@ class Address(models.Model):
     class Meta:
         db_table = "wallets_address"
         verbose_name_plural = "addresses"
-        indexes = [models.Index(fields=["owner_id"], name="wallets_address_owner")]
+        indexes = [
+            models.Index(fields=["owner_id"], name="wallets_address_owner"),
+            models.Index(fields=["address"], name="wallets_address_text"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["network_id", "address"], name="wallets_address_once"),
             models.UniqueConstraint(fields=["network_id", "script"], name="wallets_address_script_once"),
             models.UniqueConstraint(fields=["xpub", "branch", "index"], name="wallets_address_index_once"),
+            models.UniqueConstraint(fields=["cold", "branch", "index"], name="wallets_address_cold_index_once"),
             models.UniqueConstraint(
                 fields=["owner_id", "network_id", "reference"],
                 condition=Q(purpose="deposit"),
                 name="wallets_address_one_a_customer",
             ),
             models.CheckConstraint(
-                condition=Q(purpose="deposit", owner_id__isnull=False) | Q(purpose="hot", owner_id__isnull=True),
+                condition=Q(purpose="deposit", owner_id__isnull=False)
+                | Q(purpose__in=["hot", "cold"], owner_id__isnull=True),
                 name="wallets_address_has_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="cold", cold__isnull=False, xpub__isnull=True)
+                | (~Q(purpose="cold") & Q(cold__isnull=True, xpub__isnull=False)),
+                name="wallets_address_derives",
             ),
         ]
 
@@ -119,6 +134,7 @@ class Block(models.Model):
                 fields=["network_id", "height"], condition=Q(orphaned_at=None), name="wallets_block_one_a_height"
             ),
         ]
+        indexes = [models.Index(fields=["hash"], name="wallets_block_hash")]
 
     def __str__(self) -> str:
         return f"{self.height} {self.hash}"
@@ -142,6 +158,27 @@ class Health(models.Model):
 
     def __str__(self) -> str:
         return f"{self.network_id}: {self.last_error or 'ok'}"
+
+
+class Source(models.Model):
+    """One node of a network, and what the last look at it found. A network may have two that are compared."""
+
+    network_id = models.SmallIntegerField()
+    name = models.CharField(max_length=20)
+    tip_height = models.PositiveBigIntegerField(null=True)
+    tip_hash = models.CharField(max_length=66, default="", blank=True)
+    checked_at = models.DateTimeField()
+    last_ok_at = models.DateTimeField(null=True)
+    last_error = models.TextField(default="", blank=True)
+    # What it says against the other source; "" while they agree.
+    disagrees = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "wallets_source"
+        constraints = [models.UniqueConstraint(fields=["network_id", "name"], name="wallets_source_once")]
+
+    def __str__(self) -> str:
+        return f"{self.network_id} {self.name}: {self.disagrees or self.last_error or 'ok'}"
 
 
 class Coin(models.Model):
@@ -170,7 +207,8 @@ class Coin(models.Model):
                 fields=["network_id", "amount"],
                 condition=Q(spent_height=None, block_height__isnull=False),
                 name="wallets_coin_unspent",
-            )
+            ),
+            models.Index(fields=["txid"], name="wallets_coin_txid"),
         ]
 
     def __str__(self) -> str:
@@ -199,6 +237,7 @@ class Movement(models.Model):
         indexes = [
             models.Index(fields=["network_id", "block_height"], name="wallets_movement_height"),
             models.Index(fields=["address", "asset_id"], name="wallets_movement_address"),
+            models.Index(fields=["txid"], name="wallets_movement_txid"),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,17 @@ from .index import Address, Coin
 
 
 class Payout(models.Model):
+    """One transaction of ours. Only the first kind serves withdrawals; the others move coins between our own addresses."""
+
+    class Kind(models.TextChoices):
+        PAYOUT = "payout", "Pays withdrawals"
+        SWEEP = "sweep", "Deposit address to hot wallet"
+        GAS = "gas", "Gas for a deposit address"
+        CONSOLIDATION = "consolidation", "Many small coins into one"
+        COLD = "cold", "Hot wallet to cold wallet"
+        RETURN = "return", "Cold wallet to hot wallet"
+        CHILD = "child", "Pays for the transaction it spends from"
+
     class State(models.TextChoices):
         RESERVED = "reserved", "Inputs or nonce reserved"
         SIGNING = "signing", "With the signer"
@@ -28,7 +39,15 @@ class Payout(models.Model):
     network_id = models.SmallIntegerField()
     asset_id = models.SmallIntegerField()
     state = models.CharField(max_length=16, choices=State.choices)
-    # The hot address: it takes the change of a UTXO transaction, and sends an EVM one.
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.PAYOUT)
+    # What a kind without withdrawals moves, in base units of the asset, and where to.
+    amount = BaseUnits(null=True, blank=True)
+    destination = models.CharField(max_length=120, default="", blank=True)
+    # The transaction that this one pays for (a child), or whose gas it waits for (a sweep).
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    # The member of staff who asked for it; null when the house did by itself.
+    requested_by = models.BigIntegerField(null=True, blank=True)
+    # It takes the change of a UTXO transaction, and sends an EVM one: the hot address, or the address that is swept.
     address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="payouts")
     confirmations_required = models.PositiveIntegerField()
     created_at = models.DateTimeField()
@@ -54,10 +73,15 @@ class Payout(models.Model):
                 condition=~Q(state__in=["confirmed", "final"]) | Q(network_fee__isnull=False, succeeded__isnull=False),
                 name="wallets_payout_mined",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="payout", amount=None) | (~Q(kind="payout") & Q(amount__isnull=False)),
+                name="wallets_payout_amount",
+            ),
         ]
         indexes = [
             models.Index(fields=["network_id"], condition=Q(closed_at=None), name="wallets_payout_open"),
             models.Index(fields=["network_id", "block_height"], name="wallets_payout_height"),
+            models.Index(fields=["txid"], name="wallets_payout_txid"),
         ]
 
     def __str__(self) -> str:
@@ -67,9 +91,18 @@ class Payout(models.Model):
 class PayoutVersion(models.Model):
     """One set of bytes for a payout. The id is the signing job's id too."""
 
+    class Kind(models.TextChoices):
+        FIRST = "first", "As first built"
+        BUMP = "bump", "The same at a higher fee"
+        CANCEL = "cancel", "Pays nobody: takes the inputs or the nonce back"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField(default=1)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.FIRST)
+    # The most it can cost, in base units of the chain's own coin.
+    fee = BaseUnits(null=True, blank=True)
+    requested_by = models.BigIntegerField(null=True, blank=True)
     unsigned = models.JSONField()
     txid = models.CharField(max_length=66, default="", blank=True)
     raw = models.BinaryField(null=True)

@@ -5,7 +5,7 @@ columns are a contract. What must never happen here: a row without the ledger ho
 """
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from exchange.assets.fields import BaseUnits
 from exchange.core.ids import uuid7
@@ -33,7 +33,16 @@ class Withdrawal(models.Model):
     )
     # Its place among the payout's outputs, from zero.
     payout_position = models.PositiveIntegerField(null=True, blank=True)
+    # Whether it goes to an address of the house, of the customer's address book, or to any other.
+    destination_class = models.CharField(
+        max_length=8, choices=[("own", "Own"), ("listed", "Listed"), ("one_time", "One-time")], default="one_time"
+    )
+    # How many members of staff must agree, and the stored decision that says so.
+    approvals_needed = models.PositiveSmallIntegerField(default=0)
+    decision_id = models.UUIDField(null=True, blank=True)
     requested_at = models.DateTimeField()
+    # When the customer followed the link in the e-mail.
+    confirmed_at = models.DateTimeField(null=True, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.BigIntegerField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -53,6 +62,87 @@ class Withdrawal(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class WithdrawalApproval(models.Model):
+    """One member of staff who agreed. Two rows are two people."""
+
+    withdrawal = models.ForeignKey(Withdrawal, on_delete=models.PROTECT, related_name="approvals")
+    actor_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    note = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "wallets_withdrawal_approval"
+        constraints = [
+            models.UniqueConstraint(fields=["withdrawal", "actor_id"], name="wallets_approval_once_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.withdrawal_id} by {self.actor_id}"
+
+
+class WithdrawalConfirmation(models.Model):
+    """The link that was mailed. Only the token's hash is kept: whoever reads this table can confirm nothing."""
+
+    withdrawal = models.OneToOneField(
+        Withdrawal, on_delete=models.PROTECT, primary_key=True, related_name="confirmation"
+    )
+    token_hash = models.CharField(max_length=64, unique=True)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "wallets_withdrawal_confirmation"
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(confirmed_at=None), name="wallets_confirmation_open"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.withdrawal_id)
+
+
+class ListedAddress(models.Model):
+    """An entry of a customer's address book. A removed one stays as history."""
+
+    owner_id = models.BigIntegerField()
+    network_id = models.SmallIntegerField()
+    address = models.CharField(max_length=120)
+    label = models.CharField(max_length=60)
+    created_at = models.DateTimeField()
+    usable_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "wallets_listed_address"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner_id", "network_id", "address"],
+                condition=Q(removed_at=None),
+                name="wallets_listed_once",
+            ),
+            models.CheckConstraint(condition=Q(usable_at__gte=F("created_at")), name="wallets_listed_cool_down"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.address}"
+
+
+class Preference(models.Model):
+    """Whether a customer's coins may go to listed addresses only. Tightening is at once, loosening takes its time."""
+
+    owner_id = models.BigIntegerField(primary_key=True)
+    allow_list_only = models.BooleanField(default=False)
+    # From here on the list is no longer asked for; null while nobody asked to loosen it.
+    loosened_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "wallets_preference"
+
+    def __str__(self) -> str:
+        return str(self.owner_id)
 
 
 class WithdrawalStep(models.Model):
