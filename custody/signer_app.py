@@ -27,7 +27,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection  # noqa: E402
 
-from custody import keystore, monitoring  # noqa: E402
+from custody import faults, keystore, monitoring  # noqa: E402
 from custody.limits import LimitsUnreadable  # noqa: E402
 from custody.services import answering  # noqa: E402
 from custody.signer_paths import limits_path  # noqa: E402
@@ -102,6 +102,7 @@ def make_room() -> answering.Room:
         rules={name: registry.rules(name, **row) for name, row in settings.CHAINS.items()},
         velocity=VelocityLog.open(Path(settings.VELOCITY_LOG_PATH), key=signer.log_key()),
         limits_path=limits_path(),
+        passing=lambda point: faults.passing(f"signer.{point}"),
     )
 
 

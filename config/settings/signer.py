@@ -3,9 +3,16 @@
 What must never happen here: an app that serves pages, the run-time role's URL, or a default for where the keys lie.
 """
 
+import os
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
+from config import chains
 from config.environment import broker_url, database, env, require
+
+if os.environ.get("BOURSE_FAULTS") and not env.bool("BOURSE_DEMO", False):
+    raise ImproperlyConfigured("BOURSE_FAULTS is for tests: it kills processes at named points.")
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DEBUG = False
@@ -24,11 +31,7 @@ VELOCITY_LOG_PATH = require("VELOCITY_LOG_PATH")
 SIGNER_LIMITS_FILE = env.str("SIGNER_LIMITS_FILE", "")  # without it: limits.json beside the keystore
 SIGNER_METRICS_PORT = env.int("SIGNER_METRICS_PORT", 0)  # /metrics, /livez, /readyz on 127.0.0.1; 0: none
 # The signer knows by itself which chains it signs for: a job cannot talk it into another.
-CHAINS = {
-    "bitcoin": {"network": env.str("BITCOIN_NETWORK", "mainnet")},
-    "litecoin": {"network": env.str("LITECOIN_NETWORK", "mainnet")},
-    "ethereum": {"chain_id": env.int("ETHEREUM_CHAIN_ID", 1)},
-}
+CHAINS = chains.rows(nodes=False)
 
 REDIS_URL = require("REDIS_URL")
 CELERY_BROKER_URL = broker_url(REDIS_URL)
