@@ -2,7 +2,8 @@
 
 Armed by the environment alone: BOURSE_FAULTS names a folder. Each passage is counted in it, and where it holds an order
 ("point:n", the n-th passage from now on), whoever passes there takes the order away and dies by SIGKILL, as a machine
-that loses its power does. Production settings refuse to start with it. It lies in this room because the signer and the wallets above it both pass here.
+that loses its power does. Production settings refuse to start with it. It lies in this room because the signer and the
+wallets above it both pass here.
 What must never happen here: anything at all, unless armed.
 """
 
