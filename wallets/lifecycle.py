@@ -27,15 +27,21 @@ STATES = [state.value for state in State]
 
 # From a state to those it may enter next.
 WAYS: dict[State, frozenset[State]] = {
-    State.REQUESTED: frozenset({State.REVIEW, State.APPROVED, State.CANCELLED}),
+    # Money is held. It waits for the link in the e-mail, where one is asked for; the policy is asked again when that is
+    # followed, and may say no by then.
+    State.REQUESTED: frozenset({State.REVIEW, State.APPROVED, State.REJECTED, State.CANCELLED}),
     State.REVIEW: frozenset({State.APPROVED, State.REJECTED, State.CANCELLED}),
+    # Staff may hold one that is approved, and look again.
     State.APPROVED: frozenset({State.RESERVED, State.REVIEW, State.REJECTED, State.CANCELLED}),
-    State.RESERVED: frozenset({State.SIGNING, State.CANCELLED}),
-    # A refusal of the signer sends it back to staff.
-    State.SIGNING: frozenset({State.SIGNED, State.REVIEW}),
+    # Nothing is signed yet: inputs or nonce go back, and it may be held, cancelled, or gathered anew when its batch falls apart.
+    State.RESERVED: frozenset({State.SIGNING, State.APPROVED, State.REVIEW, State.CANCELLED}),
+    # Only a refusal of the signer, who has promised never to sign that job, leads back: to staff, or into the queue where the
+    # refusal was of another one of the same batch.
+    State.SIGNING: frozenset({State.SIGNED, State.APPROVED, State.REVIEW}),
     State.SIGNED: frozenset({State.BROADCAST, State.CONFIRMED}),
     State.BROADCAST: frozenset({State.CONFIRMED}),
-    # A reorganisation takes the block away; the same bytes go out again.
+    # A reorganisation takes the block away; the same bytes go out again. It fails where what was mined paid nobody: an EVM
+    # transaction that reverted, or the version by which staff cancelled it on the chain.
     State.CONFIRMED: frozenset({State.BROADCAST, State.FINAL, State.FAILED}),
     State.FINAL: frozenset(),
     State.CANCELLED: frozenset(),
@@ -47,6 +53,10 @@ CLOSED = frozenset(state for state, ways in WAYS.items() if not ways)
 CANCELLABLE = frozenset(state for state, ways in WAYS.items() if State.CANCELLED in ways)
 # While in one of these, the customer's money is held.
 HELD = frozenset(State) - CLOSED
+# Not signed yet, so that staff can still take it out of the line.
+HOLDABLE = frozenset({State.APPROVED, State.RESERVED})
+# In the network's hands: it can be helped along, or its inputs or nonce be spent by another version.
+ON_CHAIN = frozenset({State.BROADCAST})
 
 
 class WrongTurn(Exception):

@@ -41,8 +41,10 @@ class Withdrawal(models.Model):
     approvals_needed = models.PositiveSmallIntegerField(default=0)
     decision_id = models.UUIDField(null=True, blank=True)
     requested_at = models.DateTimeField()
-    # When the customer followed the link in the e-mail.
+    # When, and by what, it was confirmed that the customer wants this: "email" for the mailed link, "" while nobody did or
+    # where no confirmation is asked for. Another way to confirm is another word here.
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_by = models.CharField(max_length=40, default="", blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.BigIntegerField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -83,13 +85,16 @@ class WithdrawalApproval(models.Model):
 
 
 class WithdrawalConfirmation(models.Model):
-    """The link that was mailed. Only the token's hash is kept: whoever reads this table can confirm nothing."""
+    """The link that is mailed. Only the token's hash is kept: whoever reads this table can confirm nothing.
+
+    The token is made when the mail is sent, so hash and time of sending are empty until then.
+    """
 
     withdrawal = models.OneToOneField(
         Withdrawal, on_delete=models.PROTECT, primary_key=True, related_name="confirmation"
     )
-    token_hash = models.CharField(max_length=64, unique=True)
-    sent_at = models.DateTimeField()
+    token_hash = models.CharField(max_length=64, unique=True, null=True)
+    sent_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
 
@@ -151,6 +156,8 @@ class WithdrawalStep(models.Model):
     withdrawal = models.ForeignKey(Withdrawal, on_delete=models.PROTECT, related_name="steps")
     state = models.CharField(max_length=16)
     at = models.DateTimeField()
+    # The transaction that this step is about, where there is one.
+    txid = models.CharField(max_length=66, default="", blank=True)
     note = models.TextField(default="", blank=True)
 
     class Meta:

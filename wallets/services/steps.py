@@ -11,7 +11,7 @@ from typing import Any
 from exchange.assets import selectors as assets
 from wallets import lifecycle, news, routes
 from wallets.lifecycle import State
-from wallets.models import Withdrawal, WithdrawalStep
+from wallets.models import Withdrawal, WithdrawalApproval, WithdrawalStep
 
 
 def enter(
@@ -31,13 +31,18 @@ def enter(
         setattr(withdrawal, name, value)
     if state in lifecycle.CLOSED:
         withdrawal.closed_at = now
+    if state == State.REVIEW:
+        # What comes back to staff is looked at anew: who agreed before did so to something else.
+        WithdrawalApproval.objects.filter(withdrawal=withdrawal).delete()
+        withdrawal.approvals_needed = max(1, withdrawal.approvals_needed)
+        withdrawal.approved_at = withdrawal.approved_by = None
     withdrawal.save()
     tell(withdrawal, now=now, note=note, txid=txid, quiet=quiet)
 
 
 def tell(withdrawal: Withdrawal, *, now: datetime, note: str = "", txid: str = "", quiet: bool = False) -> None:
     """Writes the step down and appends its event."""
-    WithdrawalStep.objects.create(withdrawal=withdrawal, state=withdrawal.state, at=now, note=note)
+    WithdrawalStep.objects.create(withdrawal=withdrawal, state=withdrawal.state, at=now, txid=txid, note=note)
     if quiet:
         return
     network = routes.codes()[withdrawal.network_id]
