@@ -105,9 +105,13 @@ simulate: setup-test ## seeded runs of the whole engine with crashes everywhere:
 	BOURSE_STATE=$(SIMULATE_STATE) $(BIN)/python -m tests.simulation.simulate $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 .PHONY: crash
-crash: setup-test ## SIGKILL of the engine and of PostgreSQL under load, nothing acknowledged lost: make crash ROUNDS=100
+crash: setup-test crash-coins ## SIGKILL under load, nothing acknowledged lost: of engine and PostgreSQL (make crash ROUNDS=100), and wherever coins move (COINS=3)
 	@$(call ending_services,$(CRASH_STATE)); \
 	BOURSE_STATE=$(CRASH_STATE) $(BIN)/python -m tests.simulation.crash --rounds $(or $(ROUNDS),100)
+
+.PHONY: crash-coins
+crash-coins: setup-test ## the part of it on real nodes: so many kills at each boundary of deposit, sweep and withdrawal
+	@$(BIN)/python -m tests.simulation.coins --rounds $(or $(COINS),3) $(if $(SEED),--seed $(SEED))
 
 .PHONY: requirements
 requirements: ## pin the packages of requirements*.in anew, with hashes
@@ -121,7 +125,7 @@ PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-u
 .PHONY: clean
 clean: ## forget what ran (databases, chains, keystore) and what was built; downloads stay
 	@if [ -x $(BIN)/python ] && [ -e $${BOURSE_STATE:-var/dev}/demo.lock ]; then $(BIN)/python -m deploy.demo stop; fi
-	@for state in var/dev var/test var/bench var/journey var/crash var/simulate var/test/crash; do \
+	@for state in var/dev var/test var/bench var/journey var/crash var/crash-coins var/simulate var/test/crash; do \
 	  if [ -d $$state ] && [ -x $(BIN)/python ]; then BOURSE_STATE=$(CURDIR)/$$state $(BIN)/python -m config.embedded stop; fi; \
 	  rm -rf $$state; \
 	done
