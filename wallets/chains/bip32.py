@@ -55,8 +55,12 @@ class ExtendedPublicKey:
 
     def text(self, prefix: str) -> str:
         """As "xpub…" or "tpub…"."""
+        return base58.encode(self.serialize(prefix))
+
+    def serialize(self, prefix: str) -> bytes:
+        """The 78 bytes behind the text."""
         head = VERSION_OF[prefix] + bytes([self.depth]) + self.parent_fingerprint + self.number.to_bytes(4, "big")
-        return base58.encode(head + self.chain_code + self.key)
+        return head + self.chain_code + self.key
 
 
 def hash160(data: bytes) -> bytes:
