@@ -7,7 +7,9 @@ signs, or a schedule kept anywhere but in this file.
 import os
 
 from celery import Celery
+from celery.app.utils import Settings
 from celery.signals import setup_logging
+from django.conf import settings
 
 from wallets.schedule import beat_schedule as wallets_schedule
 
@@ -50,5 +52,11 @@ app.conf.beat_schedule = {
     "trading.make_partitions": _every(3600.0, "trading.make_partitions"),
     "trading.expire_keys": _every(24 * 3600.0, "trading.expire_keys"),
     "trading.refresh_fees": _every(3600.0, "trading.refresh_fees"),
-    **wallets_schedule(networks=("bitcoin", "litecoin", "ethereum")),
 }
+
+
+@app.on_after_configure.connect
+def follow_the_networks(sender: Celery, source: Settings, **kwargs: object) -> None:
+    """The networks that have a node, and no other. Read here, late: importing this module must not load the settings."""
+    networks = [name for name, row in settings.CHAINS.items() if row.get("url")]
+    source.beat_schedule.update(wallets_schedule(networks=networks))

@@ -13,9 +13,9 @@ class WalletsConfig(AppConfig):
         from functools import partial
 
         from exchange.ledger import reconciliation
-        from wallets.routes import OWN_COIN
+        from wallets import routes
         from wallets.services import reconciling
 
         # One source a network: a node that is down hides nothing of the others.
-        for network in OWN_COIN:
+        for network in routes.configured():
             reconciliation.register_outside(f"wallets:{network}", partial(reconciling.outside, network=network))

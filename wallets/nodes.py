@@ -29,18 +29,32 @@ def chain(network: str) -> Any:
     return _connect(network, tuple(sorted(configuration.items())))
 
 
+def second(network: str) -> Any:
+    """The source that the first one is compared with, or None where none is configured. No call goes out."""
+    configuration = settings.CHAINS.get(network, {})
+    if not configuration.get("second_url"):
+        return None
+    return _second(network, tuple(sorted(configuration.items())))
+
+
 def rules(network: str) -> Any:
     """What is true of this network without a node: addresses, derivation, signed bytes."""
-    offline = {key: value for key, value in settings.CHAINS[network].items() if key != "url"}
-    return _rules(network, tuple(sorted(offline.items())))
+    row = settings.CHAINS[network]
+    offline = tuple((key, row[key]) for key in ("family", "network", "chain_id") if key in row)
+    return _rules(network, offline)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _connect(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
     return registry.connect(network, **dict(configuration))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
+def _second(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
+    return registry.second(network, **dict(configuration))
+
+
+@lru_cache(maxsize=64)
 def _rules(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
     return registry.rules(network, **dict(configuration))
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from exchange.assets import selectors as assets
 from exchange.assets.selectors import AssetNetworkView, NetworkView
-
-# The coin in which each chain takes its fees. A token's empty contract (not deployed yet) must not be read as this.
-OWN_COIN = {"bitcoin": "BTC", "litecoin": "LTC", "ethereum": "ETH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,8 @@ class Routes:
 
     @property
     def own_coin(self) -> AssetNetworkView:
-        return next(link for link in self.links if link.asset_code == OWN_COIN[self.network.code])
+        """The coin in which the chain takes its fees. A token's empty contract (not deployed yet) is not read as this."""
+        return next(link for link in self.links if link.is_own_coin)
 
     def by_contract(self, contract: str) -> AssetNetworkView | None:
         """The asset of this token contract ("" for the chain's own coin), or None for one we do not know."""
@@ -45,10 +45,15 @@ def of(network: str) -> Routes:
 
 
 def usable(link: AssetNetworkView) -> bool:
-    """Switched on, and, for a token, with its contract known."""
-    return link.enabled and (bool(link.contract) or link.asset_code == OWN_COIN[link.network])
+    """Switched on, on a network that we have a node of, and, for a token, with its contract known."""
+    return link.enabled and (link.is_own_coin or bool(link.contract))
 
 
 def codes() -> dict[int, str]:
-    """Network codes by id, of the networks we can serve. One query."""
-    return {network.id: network.code for network in assets.networks() if network.code in OWN_COIN}
+    """Every network's code by id, those without a node included: history is of all of them. One query."""
+    return {network.id: network.code for network in assets.networks()}
+
+
+def configured() -> tuple[str, ...]:
+    """The networks that we have a node of. Asks nothing."""
+    return tuple(name for name, row in settings.CHAINS.items() if row.get("url"))

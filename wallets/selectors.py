@@ -72,7 +72,8 @@ def hot_addresses() -> list[AddressView]:
     """Where the operator sends coins to fund the hot wallet, one a network; what arrives is the house's capital."""
     rows = Address.objects.filter(purpose=Address.Purpose.HOT, branch=0, xpub__retired_at=None).order_by("network_id")
     codes = routes.codes()
-    return [records.address_view(row, routes.of(codes[row.network_id]).own_coin) for row in rows]
+    shown = [row for row in rows if codes[row.network_id] in routes.configured()]
+    return [records.address_view(row, routes.of(codes[row.network_id]).own_coin) for row in shown]
 
 
 def deposits(
@@ -130,7 +131,7 @@ def terms(*, asset: str | None = None) -> list[WithdrawalTerms]:
 
 
 def networks() -> list[NetworkHealthView]:
-    """How every network's node and scanner do. Three queries."""
+    """How every network's node and scanner do, of those that have a node. Three queries."""
     cursors = {cursor.network_id: cursor for cursor in Cursor.objects.all()}
     healths = {health.network_id: health for health in Health.objects.all()}
     return [
@@ -141,13 +142,16 @@ def networks() -> list[NetworkHealthView]:
             halted=cursors[network_id].halted if network_id in cursors else "",
         )
         for network_id, code in routes.codes().items()
+        if code in routes.configured()
     ]
 
 
 def network(code: str) -> NetworkHealthView:
     """How one network's node and scanner do. Raises NetworkNotFound."""
-    assets.network(code)
-    return next(view for view in networks() if view.network == code)
+    view = next((view for view in networks() if view.network == code), None)
+    if view is None:
+        raise assets.NetworkNotFound("There is no such network.", param="network")
+    return view
 
 
 def _page(rows: QuerySet[Any], *, before: UUID | None, limit: int, asset: str | None) -> QuerySet[Any]:
@@ -177,7 +181,8 @@ def _deposit_views(rows: QuerySet[Deposit]) -> list[DepositView]:
 def _withdrawal_views(rows: QuerySet[Withdrawal]) -> list[WithdrawalView]:
     """Five queries, whatever the number of rows."""
     found = list(rows.select_related("payout"))
-    links, scanned, codes = _links(), _scanned(), routes.codes()
+    links, scanned = _links(), _scanned()
+    own_coins = {network.id: network.own_coin for network in assets.networks()}
     steps = _grouped(WithdrawalStep.objects.filter(withdrawal__in=found).order_by("id"), "withdrawal_id")
     payout_ids = [row.payout_id for row in found if row.payout_id]
     versions = _grouped(PayoutVersion.objects.filter(payout_id__in=payout_ids).order_by("number"), "payout_id")
@@ -188,7 +193,7 @@ def _withdrawal_views(rows: QuerySet[Withdrawal]) -> list[WithdrawalView]:
             steps=steps.get(row.id, ()),
             versions=versions.get(row.payout_id, ()),
             scanned_height=scanned.get(row.network_id),
-            fee_asset=routes.OWN_COIN[codes[row.network_id]],
+            fee_asset=own_coins[row.network_id],
         )
         for row in found
     ]

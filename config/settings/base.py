@@ -6,6 +6,7 @@ the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that
 
 from pathlib import Path
 
+from config import chains
 from config.environment import broker_url, database, env, read_secret
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
@@ -203,12 +204,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 ENGINE_BACKLOG_MAX = 20_000  # commands that may wait in a shard's stream; beyond it an order is refused at once
 ENGINE_REPLY_TIMEOUT_S = 5.0
 
-# --- Chains: where each network's node answers --------------------------------------------------------------------
-CHAINS = {
-    "bitcoin": {"url": env.str("BITCOIN_RPC_URL", ""), "network": env.str("BITCOIN_NETWORK", "mainnet")},
-    "litecoin": {"url": env.str("LITECOIN_RPC_URL", ""), "network": env.str("LITECOIN_NETWORK", "mainnet")},
-    "ethereum": {"url": env.str("ETHEREUM_RPC_URL", ""), "chain_id": env.int("ETHEREUM_CHAIN_ID", 1)},
-}
+# --- Chains: where each network's node answers; config/chains.py says which variables ------------------------------
+CHAINS = chains.rows()
 
 # --- Prices -------------------------------------------------------------------------------------------------------
 PRICE_SOURCE = env.str(
@@ -221,6 +218,8 @@ WALLETS_REORG_LIMIT = env.int("WALLETS_REORG_LIMIT", 100)
 WALLETS_REBROADCAST_SECONDS = env.int("WALLETS_REBROADCAST_SECONDS", 30)
 # Withdrawals above these amounts wait for staff: "BTC=0.5,ETH=10,USDT=20000".
 WALLETS_REVIEW_ABOVE = env.dict("WALLETS_REVIEW_ABOVE", default={})
+# Hours between the second person's yes to an edit of the withdrawal policy and its coming into force.
+CUSTODY_POLICY_DELAY_H = env.int("CUSTODY_POLICY_DELAY_H", 24)
 CMC_API_KEY = read_secret("CMC_API_KEY")
 CMC_BASE_URL = env.str("CMC_BASE_URL", "https://pro-api.coinmarketcap.com")
 

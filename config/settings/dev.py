@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from config import embedded
+from config import chains, embedded
 
 if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
     for _name, _value in embedded.ensure().environment.items():
@@ -27,8 +27,4 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 LOGGING = {**LOGGING, "json": False}
 
-CHAINS = {
-    "bitcoin": {"url": env.str("BITCOIN_RPC_URL", ""), "network": "regtest"},
-    "litecoin": {"url": env.str("LITECOIN_RPC_URL", ""), "network": "regtest"},
-    "ethereum": {"url": env.str("ETHEREUM_RPC_URL", ""), "chain_id": env.int("ETHEREUM_CHAIN_ID", 31337)},
-}
+CHAINS = chains.rows(regtest=True)

@@ -38,7 +38,8 @@ class AssetAdmin(AuditedAdmin):
 
 @admin.register(Network)
 class NetworkAdmin(AuditedAdmin):
-    list_display = ["id", "code", "name", "family", "block_seconds"]
+    list_display = ["id", "code", "name", "family", "own_coin", "standard", "block_seconds"]
+    list_select_related = ["own_coin"]
 
     def get_readonly_fields(self, request, obj=None):
         return ["id", "code", "family"] if obj else []

@@ -51,7 +51,24 @@ class Network(models.Model):
     name = models.CharField(max_length=60)
     family = models.CharField(max_length=8, choices=Family)
     block_seconds = models.PositiveIntegerField(help_text="Seconds between blocks, as the network intends.")
-    explorer = models.URLField(blank=True, help_text="Where a transaction is shown; {txid} is replaced.")
+    own_coin = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, related_name="+", help_text="The coin in which it takes its fees."
+    )
+    standard = models.CharField(
+        max_length=24,
+        blank=True,
+        default="",
+        help_text="What its tokens are called: ERC20, BEP20; empty where it has none.",
+    )
+    explorer = models.CharField(
+        max_length=200, blank=True, default="", help_text="Where a transaction is shown; {txid} is replaced."
+    )
+    explorer_address = models.CharField(
+        max_length=200, blank=True, default="", help_text="Where an address is shown; {address} is replaced."
+    )
+    explorer_block = models.CharField(
+        max_length=200, blank=True, default="", help_text="Where a block is shown; {block}, its height, is replaced."
+    )
 
     class Meta:
         ordering = ["id"]
@@ -67,13 +84,24 @@ class AssetNetwork(models.Model):
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="networks")
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="assets")
     contract = models.CharField(max_length=64, blank=True, help_text="Token contract, EIP-55; empty for its coin.")
-    decimals = models.PositiveSmallIntegerField(help_text="Digits on the chain.")
+    decimals = models.PositiveSmallIntegerField(
+        help_text="Digits on the chain; amounts here are in the asset's own base units."
+    )
     confirmations = models.PositiveIntegerField(help_text="Blocks before a deposit is credited.")
     large_deposit = BaseUnits(null=True, blank=True, help_text="Base units; from here on a deposit waits longer.")
     confirmations_large = models.PositiveIntegerField(help_text="Blocks before a large deposit is credited.")
     min_deposit = BaseUnits(help_text="Base units; less than this is not credited.")
     min_withdrawal = BaseUnits(help_text="Base units.")
     withdrawal_fee = BaseUnits(help_text="Base units, taken beside the amount sent.")
+    sweep_minimum = BaseUnits(
+        null=True,
+        blank=True,
+        help_text="Base units; a deposit address that holds less is not swept. Empty: never swept.",
+    )
+    fee_on_transfer = models.BooleanField(
+        default=False,
+        help_text="The token keeps a part of what is sent: a deposit is counted by what the balance gained.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:
@@ -91,6 +119,9 @@ class AssetNetwork(models.Model):
             models.CheckConstraint(
                 condition=Q(min_deposit__gte=0) & Q(min_withdrawal__gt=0) & Q(withdrawal_fee__gte=0),
                 name="assets_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(sweep_minimum__isnull=True) | Q(sweep_minimum__gt=0), name="assets_sweep_minimum_positive"
             ),
         ]
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from exchange.assets.models import Asset, AssetNetwork, Network
+from exchange.core.amounts import AmountPrecision
 from exchange.core.errors import NotFound
 
 
@@ -32,9 +35,13 @@ class AssetView:
     enabled: bool
 
 
+# Chains that live on one machine: no public explorer knows their blocks.
+PRIVATE_CHAINS = ("regtest", 31337, 1337)
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A chain; `explorer` is a page's address with {txid} in it, or empty."""
+    """A chain; its explorers' pages have {txid}, {address} or {block} in them, or are empty. `configured`: we have a node."""
 
     id: int
     code: str
@@ -42,11 +49,22 @@ class NetworkView:
     family: str
     block_seconds: int
     explorer: str
+    explorer_address: str
+    explorer_block: str
+    own_coin_id: int
+    own_coin: str
+    standard: str
+    configured: bool
 
 
 @dataclass(frozen=True, slots=True)
 class AssetNetworkView:
-    """An asset over one chain. Amounts are base units; `contract` is empty for the chain's own coin."""
+    """An asset over one chain. Amounts are the asset's own base units; `contract` is empty for the chain's own coin.
+
+    `decimals` are the asset's, in which the ledger counts; `chain_decimals` those of its token on this chain, which may be more
+    (Tether has 6 on Ethereum and 18 on BNB Smart Chain) or fewer. `enabled` is False as well where we have no node.
+    `standard` is shown beside a token's network ("BEP20"), "" for the chain's own coin.
+    """
 
     id: int
     asset_id: int
@@ -63,6 +81,34 @@ class AssetNetworkView:
     min_withdrawal: int
     withdrawal_fee: int
     enabled: bool
+    network_name: str = ""
+    standard: str = ""
+    is_own_coin: bool = False
+    chain_decimals: int = -1
+    sweep_minimum: int | None = None
+    fee_on_transfer: bool = False
+
+    def from_chain(self, amount: int) -> int:
+        """Units of the chain in the asset's base units. What is smaller than one of these is nobody's and stays where it is."""
+        shift = self.decimals - self._chain_decimals
+        return amount * 10**shift if shift >= 0 else amount // 10**-shift
+
+    def to_chain(self, amount: int) -> int:
+        """Base units in units of the chain. Raises AmountPrecision where the chain has too few digits for them."""
+        shift = self._chain_decimals - self.decimals
+        if shift >= 0:
+            return amount * 10**shift
+        whole, rest = divmod(amount, 10**-shift)
+        if rest:
+            raise AmountPrecision(
+                f"{self.asset_code} over {self.network} has at most {self._chain_decimals} digits after the point.",
+                param="amount",
+            )
+        return whole
+
+    @property
+    def _chain_decimals(self) -> int:
+        return self.decimals if self.chain_decimals < 0 else self.chain_decimals
 
     def confirmations_for(self, amount: int) -> int:
         """Blocks before a deposit of this many base units is credited: more for a large one."""
@@ -93,13 +139,13 @@ def asset_by_id(asset_id: int) -> AssetView:
 
 
 def networks() -> list[NetworkView]:
-    """Every chain. One query."""
-    return [_network(row) for row in Network.objects.all()]
+    """Every chain, those without a node included. One query."""
+    return [_network(row) for row in Network.objects.select_related("own_coin")]
 
 
 def network(code: str) -> NetworkView:
     """The chain of this code; NetworkNotFound names the parameter `network`."""
-    row = Network.objects.filter(code=code).first()
+    row = Network.objects.select_related("own_coin").filter(code=code).first()
     if row is None:
         raise NetworkNotFound("There is no such network.", param="network")
     return _network(row)
@@ -108,7 +154,10 @@ def network(code: str) -> NetworkView:
 def asset_networks(
     *, asset: str | None = None, network: str | None = None, enabled_only: bool = True
 ) -> list[AssetNetworkView]:
-    """How assets move, by asset or network code. With `enabled_only`, asset and link must both be on. One query."""
+    """How assets move, by asset or network code. With `enabled_only`, asset and link must both be on and the network have a node.
+
+    One query.
+    """
     rows = AssetNetwork.objects.select_related("asset", "network")
     if asset is not None:
         rows = rows.filter(asset__code=asset)
@@ -116,7 +165,8 @@ def asset_networks(
         rows = rows.filter(network__code=network)
     if enabled_only:
         rows = rows.filter(enabled=True, asset__enabled=True)
-    return [_link(row) for row in rows]
+    links = [_link(row) for row in rows]
+    return [link for link in links if link.enabled] if enabled_only else links
 
 
 def asset_network(*, asset: str, network: str) -> AssetNetworkView:
@@ -144,14 +194,27 @@ def _asset(row: Asset) -> AssetView:
     )
 
 
+def configured(network: str) -> bool:
+    """Whether we have a node of this network. Asks nothing."""
+    return bool(settings.CHAINS.get(network, {}).get("url"))
+
+
 def _network(row: Network) -> NetworkView:
+    chain = settings.CHAINS.get(row.code, {})
+    public = bool(chain) and not {chain.get("network"), chain.get("chain_id")} & set(PRIVATE_CHAINS)
     return NetworkView(
         id=row.id,
         code=row.code,
         name=row.name,
         family=row.family,
         block_seconds=row.block_seconds,
-        explorer=row.explorer,
+        explorer=row.explorer if public else "",
+        explorer_address=row.explorer_address if public else "",
+        explorer_block=row.explorer_block if public else "",
+        own_coin_id=row.own_coin_id,
+        own_coin=row.own_coin.code,
+        standard=row.standard,
+        configured=configured(row.code),
     )
 
 
@@ -164,12 +227,18 @@ def _link(row: AssetNetwork) -> AssetNetworkView:
         network=row.network.code,
         family=row.network.family,
         contract=row.contract,
-        decimals=row.decimals,
+        decimals=row.asset.decimals,
         confirmations=row.confirmations,
         large_deposit=row.large_deposit,
         confirmations_large=row.confirmations_large,
         min_deposit=row.min_deposit,
         min_withdrawal=row.min_withdrawal,
         withdrawal_fee=row.withdrawal_fee,
-        enabled=row.enabled and row.asset.enabled,
+        enabled=row.enabled and row.asset.enabled and configured(row.network.code),
+        network_name=row.network.name,
+        standard="" if row.asset_id == row.network.own_coin_id else row.network.standard,
+        is_own_coin=row.asset_id == row.network.own_coin_id,
+        chain_decimals=row.decimals,
+        sweep_minimum=row.sweep_minimum,
+        fee_on_transfer=row.fee_on_transfer,
     )

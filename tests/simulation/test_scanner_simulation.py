@@ -44,7 +44,7 @@ class Killed(Exception):
 
 @pytest.fixture
 def house(settings):
-    settings.CHAINS = {"bitcoin": {"url": "paper", "network": "regtest"}}
+    settings.CHAINS = {"bitcoin": {"id": 1, "family": "utxo", "url": "paper", "network": "regtest"}}
     root = bip32.HDKey.from_seed(bytes(64))
     document = [
         {

@@ -17,6 +17,7 @@ from exchange.audit import services as audit
 from exchange.core.errors import InvalidRequest
 from wallets import nodes
 from wallets.models import Address, Xpub
+from wallets.services import addresses
 
 # Where a UTXO hot wallet's own change goes, below its account.
 CHANGE_BRANCH = 1
@@ -55,6 +56,8 @@ def _same_chains(chains: dict[str, Any]) -> None:
 def _register(account: dict[str, Any], *, now: datetime) -> str:
     network = assets.network(str(account.get("network")))
     purpose, path, text = (str(account.get(name, "")) for name in ("role", "path", "xpub"))
+    if not network.configured:
+        return f"{network.code} {purpose} {path} left out: no node of {network.code} is configured"
     if purpose not in Xpub.Purpose.values or not path.startswith("m/"):
         raise DocumentInvalid(f"The account {purpose!r} of {network.code} has no known role or path.")
     if text.startswith(PRIVATE_PREFIXES):
@@ -70,6 +73,7 @@ def _register(account: dict[str, Any], *, now: datetime) -> str:
         _make_hot_addresses(xpub, network=network.code, family=network.family, now=now)
     else:
         nodes.rules(network.code).derive(text, index=0)  # refuses what is no xpub of this chain
+        addresses.catch_up(xpub_id=xpub.pk)
     return f"{network.code} {purpose} {path} registered"
 
 

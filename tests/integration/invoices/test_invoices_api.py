@@ -25,8 +25,7 @@ NEW = {"asset": "BTC", "network": "bitcoin", "amount": "0.50", "order_reference"
 
 
 @pytest.fixture
-def house(settings, valkey):
-    settings.CHAINS = {**settings.CHAINS, "bitcoin": {"url": "", "network": "regtest"}}
+def house(valkey):
     root = bip32.HDKey.from_seed(os.urandom(64))
     accounts = [
         {

@@ -95,12 +95,7 @@ class House:
 
 @pytest.fixture
 def chains(settings) -> Callable[..., None]:
-    """Points the settings at these nodes; a network without one has none."""
-    settings.CHAINS = {
-        "bitcoin": {"url": "", "network": "regtest"},
-        "litecoin": {"url": "", "network": "regtest"},
-        "ethereum": {"url": "", "chain_id": 31337},
-    }
+    """Points the settings at these nodes; of the other networks, a node is configured that does not answer."""
     settings.WALLETS_REBROADCAST_SECONDS = 0
 
     def point(**nodes: Any) -> None:

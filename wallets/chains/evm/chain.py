@@ -34,8 +34,19 @@ _PRIORITY_FEE_FALLBACK = 10**9  # 1 gwei, where the node has no opinion
 class EvmChain:
     """One node of one EVM chain. Safe to share between threads; connects at the first question."""
 
-    def __init__(self, *, name: str, url: str, chain_id: int, timeout_s: float = 30) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        url: str,
+        chain_id: int,
+        legacy_fees: bool = False,
+        trace: bool = False,
+        timeout_s: float = 30,
+    ) -> None:
         self.name = name
+        self._legacy_fees = legacy_fees
+        self._trace = trace
         self.rules = EvmRules(name, chain_id)
         self._rpc = Rpc(url, timeout_s=timeout_s)
         self._checked = False
