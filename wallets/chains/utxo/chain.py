@@ -27,7 +27,7 @@ from wallets.chains.protocol import (
 )
 from wallets.chains.utxo import block, transaction
 from wallets.chains.utxo.block import UtxoBlock
-from wallets.chains.utxo.mempool import MempoolReader, UtxoMempool
+from wallets.chains.utxo.mempool import MempoolEntry, MempoolReader, UtxoMempool
 from wallets.chains.utxo.parameters import Parameters
 from wallets.chains.utxo.rpc import Rpc, base_units
 from wallets.chains.utxo.rules import UtxoRules
@@ -154,16 +154,39 @@ class UtxoChain:
         }
 
     def fee_rate(self, target_blocks: int = 6) -> int:
-        """Base units per 1,000 vbytes to be mined in about `target_blocks`, never below the relay floor. Raises FeeUnknown."""
+        """Base units per 1,000 vbytes to be mined in about `target_blocks`. Raises FeeUnknown.
+
+        Never below what the node's mempool takes now (it rises when that is full) and never above what can be believed: an
+        estimator fed with nonsense must not give our coins to miners.
+        """
         self._ready()
         pool = self._rpc.call("getmempoolinfo")
         floor = max(base_units(pool.get(name, 0), name) for name in ("mempoolminfee", "minrelaytxfee"))
-        estimate = self._rpc.call("estimatesmartfee", target_blocks).get("feerate")
-        if estimate is not None:
-            return max(floor, base_units(estimate, "feerate"))
-        if self.parameters.fallback_fee_rate is None:
+        answer = self._rpc.call("estimatesmartfee", target_blocks)
+        estimate = answer.get("feerate") if isinstance(answer, dict) else None
+        rate = base_units(estimate, "feerate") if estimate is not None else self.parameters.fallback_fee_rate
+        if rate is None:
             raise FeeUnknown("the node has no fee estimate yet")
-        return max(floor, self.parameters.fallback_fee_rate)
+        if max(rate, floor) > self.parameters.fee_rate_max:
+            raise FeeUnknown(f"{max(rate, floor)} base units for 1,000 vbytes are not believed")
+        return max(rate, floor)
+
+    def mempool_entry(self, txid: str) -> MempoolEntry | None:
+        """What a waiting transaction pays, with what it waits for and what waits for it; None when it does not wait."""
+        self._ready()
+        entry = self._refused_as_none("getmempoolentry", txid)
+        if not isinstance(entry, dict):
+            return None
+        fees = entry.get("fees")
+        if not isinstance(fees, dict):
+            raise MalformedData("getmempoolentry gave no fees")
+        return MempoolEntry(
+            fee=base_units(fees.get("base"), "fees.base"),
+            vsize=integer(entry.get("vsize"), "vsize"),
+            ancestor_fees=base_units(fees.get("ancestor"), "fees.ancestor"),
+            ancestor_vsize=integer(entry.get("ancestorsize"), "ancestorsize"),
+            descendant_fees=base_units(fees.get("descendant"), "fees.descendant"),
+        )
 
     def _ready(self) -> None:
         if not self._checked:

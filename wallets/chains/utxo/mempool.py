@@ -7,7 +7,7 @@ A transaction seen here may still be replaced or dropped: it is shown, never cre
 from __future__ import annotations
 
 import threading
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from wallets.chains.protocol import Credit, MalformedData, PendingTransaction
@@ -16,6 +16,18 @@ from wallets.chains.utxo.rpc import Rpc
 
 FETCH_MAX = 5_000  # transactions a reading; the rest comes with the next one
 KEPT_MAX = 300_000
+ANCESTORS_MAX = 100  # nodes hold no longer chains of waiting transactions
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolEntry:
+    """What one waiting transaction pays (base units) and weighs (vbytes); ancestors and descendants count itself in."""
+
+    fee: int
+    vsize: int
+    ancestor_fees: int
+    ancestor_vsize: int
+    descendant_fees: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +61,36 @@ class UtxoMempool:
                 if amount and script in to
             )
             if credits:
-                found.append(PendingTransaction(txid, credits, entry.spends, entry.replaceable))
+                found.append(PendingTransaction(txid, credits, entry.spends, self.replaceable(txid)))
         return found
+
+    def replaceable(self, txid: str) -> bool:
+        """Whether its sender may replace it: it says so itself, or something it waits for does (BIP125).
+
+        A node with full replacement takes others as well; that a flag is missing is no promise.
+        """
+        seen: set[str] = set()
+        ahead = [txid]
+        while ahead and len(seen) < ANCESTORS_MAX:
+            each = ahead.pop()
+            entry = self._entries.get(each)
+            if entry is None or each in seen:
+                continue
+            if entry.replaceable:
+                return True
+            seen.add(each)
+            ahead += [spent.partition(":")[0] for spent in entry.spends]
+        return False
 
     def spender(self, spend_key: str) -> str | None:
         """The waiting transaction that uses this outpoint, if there is one."""
         if self._spenders is None:
             self._spenders = {spent: txid for txid, entry in self._entries.items() for spent in entry.spends}
         return self._spenders.get(spend_key)
+
+    def conflicts(self, spends: Iterable[str], *, but: str = "") -> set[str]:
+        """Waiting transactions that use up one of these outpoints: at most one of them and of `but` will be mined."""
+        return {txid for spent in spends if (txid := self.spender(spent)) is not None and txid != but}
 
 
 class MempoolReader:

@@ -23,7 +23,9 @@ class Parameters:
     """One network. Version bytes are those of Base58Check; `node_chain` is what getblockchaininfo calls it.
 
     `replacement` tells whether nodes let a waiting transaction be replaced (BIP125); Litecoin's refuse it by default.
-    `fallback_fee_rate` (base units per 1,000 vbytes) is for networks without a fee market; None where an estimate is needed.
+    Rates are base units per 1,000 vbytes. `fallback_fee_rate` is for networks without a fee market; None where an estimate is
+    needed. `fee_rate_max`: no estimate above it is believed. `long_term_fee_rate`: what a quiet day costs.
+    `incremental_fee_rate`: what a replacement must add for its own size (BIP125).
     Litecoin's nodes also understand the P2SH version it once shared with Bitcoin ("3…"); it is not in the table, because it is
     just as well what a customer pastes who mistook the coin.
     """
@@ -39,6 +41,9 @@ class Parameters:
     genesis: str
     fallback_fee_rate: int | None = None
     dust_relay_fee: int = 3_000
+    fee_rate_max: int = 2_000_000
+    long_term_fee_rate: int = 10_000
+    incremental_fee_rate: int = 1_000
     coinbase_maturity: int = 100
     peg_maturity: int = 0
     replacement: bool = True

@@ -1,7 +1,7 @@
 """Builds an unsigned payout: coins chosen, change and fee reckoned to the vbyte, and the JSON a signing job carries.
 
 The JSON says everything the signer needs to rebuild the bytes by itself. What must never happen here: an output that is
-neither a withdrawal's nor our own key's, a fee that is not inputs minus outputs, or change that nodes call dust.
+neither a withdrawal's nor a key's of the house, a fee that is not inputs minus outputs, or change that nodes call dust.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from wallets.chains import protocol
 from wallets.chains.protocol import DustOutput, InsufficientCoins, MalformedData, PayoutImpossible
 from wallets.chains.utxo import script as scripts
+from wallets.chains.utxo import selection
 from wallets.chains.utxo.parameters import Parameters
 from wallets.chains.utxo.transaction import REPLACEABLE, Transaction, TxInput, TxOutput, compact_size
 
@@ -22,6 +23,8 @@ OUTPUTS_MAX = 500
 # length. The signer grinds for a low R, so a signature has 71 bytes, rarely fewer, never more.
 _INPUT_WEIGHT = 41 * 4 + 1 + 1 + 71 + 1 + 33
 _HEAD_WEIGHT = 8 * 4 + 2
+# The path of an output that goes to a cold wallet: "cold/<branch>/<index>" below its descriptor.
+COLD = "cold/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class Coin:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What one withdrawal receives."""
+    """What one withdrawal receives, or a key of the house's at `path`."""
 
     address: str
     amount: int
-    withdrawal_id: str
+    withdrawal_id: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output: either it pays `withdrawal_id`, or it returns to our key at `path`."""
+    """One output: either it pays `withdrawal_id`, or it stays ours: our key at `path`, or a cold wallet's ("cold/0/7")."""
 
     address: str
     amount: int
     withdrawal_id: str = ""
     path: str = ""
+
+    @property
+    def cold(self) -> str:
+        """Branch and index below the cold wallet's descriptor ("0/7"), "" where it is not cold."""
+        return self.path.removeprefix(COLD) if self.path.startswith(COLD) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +128,16 @@ class UnsignedUtxo:
         }
 
 
+def _outer_weight(output_scripts: Sequence[bytes]) -> int:
+    """What a transaction weighs without its inputs and their count."""
+    body = sum(8 + len(compact_size(len(script))) + len(script) for script in output_scripts)
+    return _HEAD_WEIGHT + 4 * (len(compact_size(len(output_scripts))) + body)
+
+
 def vsize(input_count: int, output_scripts: Sequence[bytes]) -> int:
     """The size in vbytes of a signed transaction of P2WPKH inputs."""
-    body = sum(8 + len(compact_size(len(script))) + len(script) for script in output_scripts)
-    counts = len(compact_size(input_count)) + len(compact_size(len(output_scripts)))
-    return (_HEAD_WEIGHT + 4 * (counts + body) + input_count * _INPUT_WEIGHT + 3) // 4
+    weight = _outer_weight(output_scripts) + 4 * len(compact_size(input_count)) + input_count * _INPUT_WEIGHT
+    return (weight + 3) // 4
 
 
 def fee_of(size: int, fee_rate: int) -> int:
@@ -132,51 +146,86 @@ def fee_of(size: int, fee_rate: int) -> int:
 
 
 def build(
-    *, parameters: Parameters, coins: Sequence[Coin], payments: Sequence[Payment], change: Change, fee_rate: int
+    *,
+    parameters: Parameters,
+    coins: Sequence[Coin],
+    payments: Sequence[Payment],
+    change: Change,
+    fee_rate: int,
+    seed: int = 0,
+    fee_max: int | None = None,
 ) -> UnsignedUtxo:
-    """Pays every payment exactly, from the largest coins first; without payments, gathers all coins into the change.
+    """Pays every payment exactly, from coins that `selection` chooses; without payments, gathers all coins into the change.
 
-    `fee_rate` in base units per 1,000 vbytes. Raises InsufficientCoins, DustOutput, PayoutImpossible, AddressInvalid.
+    `fee_rate` in base units per 1,000 vbytes. Raises InsufficientCoins, FeeAboveCap, DustOutput, PayoutImpossible and
+    AddressInvalid.
     """
     if len(payments) > OUTPUTS_MAX:
         raise PayoutImpossible(f"more than {OUTPUTS_MAX} payments in one transaction")
     if fee_rate <= 0:
         raise PayoutImpossible("a fee rate must be positive")
-    if len({payment.withdrawal_id for payment in payments}) != len(payments):
+    paid = [Output(payment.address, payment.amount, payment.withdrawal_id, payment.path) for payment in payments]
+    named = [payment.withdrawal_id for payment in payments if payment.withdrawal_id]
+    if len(set(named)) != len(named):
         raise PayoutImpossible("a withdrawal is paid twice in one transaction")
-    paid = [Output(payment.address, payment.amount, withdrawal_id=payment.withdrawal_id) for payment in payments]
     paid_scripts = []
     for payment in payments:
+        if bool(payment.withdrawal_id) == bool(payment.path):
+            raise PayoutImpossible("a payment is for a withdrawal or for a key of ours: one of the two")
         key = scripts.parse(payment.address, parameters).key
         if payment.amount < scripts.dust(key, parameters):
             raise DustOutput(f"{payment.amount} base units are too few for nodes to relay")
         paid_scripts.append(key)
     change_script = scripts.parse(change.address, parameters).key
-    chosen = _choose(coins, payments, paid_scripts, fee_rate)
-    left = sum(coin.amount for coin in chosen) - sum(payment.amount for payment in payments)
-    rest = left - fee_of(vsize(len(chosen), [*paid_scripts, change_script]), fee_rate)
-    outputs = list(paid)
-    if rest >= scripts.dust(change_script, parameters):
-        outputs.append(Output(change.address, rest, path=change.path))
-    if not outputs:
-        raise InsufficientCoins("the coins are worth less than the fee to gather them")
-    return UnsignedUtxo(parameters.name, tuple(chosen), tuple(outputs))
-
-
-def _choose(coins: Sequence[Coin], payments: Sequence[Payment], paid_scripts: list[bytes], fee_rate: int) -> list[Coin]:
-    # Ties are broken by outpoint, so that the same coins always give the same transaction.
-    ordered = sorted(coins, key=lambda coin: (-coin.amount, coin.txid, coin.vout))
     if not payments:
-        return ordered[:INPUTS_MAX]
-    target = sum(payment.amount for payment in payments)
-    chosen: list[Coin] = []
-    total = 0
-    for coin in ordered[:INPUTS_MAX]:
-        chosen.append(coin)
-        total += coin.amount
-        if total >= target + fee_of(vsize(len(chosen), paid_scripts), fee_rate):
-            return chosen
-    raise InsufficientCoins(f"the coins at hand hold {total} base units; {target} and the fee are needed")
+        return _gathered(parameters, coins, change, change_script, fee_rate, fee_max)
+    costs = _costs(parameters, payments, paid_scripts, change_script, fee_rate, fee_max)
+    by_outpoint = {coin.outpoint: coin for coin in coins}
+    offered = [selection.Candidate(coin.outpoint, coin.amount, _INPUT_WEIGHT) for coin in by_outpoint.values()]
+    chosen = selection.select(offered, costs, seed=seed)
+    rest = [Output(change.address, chosen.change, path=change.path)] if chosen.change else []
+    return UnsignedUtxo(parameters.name, tuple(by_outpoint[coin.key] for coin in chosen.coins), (*paid, *rest))
+
+
+def _costs(
+    parameters: Parameters,
+    payments: Sequence[Payment],
+    paid_scripts: list[bytes],
+    change_script: bytes,
+    fee_rate: int,
+    fee_max: int | None,
+) -> selection.Costs:
+    without, with_change = (_outer_weight(each) for each in (paid_scripts, [*paid_scripts, change_script]))
+    return selection.Costs(
+        target=sum(payment.amount for payment in payments),
+        base_weight=without,
+        change_weight=with_change - without,
+        change_spend_weight=_INPUT_WEIGHT,
+        change_least=scripts.dust(change_script, parameters),
+        fee_rate=fee_rate,
+        long_term_rate=parameters.long_term_fee_rate,
+        fee_max=fee_max,
+        inputs_max=INPUTS_MAX,
+    )
+
+
+def _gathered(
+    parameters: Parameters,
+    coins: Sequence[Coin],
+    change: Change,
+    change_script: bytes,
+    fee_rate: int,
+    fee_max: int | None,
+) -> UnsignedUtxo:
+    # Ties are broken by outpoint, so that the same coins always give the same transaction.
+    chosen = sorted(coins, key=lambda coin: (-coin.amount, coin.txid, coin.vout))[:INPUTS_MAX]
+    fee = fee_of(vsize(len(chosen), [change_script]), fee_rate)
+    rest = sum(coin.amount for coin in chosen) - fee
+    if rest < scripts.dust(change_script, parameters):
+        raise InsufficientCoins("the coins are worth less than the fee to gather them")
+    if fee_max is not None and fee > fee_max:
+        raise selection.FeeAboveCap(f"the fee would be {fee} base units, at most {fee_max} are allowed")
+    return UnsignedUtxo(parameters.name, tuple(chosen), (Output(change.address, rest, path=change.path),))
 
 
 def from_json(body: Mapping[str, Any]) -> UnsignedUtxo:

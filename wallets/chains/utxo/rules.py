@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,24 @@ class UtxoRules:
         return script.dust(self.parse(address).key, self.parameters)
 
     def payout(
-        self, *, coins: list[payout.Coin], payments: list[payout.Payment], change: payout.Change, fee_rate: int
+        self,
+        *,
+        coins: Sequence[payout.Coin],
+        payments: Sequence[payout.Payment],
+        change: payout.Change,
+        fee_rate: int,
+        seed: int = 0,
+        fee_max: int | None = None,
     ) -> payout.UnsignedUtxo:
         """See `payout.build`."""
         return payout.build(
-            parameters=self.parameters, coins=coins, payments=payments, change=change, fee_rate=fee_rate
+            parameters=self.parameters,
+            coins=coins,
+            payments=payments,
+            change=change,
+            fee_rate=fee_rate,
+            seed=seed,
+            fee_max=fee_max,
         )
 
     def verify_signed(self, raw: bytes, unsigned: Mapping[str, Any]) -> SignedView:

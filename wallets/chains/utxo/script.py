@@ -32,11 +32,24 @@ def address(script: bytes, network: Parameters) -> str:
     program = witness_program(script)
     if program is not None:
         return bech32.encode(network.hrp, *program)
-    if len(script) == 25 and script[:3] == b"\x76\xa9\x14" and script[23:] == b"\x88\xac":
+    if kind(script) == "p2pkh":
         return base58.encode(bytes([network.p2pkh]) + script[3:23])
-    if len(script) == 23 and script[:2] == b"\xa9\x14" and script[22:] == b"\x87":
+    if kind(script) == "p2sh":
         return base58.encode(bytes([network.p2sh]) + script[2:22])
     return ""
+
+
+def kind(script: bytes) -> str:
+    """What a script is in the field's own words: "p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr", "witness_vN", or "" for the rest."""
+    program = witness_program(script)
+    if program is not None:
+        version, body = program
+        if version == 0:
+            return "p2wpkh" if len(body) == 20 else "p2wsh"
+        return "p2tr" if version == 1 and len(body) == 32 else f"witness_v{version}"
+    if len(script) == 25 and script[:3] == b"\x76\xa9\x14" and script[23:] == b"\x88\xac":
+        return "p2pkh"
+    return "p2sh" if len(script) == 23 and script[:2] == b"\xa9\x14" and script[22:] == b"\x87" else ""
 
 
 def parse(text: str, network: Parameters) -> Address:
