@@ -16,8 +16,10 @@ from wallets.records import confirmations
 
 # Most states are told by their own name; these are what the readers agreed on.
 WITHDRAWAL_TOPICS = {"broadcast": "sent", "rejected": "refused", "failed": "refused"}
-# Steps of our own that interest nobody outside.
-QUIET = frozenset({"requested", "reserved", "signing", "signed"})
+# Steps of our own that interest nobody outside. A request is news while it waits for its customer's word.
+QUIET = frozenset({"reserved", "signing", "signed"})
+# Why it ended is the customer's to know; why staff look at it is not.
+REASON_TOLD = frozenset({"cancelled", "rejected", "failed"})
 
 
 def deposit(
@@ -49,7 +51,7 @@ def deposit(
 
 def withdrawal(withdrawal: Withdrawal, link: AssetNetworkView, *, txid: str, now: datetime) -> None:
     """`wallets.withdrawal_<state>`, for the states a customer or staff wait for."""
-    if withdrawal.state in QUIET:
+    if withdrawal.state in QUIET or (withdrawal.state == "requested" and not withdrawal.waiting):
         return
     outbox.append(
         topic=f"wallets.withdrawal_{WITHDRAWAL_TOPICS.get(withdrawal.state, withdrawal.state)}",
@@ -64,7 +66,7 @@ def withdrawal(withdrawal: Withdrawal, link: AssetNetworkView, *, txid: str, now
             "fee": amounts.format(withdrawal.fee, decimals=link.decimals),
             "address": withdrawal.address,
             "txid": txid,
-            "reason": withdrawal.reason,
+            "reason": withdrawal.reason if withdrawal.state in REASON_TOLD else "",
             "state": withdrawal.state,
         },
         now=now,

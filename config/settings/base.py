@@ -216,6 +216,10 @@ PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
 # Blocks that a reorganisation may take back by itself; a deeper one halts the network's scanner and stops withdrawals.
 WALLETS_REORG_LIMIT = env.int("WALLETS_REORG_LIMIT", 100)
 WALLETS_REBROADCAST_SECONDS = env.int("WALLETS_REBROADCAST_SECONDS", 30)
+# A withdrawal waits until its customer followed the link in the e-mail; without it, a stolen session is enough to ask for one.
+WITHDRAWAL_EMAIL_CONFIRMATION = env.bool("WITHDRAWAL_EMAIL_CONFIRMATION", True)
+# So long a new entry of a customer's address book, and the loosening of his allow-list, wait before they hold.
+WITHDRAWAL_ADDRESS_COOLDOWN_H = env.int("WITHDRAWAL_ADDRESS_COOLDOWN_H", 24)
 # Withdrawals above these amounts wait for staff: "BTC=0.5,ETH=10,USDT=20000".
 WALLETS_REVIEW_ABOVE = env.dict("WALLETS_REVIEW_ABOVE", default={})
 # Hours between the second person's yes to an edit of the withdrawal policy and its coming into force.

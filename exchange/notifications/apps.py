@@ -15,4 +15,5 @@ class NotificationsConfig(AppConfig):
 
         for topic in messages.BY_TOPIC:
             registry.reader(topic, name=f"notifications.inbox:{topic}")(services.put_in_inbox)
-            registry.reader(topic, name=f"notifications.mail:{topic}")(services.send_mail)
+            if topic not in messages.MAILED_BY_OTHERS:
+                registry.reader(topic, name=f"notifications.mail:{topic}")(services.send_mail)

@@ -13,7 +13,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person reads. `user_id` is None for a message to all staff; `facts` are the lines of the e-mail's table."""
+    """What a person reads. `user_id` is None for a message to all staff; `facts` are the lines of the e-mail's table, `action`
+    the words on its button, `once` whether a mail sent again after a failure says something else than the one before."""
 
     user_id: int | None
     kind: str
@@ -21,6 +22,8 @@ class Message:
     body: str
     link: str
     facts: tuple[tuple[str, str], ...] = ()
+    action: str = ""
+    once: bool = True
 
 
 def deposit_credited(payload: dict[str, Any]) -> Message:
@@ -54,35 +57,130 @@ def deposit_reversed(payload: dict[str, Any]) -> Message | None:
     )
 
 
-def withdrawal_sent(payload: dict[str, Any]) -> Message:
+def withdrawal_requested(payload: dict[str, Any]) -> Message:
+    """The line in the inbox. The link itself goes by mail alone: whoever stole a session must not find it here."""
+    return _withdrawal(
+        payload,
+        kind="requested",
+        title="Confirm your withdrawal of {money}",
+        body="Look into your e-mail and confirm it within half an hour. Until then nothing leaves.",
+    )
+
+
+def withdrawal_confirmation(payload: dict[str, Any], *, token: str, minutes: int) -> Message:
+    """The mail with the link; nothing but this text ever holds the token."""
     return Message(
         user_id=payload["user_id"],
-        kind="withdrawal_sent",
-        title=f"Withdrawal of {_money(payload)} sent",
-        body=f"{_money(payload)} is on its way to {payload['address']}.",
-        link=f"/wallet/withdrawals/{payload['withdrawal_id']}/",
-        facts=(
-            ("Amount", _money(payload)),
-            ("Fee", f"{payload['fee']} {payload['asset']}"),
-            ("Network", payload["network"]),
-            ("To", payload["address"]),
-            ("Transaction", payload["txid"]),
-        ),
+        kind="withdrawal_confirmation",
+        title=f"Confirm your withdrawal of {_money(payload)}",
+        body=f"Somebody logged in as you asked for this withdrawal. Compare the whole address, then confirm it within "
+        f"{minutes} minutes. If this was not you, do not open the link: nothing leaves without it.",
+        link=f"/wallet/withdrawals/confirm/{token}/",
+        facts=_withdrawal_facts(payload),
+        action="Look at it and confirm",
+        once=False,
+    )
+
+
+def withdrawal_review(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload,
+        kind="review",
+        title="Withdrawal of {money} is being looked at",
+        body="A person looks at this one before it goes out. You can cancel it until it is signed.",
+    )
+
+
+def withdrawal_approved(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload,
+        kind="approved",
+        title="Withdrawal of {money} accepted",
+        body="It is signed and sent next. You can cancel it until it is signed.",
+    )
+
+
+def withdrawal_sent(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload, kind="sent", title="Withdrawal of {money} sent", body="{money} is on its way to {address}."
+    )
+
+
+def withdrawal_final(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload,
+        kind="final",
+        title="Withdrawal of {money} has arrived",
+        body="The network has it for good; nobody can take it back.",
+    )
+
+
+def withdrawal_cancelled(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload,
+        kind="cancelled",
+        title="Withdrawal of {money} cancelled",
+        body="Amount and fee are back in your balance.",
     )
 
 
 def withdrawal_refused(payload: dict[str, Any]) -> Message:
+    return _withdrawal(
+        payload,
+        kind="refused",
+        title="Withdrawal of {money} not sent",
+        body="It was refused and the money is back in your balance.",
+    )
+
+
+def _withdrawal(payload: dict[str, Any], *, kind: str, title: str, body: str) -> Message:
+    """What all steps of a withdrawal say: what, how much, the fee, where to, and the transaction once there is one."""
+    words = {"money": _money(payload), "address": payload["address"]}
     return Message(
         user_id=payload["user_id"],
-        kind="withdrawal_refused",
-        title=f"Withdrawal of {_money(payload)} not sent",
-        body="It was refused and the money is back in your balance.",
+        kind=f"withdrawal_{kind}",
+        title=title.format(**words),
+        body=body.format(**words),
         link=f"/wallet/withdrawals/{payload['withdrawal_id']}/",
-        facts=(
-            ("Amount", _money(payload)),
-            ("To", payload["address"]),
-            *((("Reason", payload["reason"]),) if payload.get("reason") else ()),
-        ),
+        facts=_withdrawal_facts(payload),
+    )
+
+
+def _withdrawal_facts(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    facts = (
+        ("Amount", _money(payload)),
+        ("Fee", f"{payload['fee']} {payload['asset']}"),
+        ("Network", payload["network"]),
+        ("To", payload["address"]),
+        ("Transaction", payload.get("txid") or ""),
+        ("Reason", payload.get("reason") or ""),
+    )
+    return tuple((name, value) for name, value in facts if value)
+
+
+_BOOK_CHANGES = {
+    "added": ("Address added to your list", "It can be used from {usable_at} on. If this was not you, remove it now."),
+    "relabelled": ("Address renamed on your list", "Its label is “{label}” now."),
+    "removed": ("Address removed from your list", "It is off your list from this moment."),
+    "tightened": ("Coins leave to your list only", "From this moment withdrawals go to addresses of your list alone."),
+    "loosened": (
+        "Your list will stop being asked for",
+        "From {usable_at} on withdrawals may go to any address. If this was not you, switch it on again now.",
+    ),
+}
+
+
+def address_book_changed(payload: dict[str, Any]) -> Message:
+    title, body = _BOOK_CHANGES[payload["what"]]
+    usable_at = str(payload.get("usable_at") or "")[:16].replace("T", " ")
+    names = (("Address", "address"), ("Label", "label"), ("Network", "network"))
+    return Message(
+        user_id=payload["user_id"],
+        kind="address_book_changed",
+        title=title,
+        body=body.format(usable_at=f"{usable_at} UTC", label=payload.get("label", "")),
+        link="/wallet/addresses/",
+        facts=tuple((title, str(payload[name])) for title, name in names if payload.get(name)),
     )
 
 
@@ -144,14 +242,22 @@ def network_halted(payload: dict[str, Any]) -> Message:
 BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "wallets.deposit_credited": deposit_credited,
     "wallets.deposit_orphaned": deposit_reversed,
+    "wallets.withdrawal_requested": withdrawal_requested,
+    "wallets.withdrawal_review": withdrawal_review,
+    "wallets.withdrawal_approved": withdrawal_approved,
     "wallets.withdrawal_sent": withdrawal_sent,
+    "wallets.withdrawal_final": withdrawal_final,
+    "wallets.withdrawal_cancelled": withdrawal_cancelled,
     "wallets.withdrawal_refused": withdrawal_refused,
+    "wallets.address_book_changed": address_book_changed,
     "fiat.deposit_credited": bank_deposit_credited,
     "wallets.network_down": network_trouble,
     "wallets.network_halted": network_halted,
     "ledger.mismatch": ledger_mismatch,
     "ledger.stopped": stopped,
 }
+# The inbox has a line of these; their mail holds a secret, and whoever makes the secret sends it.
+MAILED_BY_OTHERS = frozenset({"wallets.withdrawal_requested"})
 
 
 def _money(payload: dict[str, Any]) -> str:

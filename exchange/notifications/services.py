@@ -45,8 +45,12 @@ def put_in_inbox(event: Event) -> None:
 def send_mail(event: Event) -> None:
     """Sends the e-mail to each person concerned. Raises what the mail server raised; the outbox tries again."""
     message = messages.BY_TOPIC[event.topic](event.payload)
-    if message is None:
-        return
+    if message is not None:
+        mail(message, event=event)
+
+
+def mail(message: messages.Message, *, event: Event) -> None:
+    """Sends this message about an event; for a room that must put something into a mail that stands in no event."""
     for person in _recipients(message):
         _mail(person, message, event).send()
 
@@ -73,12 +77,13 @@ def _mail(person: accounts.Person, message: messages.Message, event: Event) -> E
         "site_name": settings.SITE_NAME,
         "event_at": event.created_at,
     }
+    number = str(event.id) if message.once else f"{event.id}.{event.attempt}"
     host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     mail = EmailMultiAlternatives(
         subject=message.title,
         body=render_to_string("notifications/email/message.txt", context),
         to=[person.email],
-        headers={"Message-ID": f"<bourse.{event.id}.{person.id}@{host}>", "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": f"<bourse.{number}.{person.id}@{host}>", "Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(render_to_string("notifications/email/message.html", context), "text/html")
     return mail

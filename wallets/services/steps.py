@@ -11,7 +11,7 @@ from typing import Any
 from exchange.assets import selectors as assets
 from wallets import lifecycle, news, routes
 from wallets.lifecycle import State
-from wallets.models import Withdrawal, WithdrawalApproval, WithdrawalStep
+from wallets.models import Payout, Withdrawal, WithdrawalApproval, WithdrawalStep
 
 
 def enter(
@@ -41,7 +41,9 @@ def enter(
 
 
 def tell(withdrawal: Withdrawal, *, now: datetime, note: str = "", txid: str = "", quiet: bool = False) -> None:
-    """Writes the step down and appends its event."""
+    """Writes the step down and appends its event. Once it is on a chain, every step names its transaction."""
+    if not txid and withdrawal.payout_id is not None:
+        txid = Payout.objects.values_list("txid", flat=True).get(pk=withdrawal.payout_id)
     WithdrawalStep.objects.create(withdrawal=withdrawal, state=withdrawal.state, at=now, txid=txid, note=note)
     if quiet:
         return
