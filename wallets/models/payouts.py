@@ -110,6 +110,8 @@ class PayoutVersion(models.Model):
     created_at = models.DateTimeField()
     signed_at = models.DateTimeField(null=True)
     first_broadcast_at = models.DateTimeField(null=True)
+    # How far we had scanned then: it tells how many blocks passed it by.
+    sent_height = models.PositiveBigIntegerField(null=True)
     last_broadcast_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="", blank=True)
 

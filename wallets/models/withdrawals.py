@@ -33,6 +33,8 @@ class Withdrawal(models.Model):
     )
     # Its place among the payout's outputs, from zero.
     payout_position = models.PositiveIntegerField(null=True, blank=True)
+    # At most so many may share its next transaction: halved each time the signer refuses one as a whole. Null: as many as fit.
+    company_max = models.PositiveSmallIntegerField(null=True, blank=True)
     # Whether it goes to an address of the house, of the customer's address book, or to any other.
     destination_class = models.CharField(
         max_length=8, choices=[("own", "Own"), ("listed", "Listed"), ("one_time", "One-time")], default="one_time"
