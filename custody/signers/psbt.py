@@ -143,7 +143,7 @@ def _describe_input(entries: files.Map, leaf: Leaf, *, taproot: bool) -> None:
         origin = b"\x00" + files.origin(key.fingerprint, key.path)
         entries[bytes([files.TAP_DERIVATION]) + key.public_key[1:]] = origin
         return
-    entries[files.SIGHASH] = sighash.ALL.to_bytes(4, "little")
+    # No entry for the kind of signature: without one it is over the whole, and Bitcoin Core's wallet refuses a file that says so.
     if leaf.redeem_script:
         entries[files.REDEEM_SCRIPT] = leaf.redeem_script
     if leaf.witness_script:
@@ -313,7 +313,7 @@ def finalise(spending: Spending, found: Signatures) -> bytes:
         raise PsbtUnsigned(f"{lacking} more must sign")
     leaves = spending.leaves()
     bare = _with_script_sigs(spending.transaction(), leaves)
-    witnesses = []
+    witnesses: list[tuple[bytes, ...]] = []
     for position, leaf in enumerate(leaves):
         by_key = found[position]
         if not spending.descriptor.multisig:
