@@ -54,12 +54,17 @@ def _evm(name: str, id_: int, chain_id: int, *, legacy: bool, trace: bool, nodes
 
 
 def _sources(name: str) -> Row:
-    """Where the network is asked, and where else. `kind` is "node" (JSON-RPC) or "esplora" (a hosted REST service)."""
+    """Where the network is asked, and where else. `kind` is "node" (JSON-RPC) or "esplora" (a hosted REST service).
+
+    `header` is "Name: value", for a service that takes its key so.
+    """
     upper = name.upper()
     return {
         "url": read_secret(f"{upper}_RPC_URL"),
+        "header": read_secret(f"{upper}_RPC_HEADER"),
         "kind": env.str(f"{upper}_KIND", "node"),
         "second_url": read_secret(f"{upper}_RPC_URL_2"),
+        "second_header": read_secret(f"{upper}_RPC_HEADER_2"),
         "second_kind": env.str(f"{upper}_KIND_2", "node"),
     }
 

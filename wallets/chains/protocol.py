@@ -25,6 +25,12 @@ class NodeUnavailable(ChainError):
     code = "node_unavailable"
 
 
+class RateLimited(NodeUnavailable):
+    """The service wants fewer questions. What was asked was not done."""
+
+    code = "rate_limited"
+
+
 class NodeRefused(ChainError):
     """The node answered with an error of its own."""
 

@@ -31,8 +31,10 @@ def connect(
     *,
     url: str = "",
     kind: str = "node",
+    header: str = "",
     second_url: str = "",
     second_kind: str = "node",
+    second_header: str = "",
     family: str = "",
     network: str = "",
     chain_id: int = 0,
@@ -56,7 +58,13 @@ def connect(
         if kind != "node":
             raise NotConfigured(f"{name}: an EVM chain is asked by JSON-RPC, not by {kind}")
         made = EvmChain(
-            name=name, url=url, chain_id=chain_id, legacy_fees=legacy_fees, trace=trace, timeout_s=timeout_s
+            name=name,
+            url=url,
+            chain_id=chain_id,
+            legacy_fees=legacy_fees,
+            trace=trace,
+            header=header,
+            timeout_s=timeout_s,
         )
     elif kind == "node":
         made = UtxoChain(url=url, parameters=parameters(name, network), timeout_s=timeout_s)
@@ -68,10 +76,20 @@ def connect(
 
 
 def second(
-    name: str, *, second_url: str = "", second_kind: str = "node", url: str = "", kind: str = "node", **row: object
+    name: str,
+    *,
+    second_url: str = "",
+    second_kind: str = "node",
+    second_header: str = "",
+    url: str = "",
+    kind: str = "node",
+    header: str = "",
+    **row: object,
 ) -> UtxoChain | EvmChain | None:
     """The source that the first one is compared with, None where the row names none."""
-    return connect(name, url=second_url, kind=second_kind, **row) if second_url else None  # type: ignore[arg-type]
+    if not second_url:
+        return None
+    return connect(name, url=second_url, kind=second_kind, header=second_header, **row)  # type: ignore[arg-type]
 
 
 def rules(name: str, *, family: str = "", network: str = "", chain_id: int = 0, **_: object) -> UtxoRules | EvmRules:

@@ -1,8 +1,9 @@
-"""One EVM block with its receipts: native payments that succeeded and ERC-20 Transfer logs, matched by recipient.
+"""One EVM block with its receipts and traces: native payments that succeeded and ERC-20 Transfer logs, matched by recipient.
 
 Logs come with the receipts of the block *hash*, so a reorganisation between two questions cannot mix two blocks. A credit's
-slot is "native" or "log:<place inside the receipt>": the block-wide log index changes when it is mined again elsewhere.
-What must never happen here: a failed transaction, an empty amount or a receipt of another block credited.
+slot is "native", "log:<place inside the receipt>" (the block-wide log index changes when it is mined again elsewhere) or
+"call:<path in the call tree>". What must never happen here: a failed transaction, an empty amount or a receipt of another block
+credited.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
-from wallets.chains.evm import erc20
+from wallets.chains.evm import erc20, traces
 from wallets.chains.evm.address import checksummed
 from wallets.chains.protocol import BlockRef, Credit, MalformedData, PendingTransaction, Spend, hexadecimal, text
 
@@ -121,29 +122,54 @@ def reference(head: object) -> BlockRef:
     )
 
 
-def parse(body: object, receipts: object) -> EvmBlock:
-    """A block (with whole transactions) and all its receipts. Raises MalformedData when they do not belong together."""
+def parse(body: object, receipts: object, traced: object = None) -> EvmBlock:
+    """A block (with whole transactions), all its receipts and, where the node traces, its call trees (`traces.by_txid`).
+
+    Receipts of what is no transaction of the block (some chains have such for their bridge) are passed over. Raises MalformedData
+    when the parts do not belong together.
+    """
     ref = reference(body)
     assert isinstance(body, dict)
     transactions = body.get("transactions")
-    if not isinstance(transactions, list) or not isinstance(receipts, list) or len(transactions) != len(receipts):
-        raise MalformedData("a block and its receipts differ in number")
+    if not isinstance(transactions, list):
+        raise MalformedData("a block has no list of transactions")
+    by_txid = _by_txid(receipts, ref)
+    sent = [_sent(transaction) for transaction in transactions]
+    trees = {} if traced is None else traces.by_txid(traced, [entry.txid for entry in sent])
     found: list[_Found] = []
-    sent: list[_Sent] = []
-    for transaction, receipt in zip(transactions, receipts, strict=True):
-        entry = _sent(transaction)
-        sent.append(entry)
-        if (
-            not isinstance(receipt, dict)
-            or receipt.get("transactionHash") != entry.txid
-            or receipt.get("blockHash") != ref.hash
-        ):
-            raise MalformedData("a receipt belongs to another transaction or block")
+    for transaction, entry in zip(transactions, sent, strict=True):
+        receipt = by_txid.get(entry.txid)
+        if receipt is None:
+            raise MalformedData("a transaction of the block has no receipt")
         if receipt.get("status") != "0x1":
             continue
         found += _native(transaction, entry.txid)
         found += _logs(receipt, entry.txid)
+        if entry.txid in trees:
+            paid = traces.payments(trees[entry.txid])
+            found += [_Found(entry.txid, f"call:{path}", to, amount, b"") for path, to, amount in paid]
     return EvmBlock(ref, found, sent)
+
+
+def _by_txid(receipts: object, ref: BlockRef) -> dict[str, dict[str, Any]]:
+    if not isinstance(receipts, list):
+        raise MalformedData("a block's receipts are not a list")
+    by_txid: dict[str, dict[str, Any]] = {}
+    for receipt in receipts:
+        if not isinstance(receipt, dict) or receipt.get("blockHash") != ref.hash:
+            raise MalformedData("a receipt belongs to another block")
+        txid = text(receipt.get("transactionHash"), "transactionHash")
+        if txid in by_txid:
+            raise MalformedData("a transaction has two receipts")
+        by_txid[txid] = receipt
+    return by_txid
+
+
+def runs_code(receipts: object) -> bool:
+    """Whether any of these transactions did more than move the native coin: then there may be calls to trace."""
+    return isinstance(receipts, list) and any(
+        isinstance(receipt, dict) and quantity(receipt.get("gasUsed"), "gasUsed") > 21_000 for receipt in receipts
+    )
 
 
 def parse_pending(body: object) -> EvmMempool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wallets.chains.evm import address as addresses
-from wallets.chains.evm import block, erc20, payout, transaction
+from wallets.chains.evm import block, erc20, payout, traces, transaction
 from wallets.chains.evm.block import EvmBlock, EvmMempool
 from wallets.chains.evm.rpc import METHOD_NOT_FOUND, Rpc
 from wallets.chains.evm.rules import EvmRules
@@ -32,7 +32,11 @@ _PRIORITY_FEE_FALLBACK = 10**9  # 1 gwei, where the node has no opinion
 
 
 class EvmChain:
-    """One node of one EVM chain. Safe to share between threads; connects at the first question."""
+    """One node of one EVM chain. Safe to share between threads; connects at the first question.
+
+    `legacy_fees`: its validators want a plain gas price; a chain without a base fee is told by itself. `trace`: the node answers
+    debug_traceBlockByHash or …ByNumber, so that what contracts pay inside a transaction is seen.
+    """
 
     def __init__(
         self,
@@ -42,13 +46,14 @@ class EvmChain:
         chain_id: int,
         legacy_fees: bool = False,
         trace: bool = False,
+        header: str = "",
         timeout_s: float = 30,
     ) -> None:
         self.name = name
         self._legacy_fees = legacy_fees
         self._trace = trace
         self.rules = EvmRules(name, chain_id)
-        self._rpc = Rpc(url, timeout_s=timeout_s)
+        self._rpc = Rpc(url, header=header, timeout_s=timeout_s)
         self._checked = False
 
     def check(self) -> None:
@@ -82,7 +87,9 @@ class EvmChain:
         """The active chain's block at this height with its receipts, both by its hash. Raises BlockNotFound."""
         self._ready()
         body = self._block_json(height, whole=True)
-        return block.parse(body, self._receipts(body))
+        receipts = self._receipts(body)
+        traced = self._traces(body) if self._trace and block.runs_code(receipts) else None
+        return block.parse(body, receipts, traced)
 
     def mempool(self) -> EvmMempool:
         """What the node would mine next."""
@@ -122,7 +129,7 @@ class EvmChain:
             return Confirmation("mempool")
         finalized = self.finalized()
         gas_used = block.quantity(receipt.get("gasUsed"), "gasUsed")
-        gas_price = block.quantity(receipt.get("effectiveGasPrice"), "effectiveGasPrice")
+        gas_price = block.quantity(self._gas_price(receipt, txid), "gas price")
         return Confirmation(
             state="mined",
             confirmations=max(1, tip.height - height + 1),
@@ -133,17 +140,21 @@ class EvmChain:
             final=None if finalized is None else height <= finalized,
         )
 
-    def holdings(self, keys: Iterable[bytes], *, contract: str = "") -> Holdings:
-        """What the node says these addresses hold at one block, in the native coin or a token."""
-        tip = self.tip()
-        at = {"blockHash": tip.hash}
-        amount = 0
-        for key in sorted(set(keys)):
-            if contract:
-                amount += self._call_number(contract, erc20.balance_of_call(key), at)
-            else:
-                amount += block.quantity(self._rpc.call("eth_getBalance", addresses.checksummed(key), at), "balance")
-        return Holdings(amount, tip.height)
+    def holdings(self, keys: Iterable[bytes], *, contract: str = "", at: str = "") -> Holdings:
+        """What the node says these addresses hold at one block (the latest, or the one of hash `at`), natively or of a token."""
+        ref = block.reference(self._block_of(at)) if at else self.tip()
+        where = {"blockHash": ref.hash}
+        distinct = sorted(set(keys))
+        if contract:
+            asked = [
+                ("eth_call", ({"to": contract, "data": "0x" + erc20.balance_of_call(key).hex()}, where))
+                for key in distinct
+            ]
+            amounts = [_number(answer, contract) for answer in self._rpc.batch(asked)]
+        else:
+            balances = [("eth_getBalance", (addresses.checksummed(key), where)) for key in distinct]
+            amounts = [block.quantity(answer, "balance") for answer in self._rpc.batch(balances)]
+        return Holdings(sum(amounts), ref.height)
 
     def nonce(self, address: str, *, pending: bool = False) -> int:
         """The next nonce of an address: after what is mined, or after what waits as well."""
@@ -153,10 +164,17 @@ class EvmChain:
         )
 
     def fees(self) -> payout.Fees:
-        """What a transaction should offer now."""
+        """What a transaction should offer now: a base fee and a tip, or one gas price where the chain has no base fee."""
         self._ready()
         head = self._rpc.call("eth_getBlockByNumber", "latest", False)
-        base_fee = block.quantity(head.get("baseFeePerGas") if isinstance(head, dict) else None, "baseFeePerGas")
+        if not isinstance(head, dict):
+            raise MalformedData("a block is not an object")
+        if self._legacy_fees or head.get("baseFeePerGas") is None:
+            price = block.quantity(self._rpc.call("eth_gasPrice"), "gas price")
+            # An eighth above what the node names: the price of the next blocks, not of the last ones.
+            price = max(price * 9 // 8, 1)
+            return payout.Fees(0, price, price, legacy=True)
+        base_fee = block.quantity(head["baseFeePerGas"], "baseFeePerGas")
         try:
             priority = block.quantity(self._rpc.call("eth_maxPriorityFeePerGas"), "priority fee")
         except NodeRefused:
@@ -169,13 +187,13 @@ class EvmChain:
         to, value, data = payout.call(payment)
         asked = {"from": from_address, "to": addresses.checksummed(to), "value": hex(value), "data": "0x" + data.hex()}
         estimate = block.quantity(self._rpc.call("eth_estimateGas", asked), "gas")
-        # A plain transfer to an address without code costs 21,000, always.
-        return estimate if estimate == 21_000 else estimate + estimate // 5
+        return estimate if estimate == payout.PLAIN_GAS else estimate + estimate // 5
 
     def token_decimals(self, contract: str) -> int:
         """What a token's contract says of its decimals. Raises MalformedData when it says nothing sensible."""
         self._ready()
-        return integer(self._call_number(contract, erc20.DECIMALS_CALL, "latest"), "decimals", maximum=77)
+        asked = {"to": contract, "data": "0x" + erc20.DECIMALS_CALL.hex()}
+        return integer(_number(self._rpc.call("eth_call", asked, "latest"), contract), "decimals", maximum=77)
 
     def _ready(self) -> None:
         if not self._checked:
@@ -187,20 +205,51 @@ class EvmChain:
             raise BlockNotFound(f"there is no block at height {height}")
         return body
 
+    def _block_of(self, block_hash: str) -> dict[str, Any]:
+        self._ready()
+        body = self._rpc.call("eth_getBlockByHash", block_hash, False)
+        if not isinstance(body, dict):
+            raise BlockNotFound(f"block {block_hash} is gone")
+        return body
+
     def _receipts(self, body: dict[str, Any]) -> list[Any]:
+        """All receipts of the block by its hash; one by one where the node has no word for all of them."""
         ref = block.reference(body)
         try:
             receipts = self._rpc.call("eth_getBlockReceipts", ref.hash)
-        except NodeRefused as error:
-            if error.node_code != METHOD_NOT_FOUND:
-                raise BlockNotFound(f"block {ref.hash} is gone") from None
-            receipts = [self._rpc.call("eth_getTransactionReceipt", each["hash"]) for each in body["transactions"]]
+        except NodeRefused:
+            # Clients word it differently that they have no such method, and that they have no such block.
+            self._block_of(ref.hash)
+            asked = [("eth_getTransactionReceipt", (each["hash"],)) for each in body["transactions"]]
+            receipts = self._rpc.batch(asked)
         if not isinstance(receipts, list) or None in receipts:
             raise BlockNotFound(f"block {ref.hash} is gone")
         return receipts
 
-    def _call_number(self, contract: str, data: bytes, at: object) -> int:
-        answer = hexadecimal(self._rpc.call("eth_call", {"to": contract, "data": "0x" + data.hex()}, at), "answer")
-        if len(answer) != 32:
-            raise MalformedData(f"the contract {contract} does not answer with a number")
-        return int.from_bytes(answer, "big")
+    def _gas_price(self, receipt: dict[str, Any], txid: str) -> object:
+        """What was paid for gas; before EIP-1559 a receipt does not say it, and it is the transaction's own price."""
+        if "effectiveGasPrice" in receipt:
+            return receipt["effectiveGasPrice"]
+        sent = self._rpc.call("eth_getTransactionByHash", txid)
+        return sent.get("gasPrice") if isinstance(sent, dict) else None
+
+    def _traces(self, body: dict[str, Any]) -> Any:
+        """The block's call trees. A node that should trace and does not leaves the block unread: nothing is passed over."""
+        ref = block.reference(body)
+        try:
+            return self._rpc.call("debug_traceBlockByHash", ref.hash, traces.TRACER)
+        except NodeRefused as error:
+            if error.node_code != METHOD_NOT_FOUND:
+                self._block_of(ref.hash)
+                raise
+        traced = self._rpc.call("debug_traceBlockByNumber", hex(ref.height), traces.TRACER)
+        if self.block_ref(ref.height).hash != ref.hash:
+            raise BlockNotFound(f"block {ref.hash} is gone")
+        return traced
+
+
+def _number(answer: object, contract: str) -> int:
+    word = hexadecimal(answer, "answer")
+    if len(word) != 32:
+        raise MalformedData(f"the contract {contract} does not answer with a number")
+    return int.from_bytes(word, "big")

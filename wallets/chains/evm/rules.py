@@ -41,6 +41,7 @@ class EvmRules:
         payment: payout.Payment,
         fees: payout.Fees,
         gas_limit: int,
+        empties: bool = False,
     ) -> payout.UnsignedEvm:
         """See `payout.build`."""
         return payout.build(
@@ -52,6 +53,7 @@ class EvmRules:
             payment=payment,
             fees=fees,
             gas_limit=gas_limit,
+            empties=empties,
         )
 
     def verify_signed(self, raw: bytes, unsigned: Mapping[str, Any]) -> SignedView:
