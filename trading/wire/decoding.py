@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -46,6 +46,7 @@ CANCEL_REASONS = ("user", "staff", "disconnect")
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
 _PROCESS = re.compile(r"[A-Za-z0-9-]{0,64}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+Word = TypeVar("Word")
 _SIDES = {int(side): side for side in Side}
 _KINDS = {int(kind): kind for kind in Kind}
 _TIMES_IN_FORCE = {int(time_in_force): time_in_force for time_in_force in TimeInForce}
@@ -117,9 +118,9 @@ def _asked(given: dict[str, Any], body: bytes) -> Asked:
 
 
 def _place(given: dict[str, Any], user_id: int, client: str | None) -> Place:
-    kind, time_in_force = _KINDS[given["kind"]], _TIMES_IN_FORCE[given["tif"]]
+    kind, time_in_force = _one_of(_KINDS, given["kind"]), _one_of(_TIMES_IN_FORCE, given["tif"])
     price, lots = _whole(given["price"], TICKS_MAX), _whole(given["lots"], LOTS_MAX)
-    side, quote_units = _SIDES[given["side"]], _units(given["quote"])
+    side, quote_units = _one_of(_SIDES, given["side"]), _units(given["quote"])
     if (lots > 0) == (quote_units > 0):
         raise ValueError("an order is by quantity or by quote amount")
     if kind is not Kind.LIMIT or time_in_force is TimeInForce.GTD or "terms" in given:
@@ -150,7 +151,7 @@ def _terms(given: Any, kind: Kind, time_in_force: TimeInForce, lots: int) -> Ter
     post_only = given.get("post_only", False)
     terms = Terms(
         post_only,
-        _SELF_TRADE[given.get("self_trade", 1)],
+        _one_of(_SELF_TRADE, given.get("self_trade", 1)),
         _whole(given.get("display", 0), LOTS_MAX),
         _whole(given.get("stop", 0), TICKS_MAX),
         _whole(given.get("trail_ticks", 0), TICKS_MAX),
@@ -176,7 +177,7 @@ def _terms(given: Any, kind: Kind, time_in_force: TimeInForce, lots: int) -> Ter
 
 def _oco(given: dict[str, Any], user_id: int, client: str | None) -> PlaceOco:
     market_id, lots = _whole(given["market"], _MARKETS_MAX), _whole(given["lots"], LOTS_MAX)
-    side, time_in_force = _SIDES[given["side"]], _TIMES_IN_FORCE[given["tif"]]
+    side, time_in_force = _one_of(_SIDES, given["side"]), _one_of(_TIMES_IN_FORCE, given["tif"])
     price, limit = _whole(given["price"], TICKS_MAX), _whole(given["limit"], TICKS_MAX)
     if not price or not lots or time_in_force not in LASTING:
         raise ValueError("a pair has prices and a quantity, and lasts")
@@ -230,7 +231,7 @@ def _fees(given: dict[str, Any], user_id: int, client: str | None) -> SetFees:
 
 
 def _market_open(given: dict[str, Any], user_id: int, client: str | None) -> OpenMarket:
-    return OpenMarket(_rules(given), _MARKET_STATES[given["state"]], 0)
+    return OpenMarket(_rules(given), _one_of(_MARKET_STATES, given["state"]), 0)
 
 
 def _market(given: dict[str, Any], user_id: int, client: str | None) -> SetMarket:
@@ -238,7 +239,7 @@ def _market(given: dict[str, Any], user_id: int, client: str | None) -> SetMarke
 
 
 def _market_state(given: dict[str, Any], user_id: int, client: str | None) -> SetMarketState:
-    return SetMarketState(_whole(given["market"], _MARKETS_MAX), _MARKET_STATES[given["state"]], 0)
+    return SetMarketState(_whole(given["market"], _MARKETS_MAX), _one_of(_MARKET_STATES, given["state"]), 0)
 
 
 def _tick(given: dict[str, Any], user_id: int, client: str | None) -> Tick:
@@ -276,6 +277,13 @@ def _whole(value: object, most: int) -> int:
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError("not a whole number in range")
     return value
+
+
+def _one_of(words: dict[int, Word], number: object) -> Word:
+    # true and 1.0 equal 1 as keys, and are numbers of nothing.
+    if type(number) is not int:
+        raise ValueError("not a whole number")
+    return words[number]
 
 
 def _units(text: Any) -> int:
