@@ -165,7 +165,8 @@ def test_every_well_formed_order_comes_back(order: dict[str, Any]) -> None:
         *(termed(**changed) for changed in (
             {"unknown": 1}, {"post_only": 1}, {"post_only": True, "tif": 2}, {"post_only": True, "tif": 3},
             {"display": 8}, {"display": -1}, {"display": 3, "tif": 2}, {"self_trade": 0}, {"self_trade": 5},
-            {"self_trade": "1"}, {"self_trade": True}, {"self_trade": 1.0}, {"stop": 5}, {"trail_ticks": 5}, {"trail_ppm": 5}, {"slippage": 5},
+            {"self_trade": "1"}, {"self_trade": True}, {"self_trade": 1.0},
+            {"stop": 5}, {"trail_ticks": 5}, {"trail_ppm": 5}, {"slippage": 5},
             {"expires_at": 5}, {"expires_at": 0, "tif": 4}, {"expires_at": 2**63, "tif": 4},
             {"kind": 3, "stop": 5}, {"kind": 3, "price": 0, "stop": 0}, {"kind": 3, "price": 0, "stop": 5, "tif": 2},
             {"kind": 3, "price": 0, "stop": 5, "slippage": PPM + 1}, {"kind": 3, "price": 0, "stop": 5, "post_only": True},
@@ -189,7 +190,8 @@ def test_every_well_formed_order_comes_back(order: dict[str, Any]) -> None:
             {"taker": PPM}, {"min": "-1"}, {"band": -1}, {"band": PPM + 1}, {"slippage": 0}, {"slippage": PPM + 1},
             {"max_open": -1}, {"max_open": 1.5}, {"maker": True},
         )),
-        {**ruled(), "state": 5}, {**ruled(), "state": True}, {**ruled(), "state": 1.0}, {**ruled(), "rules": None}, {**ruled(), "rules": {}}, {**ruled(), "market": -1},
+        {**ruled(), "state": 5}, {**ruled(), "state": True}, {**ruled(), "state": 1.0},
+        {**ruled(), "rules": None}, {**ruled(), "rules": {}}, {**ruled(), "market": -1},
         *({**orjson.loads(wire.encode_cancel_all(**HEAD, market_id=0, side=0, reason="user")), **changed} for changed in (
             {"side": 3}, {"market": -1}, {"reason": "whim"}, {"reason": None}, {"reason": ["user"]},
         )),
