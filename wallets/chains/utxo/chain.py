@@ -121,6 +121,12 @@ class UtxoChain:
         ref = self._header(text(found.get("blockhash"), "blockhash"))
         return Confirmation("mined", confirmations, ref.height, ref.hash)
 
+    def raw_transaction(self, txid: str, *, block_hash: str = "") -> bytes:
+        """A transaction's bytes as the node keeps them. Raises NodeRefused where it does not know it."""
+        self._ready()
+        arguments = (txid, False, block_hash) if block_hash else (txid, False)
+        return hexadecimal(self._rpc.call("getrawtransaction", *arguments), "transaction", maximum=4_000_000)
+
     def holdings(self, keys: Iterable[bytes], *, contract: str = "") -> Holdings:
         """What the node's own set of unspent coins says these scripts hold. Slow on a large chain: minutes."""
         if contract:
