@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2 import extensions
 
+from trading.runner import statements
+
 COMMIT = b"COMMIT"
 COPY_CHARACTERS = 1 << 20
 
@@ -81,8 +83,8 @@ def engine(path: Path) -> None:
     process = ShardProcess(shard=0, client=redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10))
     signal.signal(signal.SIGTERM, lambda *_: process.stop())
     process.run()
-    # The house-keeping's connection copies nothing: the engine's is the one that copies most.
-    said = max((made.said for made in _made), key=lambda said: sum(1 for each in said if each.data is not None))
+    # The house-keeping's connection says little: the engine's is the one that says most.
+    said = max((made.said for made in _made), key=len)
     with path.open("wb") as file:
         pickle.dump([tuple(each) for each in said], file)
 
@@ -102,6 +104,8 @@ def play(url: str, path: Path, *, warm_up: int) -> tuple[int, float, Counter[str
             cursor.execute(sql)
             if cursor.description is not None:
                 cursor.fetchall()
+            if sql.startswith(b"EXECUTE commands "):  # a small batch, its rows in one array
+                commands += sql.count(statements.SEPARATOR.encode()) + 1
         else:
             cursor.copy_expert(sql.decode(), StringIO(data), COPY_CHARACTERS)
             if sql.startswith(b"COPY trading_command "):

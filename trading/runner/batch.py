@@ -15,21 +15,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 import psycopg2
 
 from exchange.ledger import bulk
-from exchange.ledger.journal import Entry, Transfer
 from trading import presentation
 from trading.engine import batching
 from trading.engine.book import Order
 from trading.engine.commands import Amend, Cancel, Command, OpenMarket, Place, PlaceOco
-from trading.engine.events import Traded
 from trading.engine.funds import Standing
 from trading.engine.matching import SHARDS_MAX, Engine
-from trading.runner import faults, record, store, terms
+from trading.runner import faults, record, statements, store
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
 from trading.runner.leadership import Doubt, Fenced
@@ -37,6 +34,7 @@ from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
 from trading.runner.store import Claims
 from trading.runner.stream import Position
+from trading.runner.writing import Sorted, Writing
 from trading.wire import Asked
 
 COMMAND_EXPIRED = "command_expired"
@@ -44,8 +42,6 @@ ACCOUNT_MISSING = "account_missing"
 MARKET_NOT_FOUND = "market_not_found"
 COMMAND_AGE_MAX_MS = 60_000
 FEW = 64  # commands; a smaller batch is written by the engine's own thread
-# A UUID of our own making (version 8): "bourse" and "trade" in its upper half, the trade's id in its lower.
-_TRADE_UUID = 0x626F757273658001 << 64 | 0b10 << 62
 
 
 class Shorter(Exception):
@@ -113,9 +109,10 @@ class Batcher:
         self._markets = markets
         self._directory = directory
         self._landed = landed
-        self._writer = f"shard-{engine.shard}"
         self._courier = Courier()
+        self._writing = Writing(self._courier, engine, markets)
         self._flight: Flight | None = None
+        self._plans_until = 0  # the next command's number
 
     @property
     def flying(self) -> bool:
@@ -191,7 +188,11 @@ class Batcher:
     ) -> Flight:  # fmt: skip
         at_us = max(presentation.microseconds(now), after.at_us + 1)
         verdicts, commands = self._prepared(asked, at_us, forced)
-        self._courier.go_oneself(not self.flying and len(asked) < FEW)
+        is_few = not self.flying and len(asked) < FEW
+        self._courier.go_oneself(is_few)
+        if after.next_command >= self._plans_until:
+            self._courier.send(cursor.execute, statements.RENEW)
+            self._plans_until = after.next_command + statements.RENEWED_EACH
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
         claimed = self._courier.send(store.claim, cursor, ids, asked, without_key=set(verdicts))
         claims, places, matched = self._matched(cursor, commands, claimed, also)
@@ -199,9 +200,10 @@ class Batcher:
             raise Shorter(places[len(matched.events)])
         outcome = Outcome(asked, ids, verdicts, claims, places, matched)
         candles = self._courier.send(store.write_candles, cursor, record.touched_candles(outcome.trades, at_us=at_us))
-        orders = self._write_trading(cursor, outcome, seq=after.seq + 1, at_us=at_us)
-        self._write_ledger(cursor, outcome, now=now)
-        return self._finish(cursor, outcome, orders, candles, after, position, published_seq, at_us)
+        orders = Sorted(self._engine, outcome)
+        write = self._writing.few if is_few else self._writing.many
+        write(cursor, outcome, orders, after.seq + 1, _timestamp(at_us), now)
+        return self._finish(cursor, outcome, orders.all, candles, after, position, published_seq, at_us)
 
     def _matched(
         self, cursor: Any, commands: Mapping[int, Command], claimed: Future[Claims], also: Collection[int]
@@ -278,52 +280,6 @@ class Batcher:
             return _standings(locked.result()) if locked is not None else {}
 
         return lock
-
-    def _write_trading(self, cursor: Any, outcome: Outcome, *, seq: int, at_us: int) -> dict[int, Order]:
-        """Back come the orders that this batch made or changed, as they stand at its end."""
-        at, send, engine = _timestamp(at_us), self._courier.send, self._engine
-        orders = {id: engine.orders[id // SHARDS_MAX] for id in outcome.orders_touched}
-        send(store.copy, cursor, store.COMMANDS, store.command_lines(outcome.command_rows(), seq=seq, at=at))
-        accepted, changed, remade = list[Order](), list[Order](), list[Order]()
-        for id, order in orders.items():
-            if id in outcome.orders_new:
-                accepted.append(order)
-            else:
-                (changed if terms.plain(order) and id not in outcome.orders_remade else remade).append(order)
-        send(store.copy, cursor, store.ORDERS, store.order_lines(accepted, at=at))
-        send(store.write_changes, cursor, store.changed_orders(changed, at=at))
-        send(store.copy, cursor, store.TRADES, store.trade_lines(outcome.trades, at=at))
-        if remade:
-            send(store.write_changes, cursor, store.remade_orders(remade, at=at))
-        if outcome.markets:
-            send(store.write_markets, cursor, store.market_rows([engine.books[id] for id in outcome.markets]))
-        if outcome.fees:
-            send(store.write_fees, cursor, outcome.fees.values(), shard=engine.shard)
-        if outcome.countdowns:
-            send(store.write_countdowns, cursor, outcome.countdowns, shard=engine.shard)
-        return orders
-
-    def _write_ledger(self, cursor: Any, outcome: Outcome, *, now: datetime) -> None:
-        held = {account: delta for account, delta in outcome.funds.held_deltas.items() if delta}
-        if outcome.trades or held:
-            transfers = [self._transfer(trade) for trade in outcome.trades]
-            send = self._courier.send
-            send(bulk.post, cursor, writer=self._writer, transfers=transfers, held_deltas=held, now=now)
-
-    def _transfer(self, trade: Traded) -> Transfer:
-        """One fill: base from seller to buyer, quote from buyer to seller, a fee out of what each receives, or a rebate to it."""
-        view = self._markets.views[trade.market_id]
-        base, quote, buyer_fee, seller_fee = trade.base_units, trade.quote_units, trade.buyer_fee, trade.seller_fee
-        entries = [
-            Entry(trade.buyer_base_account, base - buyer_fee),
-            Entry(trade.seller_base_account, -base),
-            Entry(trade.seller_quote_account, quote - seller_fee),
-            Entry(trade.buyer_quote_account, -quote),
-            Entry((self._markets.fees if buyer_fee > 0 else self._markets.rebates)[view.base_asset_id], buyer_fee),
-            Entry((self._markets.fees if seller_fee > 0 else self._markets.rebates)[view.quote_asset_id], seller_fee),
-        ]
-        lines = tuple([entry for entry in entries if entry.amount])
-        return Transfer(UUID(int=_TRADE_UUID | trade.id), "trade", lines, f"trade {trade.id}")
 
     def _finish(
         self, cursor: Any, outcome: Outcome, orders: Mapping[int, Order], candles: Future[list[tuple[Any, ...]]],

@@ -15,8 +15,9 @@ from psycopg2.errors import UniqueViolation
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
-from trading.runner import terms
+from trading.runner import statements, terms
 from trading.runner.leadership import Doubt, Fenced
+from trading.runner.statements import Prepared
 from trading.runner.stream import Position
 from trading.wire import Asked
 
@@ -37,15 +38,9 @@ TRADES = (
     "trading_trade (id, market_id, price, lots, taker_side, maker_order_id, taker_order_id, maker_id, taker_id, "
     "buyer_fee, seller_fee, at)"
 )
+SESSION = statements.SESSION  # a connection has to be told this before anything here
 BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
-
-# Statements on partitioned tables must go by index, whatever the planner thinks of tables that were empty a minute ago.
-# A lock that is not had in two seconds is a known abort: undo, and try again.
-SESSION = (
-    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET lock_timeout = '2s'; "
-    "SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; SET plan_cache_mode = 'auto'"
-)
 
 
 class Claims(NamedTuple):
@@ -76,16 +71,13 @@ def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, wi
     if len(asked) >= COPIED_FROM and _copied_claims(cursor, command_ids, asked, named):
         return Claims({}, {})
     cursor.execute(
-        "WITH c AS (INSERT INTO trading_command_key SELECT * FROM unnest(%s::uuid[], %s::bigint[]) "
-        "ON CONFLICT DO NOTHING RETURNING 1), "
-        "o AS (INSERT INTO trading_order_key SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) "
-        "ON CONFLICT DO NOTHING RETURNING 1) SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM o)",
+        statements.CLAIM.call,
         (
-            _array(each.uuid for each in asked),
-            _array(command_ids),
-            _array(user_id for _, user_id, _ in named),
-            _texts(client for _, _, client in named),
-            _array(command_ids[place] for place, _, _ in named),
+            array(each.uuid for each in asked),
+            array(command_ids),
+            array(user_id for _, user_id, _ in named),
+            texts(client for _, _, client in named),
+            array(command_ids[place] for place, _, _ in named),
         ),
     )
     if cursor.fetchone() == (len(asked), len(named)):
@@ -111,7 +103,7 @@ def _copied_claims(
 def _repeated(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked]) -> dict[int, int]:
     cursor.execute(
         "SELECT command_uuid::text, command_id FROM trading_command_key WHERE command_uuid = ANY(%s::uuid[])",
-        (_array(each.uuid for each in asked),),
+        (array(each.uuid for each in asked),),
     )
     first = dict(cursor.fetchall())
     return {place: first[each.uuid] for place, each in enumerate(asked) if first[each.uuid] != command_ids[place]}
@@ -121,7 +113,7 @@ def _retried(cursor: Any, command_ids: Sequence[int], named: Sequence[tuple[int,
     cursor.execute(
         "SELECT k.user_id, k.client_order_id, k.command_id FROM trading_order_key k "
         "JOIN unnest(%s::bigint[], %s::text[]) AS n (user_id, client_order_id) USING (user_id, client_order_id)",
-        (_array(user_id for _, user_id, _ in named), _texts(client for _, _, client in named)),
+        (array(user_id for _, user_id, _ in named), texts(client for _, _, client in named)),
     )
     first = {(user_id, client): command_id for user_id, client, command_id in cursor.fetchall()}
     return {
@@ -134,7 +126,7 @@ def _retried(cursor: Any, command_ids: Sequence[int], named: Sequence[tuple[int,
 def first_results(cursor: Any, command_ids: Iterable[int]) -> dict[int, First]:
     """What commands of earlier batches came to."""
     cursor.execute(
-        "SELECT id, verdict, order_id FROM trading_command WHERE id = ANY(%s::bigint[])", (_array(command_ids),)
+        "SELECT id, verdict, order_id FROM trading_command WHERE id = ANY(%s::bigint[])", (array(command_ids),)
     )
     return {id: First(verdict, order_id) for id, verdict, order_id in cursor.fetchall()}
 
@@ -187,16 +179,17 @@ class Changes(NamedTuple):
 
 def changed_orders(orders: Sequence[Order], *, at: str) -> Changes:
     """Those that were filled or taken back: of a plain order no more than that ever changes."""
-    return _changes(orders, _CHANGES, _UPDATE_CHANGED, at)
+    return _changes(orders, statements.CHANGES, statements.CHANGED, at)
 
 
 def remade_orders(orders: Sequence[Order], *, at: str) -> Changes:
     """Those of which more may have changed: their price, size or place, or what their terms keep."""
-    return _changes(orders, _REMADE, _UPDATE_REMADE, at)
+    return _changes(orders, statements.REMAKES, statements.REMADE, at)
 
 
-def _changes(orders: Sequence[Order], columns: Sequence[Column], update: str, at: str) -> Changes:
-    return Changes(update, (at, *("{" + ",".join(map(text, orders)) + "}" for _, _, text in columns)), len(orders))
+def _changes(orders: Sequence[Order], columns: Iterable[str], update: Prepared, at: str) -> Changes:
+    values = ["{" + ",".join(map(_TEXTS[column], orders)) + "}" for column in columns]
+    return Changes(update.call, (at, *values), len(orders))
 
 
 def write_changes(cursor: Any, changes: Changes) -> None:
@@ -216,19 +209,7 @@ def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any,
     if not candles:
         return []
     columns = zip(*candles.values(), strict=True)
-    cursor.execute(
-        "INSERT INTO trading_candle AS c (id, market_id, interval, open_time, open, high, low, close, lots, quote_units, trades) "
-        "SELECT id, market_id, interval, to_timestamp(second), open, high, low, close, lots, quote_units, trades FROM "
-        "unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], "
-        "%s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[]) "
-        "AS n (id, market_id, interval, second, open, high, low, close, lots, quote_units, trades) "
-        "ON CONFLICT (id) DO UPDATE SET high = greatest(c.high, excluded.high), low = least(c.low, excluded.low), "
-        "close = excluded.close, lots = c.lots + excluded.lots, quote_units = c.quote_units + excluded.quote_units, "
-        "trades = c.trades + excluded.trades "
-        "RETURNING market_id, interval, extract(epoch FROM open_time)::bigint, open, high, low, close, lots::text, "
-        "quote_units::text",
-        (_array(candles), *(_array(column) for column in columns)),
-    )
+    cursor.execute(statements.CANDLES.call, (array(candles), *(array(column) for column in columns)))
     found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
 
@@ -264,8 +245,8 @@ def write_fees(cursor: Any, fees: Collection[FeesSet], *, shard: int) -> None:
         "FROM unnest(%s::bigint[], %s::integer[], %s::integer[]) AS n (user_id, maker, taker) "
         "ON CONFLICT (id) DO UPDATE SET maker_fee_ppm = excluded.maker_fee_ppm, taker_fee_ppm = excluded.taker_fee_ppm",
         (
-            SHARDS_MAX, shard, shard, _array(each.user_id for each in fees), _array(each.maker_fee_ppm for each in fees),
-            _array(each.taker_fee_ppm for each in fees),
+            SHARDS_MAX, shard, shard, array(each.user_id for each in fees), array(each.maker_fee_ppm for each in fees),
+            array(each.taker_fee_ppm for each in fees),
         ),
     )  # fmt: skip
 
@@ -277,10 +258,10 @@ def write_countdowns(cursor: Any, countdowns: Mapping[int, int], *, shard: int) 
             "INSERT INTO trading_countdown (id, shard_id, user_id, until_us) SELECT user_id * %s + %s, %s, user_id, until_us "
             "FROM unnest(%s::bigint[], %s::bigint[]) AS n (user_id, until_us) "
             "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us",
-            (SHARDS_MAX, shard, shard, _array(set_), _array(set_.values())),
+            (SHARDS_MAX, shard, shard, array(set_), array(set_.values())),
         )
     if gone := [user_id * SHARDS_MAX + shard for user_id, until in countdowns.items() if not until]:
-        cursor.execute("DELETE FROM trading_countdown WHERE id = ANY(%s::bigint[])", (_array(gone),))
+        cursor.execute("DELETE FROM trading_countdown WHERE id = ANY(%s::bigint[])", (array(gone),))
 
 
 def finish(
@@ -297,10 +278,7 @@ def finish(
         orjson.dumps(each, option=orjson.OPT_NON_STR_KEYS).decode() for each in (market_sequences, last_prices)
     ]
     cursor.execute(
-        "INSERT INTO trading_batch (id, record, committed_at) VALUES (%s, %s, %s); "
-        "UPDATE trading_shard SET seq = %s, published_seq = %s, next_command = %s, next_order = %s, next_trade = %s, "
-        "stream_generation = %s, stream_id = %s, market_sequences = %s, last_prices = %s "
-        "WHERE id = %s AND epoch = %s AND seq = %s",
+        f"{statements.BATCH.call}; {statements.SHARD.call}",
         (
             seq * SHARDS_MAX + shard, record, at, seq, published_seq, *counters,
             position.generation, position.id, sequences, prices, shard, epoch, seq - 1,
@@ -313,7 +291,7 @@ def finish(
 def unpublished(cursor: Any, *, shard: int, after: int, up_to: int) -> list[bytes]:
     """Records of committed batches that perhaps were never told."""
     ids = [seq * SHARDS_MAX + shard for seq in range(after + 1, up_to + 1)]
-    cursor.execute("SELECT record FROM trading_batch WHERE id = ANY(%s::bigint[]) ORDER BY id", (_array(ids),))
+    cursor.execute("SELECT record FROM trading_batch WHERE id = ANY(%s::bigint[]) ORDER BY id", (array(ids),))
     return [record.encode() for (record,) in cursor.fetchall()]
 
 
@@ -322,40 +300,22 @@ def state_of(order: Order) -> int:
     return 1 if order.phase else 2 if order.reason == FILLED else 3
 
 
-Column = tuple[str, str, Callable[[Order], str]]  # name, type, its value as an element of an array
-
-# Of a plain order no more than this ever changes.
-_CHANGES: tuple[Column, ...] = (
-    ("id", "bigint", lambda o: f"{o.id}"),
-    ("filled_lots", "bigint", lambda o: f"{o.filled_lots}"),
-    ("filled_quote", "numeric", lambda o: f"{o.filled_quote}"),
-    ("fee", "numeric", lambda o: f"{o.fee}"),
-    ("state", "smallint", lambda o: f"{state_of(o)}"),
-    ("reason", "text", lambda o: o.reason or '""'),
-    ("phase", "smallint", lambda o: f"{o.phase}"),
-    ("held", "numeric", lambda o: f"{o.held}"),
-)
-_REMADE: tuple[Column, ...] = (
-    *_CHANGES,
-    ("price", "bigint", lambda o: f"{o.price}"),
-    ("lots", "bigint", lambda o: f"{o.lots}"),
-    ("quote_units", "numeric", lambda o: f"{o.quote_units}"),
-    ("rank", "bigint", lambda o: f"{o.rank}"),
-    ("terms", "jsonb", lambda o: _quoted(terms.text(o))),
-)
-
-
-def _update(columns: Sequence[Column]) -> str:
-    """The statement that writes these columns of orders that are open."""
-    names = [name for name, _, _ in columns]
-    changes = ", ".join(f"{name} = n.{name}" for name in names if name != "id")
-    arrays = ", ".join(f"%s::{type}[]" for _, type, _ in columns)
-    given = f"unnest({arrays}) AS n ({', '.join(names)})"
-    return f"UPDATE trading_order o SET updated_at = %s, {changes} FROM {given} WHERE o.id = n.id AND o.state = 1"  # noqa: S608
-
-
-_UPDATE_CHANGED = _update(_CHANGES)
-_UPDATE_REMADE = _update(_REMADE)
+# Each column of an open order that may change, as an element of an array.
+_TEXTS: dict[str, Callable[[Order], str]] = {
+    "id": lambda o: f"{o.id}",
+    "filled_lots": lambda o: f"{o.filled_lots}",
+    "filled_quote": lambda o: f"{o.filled_quote}",
+    "fee": lambda o: f"{o.fee}",
+    "state": lambda o: f"{state_of(o)}",
+    "reason": lambda o: o.reason or '""',
+    "phase": lambda o: f"{o.phase}",
+    "held": lambda o: f"{o.held}",
+    "price": lambda o: f"{o.price}",
+    "lots": lambda o: f"{o.lots}",
+    "quote_units": lambda o: f"{o.quote_units}",
+    "rank": lambda o: f"{o.rank}",
+    "terms": lambda o: quoted(terms.text(o)),
+}
 
 
 def _escaped(body: bytes) -> str:
@@ -366,16 +326,16 @@ def _escaped(body: bytes) -> str:
     return text
 
 
-def _quoted(json: str | None) -> str:
+def quoted(json: str | None) -> str:
     """JSON as an element of an array."""
     return "NULL" if json is None else '"' + json.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _array(values: Iterable[object]) -> str:
+def array(values: Iterable[object]) -> str:
     """A PostgreSQL array as text: the cheapest way through psycopg2 for values that need no quotes."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _texts(values: Iterable[str]) -> str:
+def texts(values: Iterable[str]) -> str:
     """The same for text without quotes and backslashes in it; quoted, because a bare NULL would be none."""
     return "{" + ",".join([f'"{value}"' for value in values]) + "}"

@@ -96,13 +96,13 @@ def test_a_batch_that_is_rolled_back_takes_the_one_behind_it_along_and_both_are_
         return real(cursor, *args, **named)
 
     monkeypatch.setattr(store, where, fails_once)
-    bodies = crossing(small, 40)
+    bodies = crossing(small, 60)
     put(small, bodies)
     replies = done(small, bodies)
     assert calls[0] > nth
     assert {reply.code for reply in replies} == {"accepted"}
     assert [reply["order_id"] for reply in replies] == sorted(reply.id for reply in replies), "their order is kept"
-    assert Command.objects.filter(user_id__in=(ALICE, BOB)).count() == CommandKey.objects.count() - opened() == 40
+    assert Command.objects.filter(user_id__in=(ALICE, BOB)).count() == CommandKey.objects.count() - opened() == 60
     small.check()
 
 

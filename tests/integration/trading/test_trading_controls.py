@@ -88,6 +88,7 @@ def test_other_roles_do_not_even_look(role: str, connect: Any) -> None:
 
 def test_a_batch_of_an_old_epoch_or_sequence_is_refused(connect: Any) -> None:
     cursor = connect("engine")
+    cursor.execute(store.SESSION)
     take = leadership.take(cursor.connection, shard=0, name="test")
     finish = {
         "shard": 0, "published_seq": 0, "counters": (2, 2, 2), "position": Position("g", "1-1"), "market_sequences": {},

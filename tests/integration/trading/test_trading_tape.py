@@ -63,6 +63,7 @@ def tape(database_url: Callable[[str], str]) -> Any:
     connection = psycopg2.connect(database_url("engine"))
     connection.autocommit = True
     with connection.cursor() as cursor:
+        cursor.execute(store.SESSION)
         yield Tape(cursor)
     connection.close()
 
