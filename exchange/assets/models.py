@@ -60,6 +60,10 @@ class Network(models.Model):
         default="",
         help_text="What its tokens are called: ERC20, BEP20; empty where it has none.",
     )
+    finalized = models.BooleanField(
+        default=False,
+        help_text="Credit a deposit when the network calls its block final, whatever the number of confirmations.",
+    )
     explorer = models.CharField(
         max_length=200, blank=True, default="", help_text="Where a transaction is shown; {txid} is replaced."
     )
@@ -88,8 +92,6 @@ class AssetNetwork(models.Model):
         help_text="Digits on the chain; amounts here are in the asset's own base units."
     )
     confirmations = models.PositiveIntegerField(help_text="Blocks before a deposit is credited.")
-    large_deposit = BaseUnits(null=True, blank=True, help_text="Base units; from here on a deposit waits longer.")
-    confirmations_large = models.PositiveIntegerField(help_text="Blocks before a large deposit is credited.")
     min_deposit = BaseUnits(help_text="Base units; less than this is not credited.")
     min_withdrawal = BaseUnits(help_text="Base units.")
     withdrawal_fee = BaseUnits(help_text="Base units, taken beside the amount sent.")
@@ -114,9 +116,6 @@ class AssetNetwork(models.Model):
             ),
             models.CheckConstraint(condition=Q(confirmations__gt=0), name="assets_confirmations_positive"),
             models.CheckConstraint(
-                condition=Q(confirmations_large__gte=F("confirmations")), name="assets_confirmations_grow"
-            ),
-            models.CheckConstraint(
                 condition=Q(min_deposit__gte=0) & Q(min_withdrawal__gt=0) & Q(withdrawal_fee__gte=0),
                 name="assets_amounts_not_negative",
             ),
@@ -127,6 +126,26 @@ class AssetNetwork(models.Model):
 
     def __str__(self):
         return f"{self.asset_id} over {self.network_id}"
+
+
+class ConfirmationTier(models.Model):
+    """From this amount on, a deposit waits for this many blocks. Without a tier the link's own number holds."""
+
+    asset_network = models.ForeignKey(AssetNetwork, on_delete=models.CASCADE, related_name="tiers")
+    from_amount = BaseUnits(help_text="Base units; deposits of this much and more.")
+    confirmations = models.PositiveIntegerField(help_text="Blocks before such a deposit is credited.")
+
+    class Meta:
+        db_table = "assets_confirmation_tier"
+        ordering = ["from_amount"]
+        constraints = [
+            models.UniqueConstraint(fields=["asset_network", "from_amount"], name="assets_tier_once"),
+            models.CheckConstraint(condition=Q(from_amount__gt=0), name="assets_tier_amount_positive"),
+            models.CheckConstraint(condition=Q(confirmations__gt=0), name="assets_tier_confirmations_positive"),
+        ]
+
+    def __str__(self):
+        return f"from {self.from_amount}: {self.confirmations}"
 
 
 class Rate(models.Model):

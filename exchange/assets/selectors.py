@@ -41,7 +41,10 @@ PRIVATE_CHAINS = ("regtest", 31337, 1337)
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A chain; its explorers' pages have {txid}, {address} or {block} in them, or are empty. `configured`: we have a node."""
+    """A chain; its explorers' pages have {txid}, {address} or {block} in them, or are empty. `configured`: we have a node.
+
+    `finalized`: a deposit is credited when the network calls its block final, not after a number of blocks.
+    """
 
     id: int
     code: str
@@ -55,6 +58,15 @@ class NetworkView:
     own_coin: str
     standard: str
     configured: bool
+    finalized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """From this many base units on, a deposit waits for this many blocks."""
+
+    from_amount: int
+    confirmations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,8 @@ class AssetNetworkView:
 
     `decimals` are the asset's, in which the ledger counts; `chain_decimals` those of its token on this chain, which may be more
     (Tether has 6 on Ethereum and 18 on BNB Smart Chain) or fewer. `enabled` is False as well where we have no node.
-    `standard` is shown beside a token's network ("BEP20"), "" for the chain's own coin.
+    `standard` is shown beside a token's network ("BEP20"), "" for the chain's own coin. With `finalized`, deposits wait for the
+    network's own word that a block is final, and no number of blocks is counted.
     """
 
     id: int
@@ -75,8 +88,6 @@ class AssetNetworkView:
     contract: str
     decimals: int
     confirmations: int
-    large_deposit: int | None
-    confirmations_large: int
     min_deposit: int
     min_withdrawal: int
     withdrawal_fee: int
@@ -87,6 +98,8 @@ class AssetNetworkView:
     chain_decimals: int = -1
     sweep_minimum: int | None = None
     fee_on_transfer: bool = False
+    tiers: tuple[Tier, ...] = ()
+    finalized: bool = False
 
     def from_chain(self, amount: int) -> int:
         """Units of the chain in the asset's base units. What is smaller than one of these is nobody's and stays where it is."""
@@ -110,10 +123,14 @@ class AssetNetworkView:
     def _chain_decimals(self) -> int:
         return self.decimals if self.chain_decimals < 0 else self.chain_decimals
 
+    @property
+    def depths(self) -> list[int]:
+        """Every number of confirmations that a deposit may need, ascending."""
+        return sorted({self.confirmations, *(tier.confirmations for tier in self.tiers)})
+
     def confirmations_for(self, amount: int) -> int:
         """Blocks before a deposit of this many base units is credited: more for a large one."""
-        large = self.large_deposit is not None and amount >= self.large_deposit
-        return self.confirmations_large if large else self.confirmations
+        return max([self.confirmations, *(tier.confirmations for tier in self.tiers if amount >= tier.from_amount)])
 
 
 def assets(*, enabled_only: bool = True) -> list[AssetView]:
@@ -156,9 +173,9 @@ def asset_networks(
 ) -> list[AssetNetworkView]:
     """How assets move, by asset or network code. With `enabled_only`, asset and link must both be on and the network have a node.
 
-    One query.
+    Two queries.
     """
-    rows = AssetNetwork.objects.select_related("asset", "network")
+    rows = AssetNetwork.objects.select_related("asset", "network").prefetch_related("tiers")
     if asset is not None:
         rows = rows.filter(asset__code=asset)
     if network is not None:
@@ -172,7 +189,10 @@ def asset_networks(
 def asset_network(*, asset: str, network: str) -> AssetNetworkView:
     """How this asset moves over this chain, switched off or not. AssetNotFound, or NetworkNotFound where it does not."""
     row = (
-        AssetNetwork.objects.select_related("asset", "network").filter(asset__code=asset, network__code=network).first()
+        AssetNetwork.objects.select_related("asset", "network")
+        .prefetch_related("tiers")
+        .filter(asset__code=asset, network__code=network)
+        .first()
     )
     if row is None:
         known = Asset.objects.filter(code=asset).exists()
@@ -215,6 +235,7 @@ def _network(row: Network) -> NetworkView:
         own_coin=row.own_coin.code,
         standard=row.standard,
         configured=configured(row.code),
+        finalized=row.finalized,
     )
 
 
@@ -229,8 +250,6 @@ def _link(row: AssetNetwork) -> AssetNetworkView:
         contract=row.contract,
         decimals=row.asset.decimals,
         confirmations=row.confirmations,
-        large_deposit=row.large_deposit,
-        confirmations_large=row.confirmations_large,
         min_deposit=row.min_deposit,
         min_withdrawal=row.min_withdrawal,
         withdrawal_fee=row.withdrawal_fee,
@@ -241,4 +260,6 @@ def _link(row: AssetNetwork) -> AssetNetworkView:
         chain_decimals=row.decimals,
         sweep_minimum=row.sweep_minimum,
         fee_on_transfer=row.fee_on_transfer,
+        tiers=tuple(Tier(tier.from_amount, tier.confirmations) for tier in row.tiers.all()),
+        finalized=row.network.finalized,
     )

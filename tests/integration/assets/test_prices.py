@@ -70,8 +70,9 @@ def test_the_seeds_are_what_the_ledger_knows():
 
 def test_larger_deposits_wait_longer():
     link = selectors.asset_network(asset="BTC", network="bitcoin")
-    assert link.confirmations_for(link.large_deposit - 1) == link.confirmations
-    assert link.confirmations_for(link.large_deposit) == link.confirmations_large > link.confirmations
+    (tier,) = link.tiers
+    assert link.confirmations_for(tier.from_amount - 1) == link.confirmations
+    assert link.confirmations_for(tier.from_amount) == tier.confirmations > link.confirmations
 
 
 def test_what_is_not_listed_is_named_as_the_parameter_at_fault():

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             fee = amounts.format(link.withdrawal_fee, decimals=link.decimals)
             self.stdout.write(
                 f"{link.asset_code} over {link.network}: {'on' if link.enabled else 'off'}, "
-                f"{link.confirmations}–{link.confirmations_large} confirmations, withdrawal fee {fee}"
+                f"{'–'.join(str(depth) for depth in link.depths)} confirmations, withdrawal fee {fee}"
                 + (f", contract {link.contract}" if link.contract else "")
             )
 
