@@ -192,8 +192,15 @@ def reservation(
         amount = reading.amount if asset == reading.asset else 0
         # Of a payment's versions only one can be mined, so the dearest is what counts.
         charge = max([own, *(entry.charges.get(asset, 0) for entry in versions)])
-        spent = {window: log.charged(asset, since=now - window, without=replaces) for window in WINDOWS_S}
-        decision = policy.evaluate(_limit(limits, asset).rules(asset), policy.Request(asset, amount, charge, spent))
+        spent = {
+            (policy.Scope.HOUSE, window): log.charged(asset, since=now - window, without=replaces)
+            for window in WINDOWS_S
+        }
+        limit = _limit(limits, asset)
+        decision = policy.evaluate(
+            limit.rules(asset),
+            policy.Request(asset, reading.native, amount, charge, spent, symbol=limit.symbol, decimals=limit.decimals),
+        )
         if decision.effect is policy.Effect.REVIEW:
             raise Refused("policy_review", decision.explanation)
         if decision.effect is policy.Effect.BLOCK:

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from custody import private_files
-from custody.policy import Effect, Rule, Window
+from custody.policy import DAY_S, HOUR_S, Effect, Rule, Scope, Window
 
-HOUR_S = 3_600
-DAY_S = 86_400
 WINDOWS_S = (HOUR_S, DAY_S)
 
 
@@ -43,8 +41,16 @@ class Limit:
         only = frozenset({asset})
         return [
             Rule(f"one payout of {self.symbol}", Effect.BLOCK, "limit_each", only, amount_above=self.each),
-            Rule(f"an hour's {self.symbol}", Effect.BLOCK, "limit_hour", only, window=Window(HOUR_S, self.hour)),
-            Rule(f"a day's {self.symbol}", Effect.BLOCK, "limit_day", only, window=Window(DAY_S, self.day)),
+            Rule(
+                f"an hour's {self.symbol}",
+                Effect.BLOCK,
+                "limit_hour",
+                only,
+                window=Window(Scope.HOUSE, HOUR_S, self.hour),
+            ),
+            Rule(
+                f"a day's {self.symbol}", Effect.BLOCK, "limit_day", only, window=Window(Scope.HOUSE, DAY_S, self.day)
+            ),
             Rule(f"{self.symbol} within limits", Effect.ALLOW, "", only),
         ]
 

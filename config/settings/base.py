@@ -220,6 +220,28 @@ WALLETS_REBROADCAST_SECONDS = env.int("WALLETS_REBROADCAST_SECONDS", 30)
 WITHDRAWAL_EMAIL_CONFIRMATION = env.bool("WITHDRAWAL_EMAIL_CONFIRMATION", True)
 # So long a new entry of a customer's address book, and the loosening of his allow-list, wait before they hold.
 WITHDRAWAL_ADDRESS_COOLDOWN_H = env.int("WITHDRAWAL_ADDRESS_COOLDOWN_H", 24)
+# --- Coins out ----------------------------------------------------------------------------------------------------
+# Withdrawals of a UTXO network that share one transaction at most, and how long the first of them waits for company.
+WALLETS_BATCH_MAX = env.int("WALLETS_BATCH_MAX", 100)
+WALLETS_BATCH_SECONDS = env.int("WALLETS_BATCH_SECONDS", 10)
+# A transaction that so many blocks have passed by is bumped by itself.
+WALLETS_BUMP_BLOCKS = env.int("WALLETS_BUMP_BLOCKS", 6)
+# The most one transaction may cost, in base units of the chain's own coin; and, where its customers pay their fees in that coin,
+# in percent of what they agreed to. Above either a withdrawal waits, and a bump is refused.
+WALLETS_FEE_CAP = env.dict(
+    "WALLETS_FEE_CAP",
+    cast={"value": int},
+    default={"bitcoin": 1_000_000, "litecoin": 10_000_000, "ethereum": 5 * 10**16},
+)
+WALLETS_FEE_CAP_SHARE = env.int("WALLETS_FEE_CAP_SHARE", 1_000)
+# Small coins are gathered into one when a vkB (1,000 vbytes) costs at most this, and there are more than so many of them.
+WALLETS_CONSOLIDATE_BELOW = env.dict(
+    "WALLETS_CONSOLIDATE_BELOW", cast={"value": int}, default={"bitcoin": 3_000, "litecoin": 3_000}
+)
+WALLETS_CONSOLIDATE_COINS = env.int("WALLETS_CONSOLIDATE_COINS", 50)
+WALLETS_CONSOLIDATE_SMALL = env.dict(
+    "WALLETS_CONSOLIDATE_SMALL", cast={"value": int}, default={"bitcoin": 1_000_000, "litecoin": 100_000_000}
+)
 # Withdrawals above these amounts wait for staff: "BTC=0.5,ETH=10,USDT=20000".
 WALLETS_REVIEW_ABOVE = env.dict("WALLETS_REVIEW_ABOVE", default={})
 # Hours between the second person's yes to an edit of the withdrawal policy and its coming into force.
