@@ -81,3 +81,45 @@ def network(what: str, *, network: str, error: str, now: datetime) -> None:
         payload={"network": network, "error": error},
         now=now,
     )
+
+
+def hot_low(link: AssetNetworkView, *, reachable: int, floor: int, wanted: int, now: datetime) -> None:
+    """`wallets.hot_low`: less is hot than staff said must be; `wanted` is what a proposal should bring back."""
+    outbox.append(
+        topic="wallets.hot_low",
+        key=f"network:{link.network}",
+        payload={
+            "asset": link.asset_code,
+            "network": link.network,
+            "hot": amounts.format(max(0, reachable), decimals=link.decimals),
+            "floor": amounts.format(floor, decimals=link.decimals),
+            "wanted": amounts.format(wanted, decimals=link.decimals),
+        },
+        now=now,
+    )
+
+
+def cold_held(link: AssetNetworkView, *, why: str, now: datetime) -> None:
+    """`wallets.cold_held`: a surplus stays hot because the signer will not send it to the cold wallet that we know."""
+    outbox.append(
+        topic="wallets.cold_held",
+        key=f"network:{link.network}",
+        payload={"asset": link.asset_code, "network": link.network, "reason": why},
+        now=now,
+    )
+
+
+def cold_return(what: str, *, payout_id: Any, link: AssetNetworkView, amount: int, reason: str, now: datetime) -> None:
+    """`wallets.return_<what>`: proposed, approved, signed or cancelled."""
+    outbox.append(
+        topic=f"wallets.return_{what}",
+        key=f"payout:{payout_id}",
+        payload={
+            "payout_id": str(payout_id),
+            "asset": link.asset_code,
+            "network": link.network,
+            "amount": amounts.format(amount, decimals=link.decimals),
+            "reason": reason,
+        },
+        now=now,
+    )

@@ -16,6 +16,7 @@ from custody.signers.psbt_view import Owned, View
 from wallets.chains.evm import address as evm_address
 from wallets.chains.evm import payout as evm_payout
 from wallets.chains.evm.account import DEFAULT_PATH
+from wallets.chains.evm.transaction import LegacyTransaction
 from wallets.chains.protocol import ChainError
 from wallets.chains.utxo.parameters import Parameters
 from wallets.chains.utxo.transaction import Transaction
@@ -182,17 +183,24 @@ def sign_evm(session: Any, unsigned: evm_payout.UnsignedEvm, path: tuple[int, ..
             f"this device's key is not that of {unsigned.from_address}: another device, or another path"
         )
     fields = unsigned.transaction
-    y_parity, r, s = _asked(
-        ethereum.sign_tx_eip1559,
-        session,
-        list(path),
-        nonce=fields.nonce,
-        gas_limit=fields.gas_limit,
-        to=evm_address.checksummed(fields.to),
-        value=fields.value,
-        data=fields.data,
-        chain_id=fields.chain_id,
-        max_gas_fee=fields.max_fee_per_gas,
-        max_priority_fee=fields.max_priority_fee_per_gas,
-    )
+    what = {
+        "nonce": fields.nonce,
+        "gas_limit": fields.gas_limit,
+        "to": evm_address.checksummed(fields.to),
+        "value": fields.value,
+        "data": fields.data,
+        "chain_id": fields.chain_id,
+    }
+    if isinstance(fields, LegacyTransaction):
+        v, r, s = _asked(ethereum.sign_tx, session, list(path), gas_price=fields.gas_price, **what)
+        y_parity = int(v) - 35 - 2 * fields.chain_id
+    else:
+        y_parity, r, s = _asked(
+            ethereum.sign_tx_eip1559,
+            session,
+            list(path),
+            max_gas_fee=fields.max_fee_per_gas,
+            max_priority_fee=fields.max_priority_fee_per_gas,
+            **what,
+        )
     return fields.serialize(y_parity=int(y_parity), r=int.from_bytes(r, "big"), s=int.from_bytes(s, "big"))

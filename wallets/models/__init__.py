@@ -4,6 +4,8 @@ from .cold import ColdProposal, ColdWallet
 from .deposits import Deposit
 from .index import Address, Block, Coin, Cursor, Health, Movement, Source, Xpub
 from .payouts import Nonce, Payout, PayoutVersion, Reservation
+from .shares import HotLevel, HotShare
+from .sweeps import Sweep
 from .withdrawals import (
     ListedAddress,
     Preference,
@@ -22,6 +24,8 @@ __all__ = [
     "Cursor",
     "Deposit",
     "Health",
+    "HotLevel",
+    "HotShare",
     "ListedAddress",
     "Movement",
     "Nonce",
@@ -30,6 +34,7 @@ __all__ = [
     "Preference",
     "Reservation",
     "Source",
+    "Sweep",
     "Withdrawal",
     "WithdrawalApproval",
     "WithdrawalConfirmation",
