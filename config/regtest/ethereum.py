@@ -125,14 +125,27 @@ class Anvil(NodeProcess):
         return Web3.to_checksum_address(self.receipt(txid)["contractAddress"])
 
     def transact(
-        self, name: str, address: str, function: str, arguments: Sequence[Any], *, sender: str | None = None
+        self,
+        name: str,
+        address: str,
+        function: str,
+        arguments: Sequence[Any],
+        *,
+        sender: str | None = None,
+        value: int = 0,
     ) -> str:
         """Calls a function of a deployed contract, pending until `mine`; returns the transaction's hash."""
         from web3 import Web3
 
         contract = Web3().eth.contract(address=Web3.to_checksum_address(address), abi=artifact(name)["abi"])
         data = contract.encode_abi(function, args=list(arguments))
-        request = {"from": sender or self.outside, "to": address, "data": data, "gas": hex(300_000)}
+        request = {
+            "from": sender or self.outside,
+            "to": address,
+            "data": data,
+            "gas": hex(300_000),
+            "value": hex(value),
+        }
         return str(self.rpc("eth_sendTransaction", request))
 
     def read(self, name: str, address: str, function: str, *arguments: Any) -> Any:
