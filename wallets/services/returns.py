@@ -21,7 +21,7 @@ from exchange.assets.selectors import AssetNetworkView
 from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from wallets import news, routes
+from wallets import faults, news, routes
 from wallets.chains.protocol import ChainError
 from wallets.chains.utxo import payout as utxo
 from wallets.models import ColdProposal, ColdWallet, Payout, PayoutVersion
