@@ -14,3 +14,7 @@ _house = import_module(os.environ.get("BOURSE_HOUSE_SETTINGS", "config.settings.
 globals().update({name: getattr(_house, name) for name in dir(_house) if name.isupper()})
 
 DATABASES = {"default": database("ENGINE_DATABASE_URL")}
+
+# How long a leader may be silent before its standby takes over; see trading/runner/leadership.py for what it is unless set here.
+if "ENGINE_HEARTBEAT_MS" in os.environ:
+    ENGINE_HEARTBEAT_MS = int(os.environ["ENGINE_HEARTBEAT_MS"])

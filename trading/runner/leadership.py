@@ -21,7 +21,7 @@ from trading.runner.stream import Position
 
 HEARTBEAT_MS = 400  # a heart silent for so long is not heard any more
 BEATS = 5  # in that time
-VACANT_S = 0.12  # an emptied Valkey has no heartbeat either, until the next beat
+VACANT_BEATS = 1.5  # an emptied Valkey has no heartbeat either, until the next beat
 POLL_S = 0.02
 TERMINATE_MS = 5_000
 
@@ -93,13 +93,14 @@ class Heart:
     def wait_for_a_vacancy(self, *, stopping: Callable[[], bool]) -> bool:
         """Wait until no heart has beaten for a while. False when we were told to stop."""
         missing_since: float | None = None
+        vacant_s = VACANT_BEATS * self.heartbeat_ms / BEATS / 1_000
         while not stopping():
             now = time.monotonic()
             if self._client.exists(self._keys[0]):
                 missing_since = None
             elif missing_since is None:
                 missing_since = now
-            elif now - missing_since >= VACANT_S:
+            elif now - missing_since >= vacant_s:
                 return True
             time.sleep(POLL_S)
         return False
