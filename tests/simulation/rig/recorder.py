@@ -98,14 +98,14 @@ class Recorder:
     def wait_for_all(self, seconds: float) -> bool:
         return self.wait(lambda: self.unanswered == 0, seconds)
 
-    def reply(self, uuid: str, seconds: float = 30.0) -> Reply:
+    def reply(self, uuid: str, seconds: float = 120.0) -> Reply:
         """The first reply to a command."""
         assert self.wait(lambda: uuid in self.told.replies, seconds), f"no reply to {self.sent[uuid]!r}"
         return self.told.replies[uuid][0]
 
     def close(self) -> None:
         self._stopping.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
         self._pubsub.close()
         self._client.close()
 

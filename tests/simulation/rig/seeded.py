@@ -34,7 +34,7 @@ from trading.runner.process import Reigning
 from trading.runner.shard import ShardProcess
 
 PROCESS, STAFF = "simulated", 99
-REST_S = 20.0
+REST_S = 120.0
 IDLE_MS = 5
 CRASH, TERMINATE, EMPTY, USURP, OVERTAKE = "crash", "terminate", "empty", "usurp", "overtake"
 LOST_BEFORE, LOST_AFTER = "lost_before", "lost_after"
@@ -119,7 +119,7 @@ class Run:
     def _strike(self, action: str) -> None:
         assert self.session is not None
         if action == TERMINATE:
-            self._administer("SELECT pg_terminate_backend(%s, 5000)", self.session.info.backend_pid)
+            self._administer("SELECT pg_terminate_backend(%s, 60000)", self.session.info.backend_pid)
         elif action == EMPTY:
             self.client.flushdb()
         elif action == USURP:

@@ -1,7 +1,8 @@
 """One takeover, measured: the leader is stopped inside an open batch transaction, its standby answers in its place.
 
 The clock runs from the SIGSTOP, noted by the stopped process itself as its last act, to the first reply of the new leader, as
-the client hears it. In between the old one's row locks stand in the way of everybody.
+the client hears it. In between the old one's row locks stand in the way of everybody. Where nobody measures, the standby is
+held back until the locks were seen, however long that takes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Takeover:
 
 def take_over(
     engines: Engines, recorder: Recorder, leader: EngineProcess, standby: EngineProcess, *,
-    command: Callable[[], tuple[str, bytes]], account_id: int, database_url: str,
+    command: Callable[[], tuple[str, bytes]], account_id: int, database_url: str, measured: bool = True,
 ) -> Takeover:  # fmt: skip
     """The leader answers one command and stops inside the next, which the standby must answer. Then wake the old leader up,
     and wait until it stands by. `account_id`: an account that every command locks."""
@@ -34,10 +35,13 @@ def take_over(
     recorder.send([(leader.shard, uuid, body)])
     recorder.reply(uuid)
     struck = len(leader.hits())
+    if not measured:
+        standby.send(signal.SIGSTOP)
+        standby.wait_until_stopped()
     leader.arm(faults.INSIDE_TRANSACTION, signal.SIGSTOP)
     uuid, body = command()
     recorder.send([(leader.shard, uuid, body)])
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while len(leader.hits()) == struck:
         assert time.monotonic() < until, f"the point was never passed:\n{leader.log}"
         time.sleep(0.001)
@@ -45,6 +49,7 @@ def take_over(
     hit = leader.hits()[-1]
     assert not recorder.told.replies.get(uuid), "told before it was committed"
     held = _is_locked(database_url, account_id)
+    standby.send(signal.SIGCONT)  # no news where it was never stopped
     reply = recorder.reply(uuid)
     assert engines.leads(standby), f"somebody else answered:\n{standby.log}"
     fenced = leader.count("engine fenced")
