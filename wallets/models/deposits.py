@@ -47,6 +47,9 @@ class Deposit(models.Model):
     credits = models.PositiveIntegerField(default=0)
     transfer_id = models.UUIDField(null=True, blank=True)
     reversal_id = models.UUIDField(null=True, blank=True)
+    # While it waits for a block: the inputs (or the nonce) it uses, and whether its sender may still pay otherwise.
+    spends = models.JSONField(default=list, blank=True)
+    replaceable = models.BooleanField(default=False)
     # The transaction that took its inputs before a block held it: its sender paid otherwise (state "dropped").
     replaced_by = models.CharField(max_length=66, default="", blank=True)
 

@@ -105,6 +105,8 @@ class Cursor(models.Model):
     hash = models.CharField(max_length=66)
     started_height = models.PositiveBigIntegerField()
     updated_at = models.DateTimeField()
+    # The highest block that the network itself calls final; null where it does not, or nobody asks for it.
+    finalized_height = models.PositiveBigIntegerField(null=True, blank=True)
     # Why the scanner stands still until staff look ("" when it runs), such as a reorganisation beyond the limit.
     halted = models.TextField(default="", blank=True)
 
@@ -134,7 +136,10 @@ class Block(models.Model):
                 fields=["network_id", "height"], condition=Q(orphaned_at=None), name="wallets_block_one_a_height"
             ),
         ]
-        indexes = [models.Index(fields=["hash"], name="wallets_block_hash")]
+        indexes = [
+            models.Index(fields=["hash"], name="wallets_block_hash"),
+            models.Index(fields=["network_id", "height"], name="wallets_block_height"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.height} {self.hash}"
@@ -163,8 +168,19 @@ class Health(models.Model):
 class Source(models.Model):
     """One node of a network, and what the last look at it found. A network may have two that are compared."""
 
+    class State(models.TextChoices):
+        OK = "ok", "Answers and agrees"
+        SLOW = "slow", "Answers, but slowly"
+        BEHIND = "behind", "Below what was scanned before"
+        STUCK = "stuck", "Its newest block is too old"
+        PRUNED = "pruned", "Has thrown away a block that is needed"
+        LYING = "lying", "Contradicts itself"
+        WRONG_CHAIN = "wrong_chain", "Serves another chain"
+        DOWN = "down", "Does not answer"
+
     network_id = models.SmallIntegerField()
     name = models.CharField(max_length=20)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.OK)
     tip_height = models.PositiveBigIntegerField(null=True)
     tip_hash = models.CharField(max_length=66, default="", blank=True)
     checked_at = models.DateTimeField()
@@ -209,6 +225,9 @@ class Coin(models.Model):
                 name="wallets_coin_unspent",
             ),
             models.Index(fields=["txid"], name="wallets_coin_txid"),
+            models.Index(fields=["spent_txid"], condition=~Q(spent_txid=""), name="wallets_coin_spent_txid"),
+            # New coins are read in the order in which they were written, by network.
+            models.Index(fields=["network_id", "id"], name="wallets_coin_order"),
         ]
 
     def __str__(self) -> str:

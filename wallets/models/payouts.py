@@ -82,6 +82,7 @@ class Payout(models.Model):
             models.Index(fields=["network_id"], condition=Q(closed_at=None), name="wallets_payout_open"),
             models.Index(fields=["network_id", "block_height"], name="wallets_payout_height"),
             models.Index(fields=["txid"], name="wallets_payout_txid"),
+            models.Index(fields=["destination"], condition=~Q(destination=""), name="wallets_payout_destination"),
         ]
 
     def __str__(self) -> str:

@@ -62,6 +62,7 @@ class Withdrawal(models.Model):
         indexes = [
             models.Index(fields=["owner_id", "-id"], name="wallets_withdrawal_owner"),
             models.Index(fields=["id"], condition=Q(closed_at=None), name="wallets_withdrawal_open"),
+            models.Index(fields=["address"], name="wallets_withdrawal_address"),
         ]
 
     def __str__(self) -> str:
