@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,17 +11,20 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import redis
 
 from exchange.core import amounts
+from exchange.core.errors import DomainError
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Entry, Kind, Transfer
 from exchange.ledger.services import accounts, transfers
 from tests.integration.trading.desk import Desk
-from trading import wire
+from trading import selectors, wire
+from trading.presentation import BookView, OrderView
 from trading.services import catalogue
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,6 +34,33 @@ ALICE, BOB, CAROL = 101, 102, 103
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def eventually(what: str, ask: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+    """Ask until there is an answer other than None, False or empty: for what follows a reply by a moment."""
+    until = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < until, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+def soon(placed: Callable[[float], OrderView]) -> OrderView:
+    """An order that ends in a second, or, on a machine too busy to have it at the engine by then, in ten or a hundred."""
+    for seconds in (1, 10):
+        with contextlib.suppress(DomainError):
+            order = placed(seconds)
+            if order.state == "open":
+                return order
+    return placed(100)
+
+
+def shown_book(symbol: str = "BTC-USDT") -> BookView | None:
+    """The stored book, where there is one yet: it follows what it shows by a tenth of a second."""
+    try:
+        return selectors.book(symbol)
+    except selectors.BookUnavailable:
+        return None
 
 
 class Engine:
@@ -54,7 +85,7 @@ class Engine:
             self.wait_until_leading(process)
         return process
 
-    def wait_until_leading(self, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
+    def wait_until_leading(self, process: subprocess.Popen[bytes], seconds: float = 120.0) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             leader = self.valkey.get(wire.leader(0))
@@ -67,7 +98,7 @@ class Engine:
     def log(self, process: subprocess.Popen[bytes]) -> str:
         return (self.folder / f"engine-{self.processes.index(process)}.log").read_text()
 
-    def wait_dead(self, process: subprocess.Popen[bytes], seconds: float = 15.0) -> int:
+    def wait_dead(self, process: subprocess.Popen[bytes], seconds: float = 120.0) -> int:
         return process.wait(timeout=seconds)
 
     def hits(self) -> list[str]:

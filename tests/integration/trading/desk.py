@@ -159,7 +159,7 @@ class Desk:
         self.append(keys=[wire.stream(0), wire.generation(0)], args=[100_000, str(uuid4()), body])
         return uuid
 
-    def answer(self, uuid: UUID, seconds: float = 10.0) -> Reply:
+    def answer(self, uuid: UUID, seconds: float = 60.0) -> Reply:
         assert self.reign is not None
         until = time.monotonic() + seconds
         while str(uuid) not in self.heard:

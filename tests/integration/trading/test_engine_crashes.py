@@ -8,25 +8,26 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import uuid4
 
+import orjson
 import psycopg2
 import pytest
 from django.db import connections
 
 from exchange.ledger import reconciliation
-from tests.integration.trading.conftest import ALICE, BOB, Engine, Money, now
-from trading import selectors, wire
+from tests.integration.trading.conftest import ALICE, BOB, Engine, Money, eventually, now, shown_book
+from trading import wire
 from trading.models import Batch, Command, Order, Shard, Trade
-from trading.presentation import BookView
 from trading.runner import faults
 from trading.services import line, orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ORDERS = 12
+UNHURRIED_MS = "2000"  # a leader that a busy machine holds up for a moment is not taken for a dead one
 
 
 @pytest.fixture(autouse=True)
 def _patient(settings: object) -> None:
-    settings.ENGINE_REPLY_TIMEOUT_S = 40.0
+    settings.ENGINE_REPLY_TIMEOUT_S = 120.0
 
 
 class Crowd:
@@ -73,16 +74,16 @@ def test_killed_at_a_named_point(point: str, engine: Engine, money: Money, crowd
     money.fund(BOB, USDT="10000")
     first = engine.start(fault=f"{point}:2:SIGKILL")
     waiting = [crowd.place(0)]
-    waiting[0].result(timeout=60)
+    waiting[0].result(timeout=150)
     waiting += [crowd.place(number) for number in range(1, ORDERS)]
-    assert engine.wait_dead(first, seconds=30) == -signal.SIGKILL
+    assert engine.wait_dead(first) == -signal.SIGKILL
     assert engine.hits() == [f"{point} 2 SIGKILL"], "the point was never passed"
     engine.start()
-    outcomes = [future.result(timeout=60) for future in waiting]
+    outcomes = [future.result(timeout=150) for future in waiting]
     assert len({outcome.order.id for outcome in outcomes}) == ORDERS
     assert not any(outcome.duplicate for outcome in outcomes)
     for number in range(ORDERS):  # whoever asks again is told the same
-        again = crowd.place(number).result(timeout=60)
+        again = crowd.place(number).result(timeout=150)
         assert again.duplicate and again.order.id == outcomes[number].order.id
     check_books(money)
 
@@ -100,20 +101,8 @@ def test_kill_at_random_under_load(engine: Engine, money: Money, crowd: Crowd) -
             engine.processes[-1].wait()
             engine.start()
     for future in waiting:
-        future.result(timeout=60)
+        future.result(timeout=150)
     check_books(money)
-
-
-def shown_book() -> BookView:
-    """The book that a new leader shows: written beside its first words, so a moment after them at the latest."""
-    until = time.monotonic() + 10
-    while True:
-        try:
-            return selectors.book("BTC-USDT")
-        except selectors.BookUnavailable:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
 
 
 def test_valkey_loses_everything(engine: Engine, money: Money, crowd: Crowd) -> None:
@@ -121,17 +110,17 @@ def test_valkey_loses_everything(engine: Engine, money: Money, crowd: Crowd) -> 
     money.fund(BOB, USDT="10000")
     engine.start()
     for number in range(4):
-        crowd.place(number).result(timeout=60)
+        crowd.place(number).result(timeout=150)
     engine.valkey.flushdb()
     for number in range(4, 8):
-        crowd.place(number).result(timeout=60)
+        crowd.place(number).result(timeout=150)
     engine.processes[-1].kill()
     engine.processes[-1].wait()
     engine.valkey.flushdb()
     engine.start()
-    assert shown_book().bids == ()
+    assert eventually("the new leader's book", shown_book).bids == ()
     for number in range(ORDERS):
-        assert crowd.place(number).result(timeout=60).duplicate == (number < 8)
+        assert crowd.place(number).result(timeout=150).duplicate == (number < 8)
     check_books(money)
 
 
@@ -144,9 +133,7 @@ def test_the_same_command_read_twice_is_done_once(engine: Engine, money: Money) 
     )  # fmt: skip
     for _ in range(3):
         engine.valkey.xadd(wire.stream(0), {"c": body})
-    until = time.monotonic() + 30
-    while not Order.objects.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    eventually("the order", Order.objects.exists)
     engine.valkey.xadd(wire.stream(0), {"c": body})
     engine.valkey.set(wire.generation(0), "another life")  # and once more, all of it
     engine.valkey.xadd(wire.stream(0), {"c": b"not a command"})
@@ -164,22 +151,20 @@ def test_a_stopped_leader_is_fenced(engine: Engine, money: Money, crowd: Crowd) 
     money.fund(ALICE, BTC="1")
     money.fund(BOB, USDT="10000")
     epoch = Shard.objects.get(id=0).epoch
-    old = engine.start(fault="inside_transaction:2:SIGSTOP")
-    standby = engine.start(wait=False)
-    crowd.place(0).result(timeout=60)
+    old = engine.start(fault="inside_transaction:2:SIGSTOP", ENGINE_HEARTBEAT_MS=UNHURRIED_MS)
+    standby = engine.start(wait=False, ENGINE_HEARTBEAT_MS=UNHURRIED_MS)
+    crowd.place(0).result(timeout=150)
     waiting = [crowd.place(number) for number in range(1, 4)]
-    engine.wait_until_leading(standby, seconds=60)
+    engine.wait_until_leading(standby)
     assert engine.hits() == ["inside_transaction 2 SIGSTOP"]
     for future in waiting:
-        future.result(timeout=60)
+        future.result(timeout=150)
     assert Shard.objects.get(id=0).epoch == epoch + 2
     old.send_signal(signal.SIGCONT)
-    until = time.monotonic() + 20
-    while "engine in doubt" not in engine.log(old) and "engine fenced" not in engine.log(old):
-        assert time.monotonic() < until, engine.log(old)
-        time.sleep(0.05)
+    ended = ("engine in doubt", "engine fenced")
+    eventually("the old leader's end", lambda: any(words in engine.log(old) for words in ended))
     for number in range(4, ORDERS):
-        crowd.place(number).result(timeout=60)
+        crowd.place(number).result(timeout=150)
     check_books(money)
 
 
@@ -188,15 +173,20 @@ def test_unreleased_batches_are_told_at_the_next_start(engine: Engine, money: Mo
     batches = Batch.objects.count()
     first = engine.start(fault="after_commit:1:SIGKILL")
     waiting = crowd.place(0)
-    engine.wait_dead(first, seconds=30)
+    engine.wait_dead(first)
     assert Order.objects.count() == 1 and not waiting.done()
     assert Batch.objects.count() == batches + 1
     feed = engine.valkey.pubsub(ignore_subscribe_messages=True)
     feed.subscribe("md:BTC-USDT")
     engine.start()
-    assert waiting.result(timeout=30).order.state == "open"
-    told = [message for _ in range(20) if (message := feed.get_message(timeout=0.1))]
-    assert len(told) == 1 and b'"u":1' in told[0]["data"]
+    assert waiting.result(timeout=150).order.state == "open"
+    crowd.place(2).result(timeout=150)  # behind its word, nothing of the first order's can come any more
+    told, until = [], time.monotonic() + 60
+    while not told or told[-1] < 2:
+        assert time.monotonic() < until, told
+        if message := feed.get_message(timeout=0.1):
+            told.append(orjson.loads(message["data"])["u"])
+    assert told == [1, 2]
 
 
 def test_a_clean_end_finishes_the_batch_and_hands_over(engine: Engine, money: Money, crowd: Crowd) -> None:
@@ -210,13 +200,13 @@ def test_a_clean_end_finishes_the_batch_and_hands_over(engine: Engine, money: Mo
     assert engine.wait_dead(first) == 0
     engine.wait_until_leading(standby)
     for future in waiting:
-        future.result(timeout=60)
+        future.result(timeout=150)
     check_books(money)
     shard = Shard.objects.get(id=0)
     assert shard.published_seq > 0
 
 
-def end_sessions(url: str, seconds: float = 30.0) -> None:
+def end_sessions(url: str, seconds: float = 60.0) -> None:
     """End every session of the engine's; waits until there is one."""
     killer, until = psycopg2.connect(url), time.monotonic() + seconds
     killer.autocommit = True
@@ -245,7 +235,7 @@ def test_its_database_sessions_are_ended_under_it(
         if number % 4 == 3:
             end_sessions(database_url("engine"))
     for future in waiting:
-        future.result(timeout=60)
+        future.result(timeout=150)
     assert process.poll() is None and engine.log(process).count("engine leads") > 1
     check_books(money)
 
@@ -257,6 +247,7 @@ def test_no_engine_no_silence(money: Money, settings: object, valkey: object) ->
     order = {"user_id": ALICE, "market": "BTC-USDT", "side": "sell", "type": "limit", "quantity": "0.1", "price": "1"}
     with pytest.raises(line.EngineOutcomeUnknown):
         orders.place_sync(**order, now=now())
+    settings.ENGINE_REPLY_TIMEOUT_S = 60.0
     settings.ENGINE_BACKLOG_MAX = 1
     with pytest.raises(line.Backlogged):
         orders.place_sync(**order, now=now())

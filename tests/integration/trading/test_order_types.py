@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from exchange.core.errors import DomainError
 from exchange.core.times import iso
 from exchange.ledger import reconciliation
-from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
+from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, eventually, now, shown_book, soon
 from trading import selectors
 from trading.presentation import OrderView
 from trading.services import orders
@@ -67,7 +66,7 @@ def test_stops_and_take_profits_wait_hold_and_run(others: None, money: Money) ->
     profit = place(ALICE, "sell", "take_profit_limit", quantity="0.5", stop_price="21000", price="20900")
     buying = place(ALICE, "buy", "stop_limit", quantity="1", stop_price="20500", price="20600")
     assert money.of(ALICE) == {"BTC": ("10", "1.5"), "USDT": ("100000", "20600")}
-    assert selectors.book("BTC-USDT").bids == (), "what waits is not in the book"
+    assert eventually("the stored book", shown_book).bids == (), "what waits is not in the book"
     refused("stop_would_trigger", place, ALICE, "sell", "stop", quantity="1", stop_price="20000")
     refused("stop_would_trigger", place, ALICE, "sell", "take_profit", quantity="1", stop_price="20000")
 
@@ -124,11 +123,8 @@ def test_an_iceberg_shows_a_slice_and_goes_behind_after_it(money: Money) -> None
     small = limit(ALICE, "sell", "0.1", "20000")
     limit(BOB, "buy", "0.15", "20000")
     assert (again(berg).filled_quantity, again(small).filled_quantity) == ("0.1", "0.05")
-    for _ in range(100):
-        if (book := selectors.book("BTC-USDT")).asks == (("20000", "0.15"),):
-            break
-        time.sleep(0.02)
-    assert book.asks == (("20000", "0.15"),), "a slice of 0.1, and what is left of the small one"
+    slice_and_small = (("20000", "0.15"),)  # a slice of 0.1, and what is left of the small one
+    eventually("the book to show it", lambda: (book := shown_book()) and book.asks == slice_and_small)
 
 
 def test_post_only_fok_ioc_and_gtd(money: Money) -> None:
@@ -143,13 +139,15 @@ def test_post_only_fok_ioc_and_gtd(money: Money) -> None:
     part = limit(BOB, "buy", "1.5", "20000", time_in_force="IOC")
     assert (part.state, part.reason, part.filled_quantity) == ("cancelled", "no_liquidity", "0.6")
     refused("already_expired", limit, BOB, "buy", "1", "1", time_in_force="GTD", expires_at="2020-01-01T00:00:00Z")
-    until = iso(now() + timedelta(seconds=1.5))
-    brief = limit(BOB, "buy", "1", "19000", time_in_force="GTD", expires_at=until)
-    assert (brief.state, iso(brief.expires_at)) == ("open", until)
-    for _ in range(80):
-        if again(brief).state != "open":
-            break
-        time.sleep(0.1)
+    asked: list[str] = []
+
+    def ends_soon(seconds: float) -> OrderView:
+        asked.append(iso(now() + timedelta(seconds=seconds)))
+        return limit(BOB, "buy", "1", "19000", time_in_force="GTD", expires_at=asked[-1])
+
+    brief = soon(ends_soon)
+    assert (brief.state, iso(brief.expires_at)) == ("open", asked[-1])
+    eventually("it to end", lambda: again(brief).state != "open", seconds=120)
     assert (again(brief).state, again(brief).reason) == ("expired", "expired")
     assert money.of(BOB)["USDT"][1] == "19999"
 

@@ -6,15 +6,17 @@ import asyncio
 import json
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from exchange.core.errors import DomainError
 from exchange.core.times import iso
 from exchange.ledger import reconciliation
-from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, now
+from tests.integration.trading.conftest import ALICE, BOB, CAROL, Engine, Money, eventually, now, shown_book, soon
 from trading import selectors
 from trading.candles import INTERVALS
+from trading.presentation import OrderView
 from trading.services import line, markets, orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,27 +135,32 @@ def test_market_data_follows_the_commit(engine: Engine, money: Money) -> None:
     feed = engine.valkey.pubsub(ignore_subscribe_messages=True)
     feed.subscribe("md:BTC-USDT", f"user:{ALICE}")
     engine.start()
-    empty = selectors.book("BTC-USDT")
+    empty = eventually("the stored book", shown_book)
     assert (empty.u, empty.bids, empty.asks) == (0, (), ())
     place(ALICE, "sell", "0.5", "20000")
     place(BOB, "buy", "0.2", "20000")
-    public, private = _messages(feed, seconds=1.0)
+    public, private = _messages(feed, public=2, private=6)
     assert [(m["U"], m["u"], m["asks"]) for m in public] == [(1, 1, [["20000", "0.5"]]), (2, 2, [["20000", "0.3"]])]
     assert [t["quantity"] for m in public for t in m["trades"]] == ["0.2"]
     assert {c["interval"] for c in public[1]["candles"]} == set(INTERVALS)
     assert [m["type"] for m in private] == ["order", "balance", "order", "fill", "balance", "balance"]
     assert {m["balance"]["asset"]: m["balance"]["held"] for m in private[-2:]} == {"BTC": "0.3", "USDT": "0"}
-    book = selectors.book("BTC-USDT")
+    book = eventually("the stored book to follow", lambda: (book := shown_book()) and book.u >= 2 and book)
     assert (book.u, book.asks) == (2, (("20000", "0.3"),))
 
 
-def _messages(feed: object, seconds: float) -> tuple[list[dict], list[dict]]:
-    public, private, until = [], [], time.monotonic() + seconds
-    while time.monotonic() < until:
-        message = feed.get_message(timeout=0.1)
+def _messages(feed: Any, *, public: int, private: int, rest_s: float = 0.5) -> tuple[list[dict], list[dict]]:
+    """So many of each, however long they take, and what still comes in a moment after them."""
+    heard: tuple[list[dict], list[dict]] = [], []
+    until = time.monotonic() + 60
+    while True:
+        enough = len(heard[0]) >= public and len(heard[1]) >= private
+        message = feed.get_message(timeout=rest_s)
         if message:
-            (public if message["channel"].startswith(b"md:") else private).append(json.loads(message["data"]))
-    return public, private
+            heard[not message["channel"].startswith(b"md:")].append(json.loads(message["data"]))
+        elif enough:
+            return heard
+        assert time.monotonic() < until, heard
 
 
 def test_a_frozen_customer_may_cancel_and_not_place(engine: Engine, money: Money) -> None:
@@ -222,17 +229,24 @@ def test_staff_halt_and_open_a_market(trading: None) -> None:
 
 def test_an_idle_engine_wakes_for_what_is_due(trading: None) -> None:
     """Nobody sends anything: an order with an end goes at its time, and so does everything of a customer who fell silent."""
-    ending = orders.place_sync(
-        user_id=ALICE, market="BTC-USDT", side="sell", type="limit", quantity="0.1", price="20000", time_in_force="GTD",
-        expires_at=iso(now() + timedelta(seconds=1)), now=now(),
-    ).order  # fmt: skip
+
+    def ends_soon(seconds: float) -> OrderView:
+        return place(
+            ALICE, "sell", "0.1", "20000", time_in_force="GTD", expires_at=iso(now() + timedelta(seconds=seconds))
+        ).order
+
+    ending = soon(ends_soon)
     silent = place(BOB, "buy", "0.1", "10000").order
     due = orders.countdown_sync(user_id=BOB, seconds=1, now=now())
     assert ending.state == silent.state == "open" and due is not None
-    while {selectors.order(ALICE, order_id=ending.id).state, selectors.order(BOB, order_id=silent.id).state} & {"open"}:
-        assert now() < due + timedelta(seconds=10)
-        time.sleep(0.02)
-    gone = [selectors.order(ALICE, order_id=ending.id), selectors.order(BOB, order_id=silent.id)]
-    assert [(order.state, order.reason) for order in gone] == [("expired", "expired"), ("cancelled", "disconnect")]
-    assert all(order.updated_at >= order.created_at + timedelta(seconds=0.9) for order in gone)
+
+    def gone() -> list[OrderView] | None:
+        seen = [selectors.order(ALICE, order_id=ending.id), selectors.order(BOB, order_id=silent.id)]
+        return seen if all(order.state != "open" for order in seen) else None
+
+    ended, cancelled = eventually("both to end", gone)
+    assert (ended.state, ended.reason, cancelled.state, cancelled.reason) == (
+        "expired", "expired", "cancelled", "disconnect",
+    )  # fmt: skip
+    assert ended.updated_at >= ending.expires_at and cancelled.updated_at >= due
     assert reconciliation.run(now=now()).ok
