@@ -6,7 +6,9 @@ import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+    # Cold coins are signed for on a machine that has a clone and a device, and neither a database nor a keystore.
+    by_hand = sys.argv[1:3] == ["custody", "sign"]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"config.settings.{'offline' if by_hand else 'dev'}")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

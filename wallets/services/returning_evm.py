@@ -81,14 +81,15 @@ def reserve(plan: Plan, *, actor_id: int, now: datetime) -> tuple[UUID, str]:
     return payout_id, ""
 
 
-def document(payout: Payout, proposal: ColdProposal) -> str:
-    """What is carried: the unsigned transaction, and where the device finds the key."""
+def document(payout: Payout, proposal: ColdProposal, *, says: str) -> str:
+    """What is carried: the unsigned transaction, where the device finds the key, and the amount in the house's words."""
     version = PayoutVersion.objects.filter(payout=payout).latest("number")
     body = {
         "format": FORMAT,
         "version": 1,
         "proposal": str(payout.id),
         "account": proposal.cold.descriptor,
+        "says": says,
         "unsigned": version.unsigned,
     }
     return json.dumps(body, indent=1) + "\n"

@@ -168,7 +168,8 @@ def export(*, payout_id: UUID, actor_id: int, now: datetime) -> File:
         _record("export", payout, link, actor_id, quiet=True, now=now)
         name = f"{link.network}-return-{str(payout.id)[-12:]}"
         if proposal.cold.kind == ColdWallet.Kind.ACCOUNT:
-            return File(f"{name}.json", returning_evm.document(payout, proposal).encode())
+            says = f"{amounts.format(int(payout.amount or 0), decimals=link.decimals)} {link.asset_code}"
+            return File(f"{name}.json", returning_evm.document(payout, proposal, says=says).encode())
         return File(f"{name}.psbt", psbt.file_bytes(proposal.psbt))
 
 

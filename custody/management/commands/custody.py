@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from custody import by_hand
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest
 from wallets.chains import registry
@@ -50,7 +51,12 @@ class Command(BaseCommand):
             limit.add_argument(f"--{name}", required=True, metavar="AMOUNT", help=f"{meaning} at most, fees included")
         limit.add_argument("--fee", required=True, metavar="AMOUNT", help="one fee at most, in the chain's own coin")
 
+        by_hand.add_arguments(actions.add_parser("sign", help="sign for cold coins, on your own machine"))
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "sign":
+            self._sign(options)
+            return
         if not getattr(settings, "KEYSTORE_PATH", ""):
             raise CommandError(
                 "This runs where the keys are: DJANGO_SETTINGS_MODULE=config.settings.signer, and KEYSTORE_PATH."
@@ -67,6 +73,13 @@ class Command(BaseCommand):
             OSError,
         ) as error:
             raise CommandError(str(error)) from None
+
+    def _sign(self, options: dict[str, Any]) -> None:
+        """Needs neither keystore nor database: the keys are in the device."""
+        try:
+            by_hand.run(options, say=self.stdout.write)
+        except by_hand.NotSigned as why:
+            raise CommandError(str(why)) from None
 
     def _init(self, options: dict[str, Any]) -> None:
         from custody import keystore, private_files
