@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from django.db import transaction
 
 from exchange.ledger.services import stops
-from wallets import news
+from wallets import faults, news
 from wallets.chains.protocol import BlockRef, Confirmation, Spend
 from wallets.lifecycle import State
 from wallets.models import Movement, Payout, PayoutVersion
 from wallets.routes import Routes
+from wallets.services import reserving_evm as reserving
 from wallets.services import steps
 
 log = structlog.get_logger(__name__)
@@ -58,26 +60,47 @@ def _mined(
     payout = Payout.objects.select_for_update().get(pk=version.payout_id)
     if payout.block_hash == ref.hash:
         return  # a rescan
-    payout.txid, payout.block_height, payout.block_hash = version.txid, ref.height, ref.hash
-    # A UTXO transaction in a block has succeeded, and its fee is what its bytes leave; an EVM one has a receipt.
-    payout.succeeded = receipt.succeeded if receipt else True
-    payout.network_fee = receipt.fee if receipt else int(version.unsigned["fee"])
+    # A UTXO transaction in a block has succeeded, and its fee is what its bytes leave; an EVM one has a receipt. A version that
+    # cancels has done its own work, but not the payout's.
+    succeeded = (receipt.succeeded if receipt else True) and version.kind != PayoutVersion.Kind.CANCEL
     final_before = payout.state == Payout.State.FINAL
+    if final_before and payout.succeeded != succeeded:
+        _contradiction(version, ref=ref, network=routes.network.code, now=now)
+    payout.txid, payout.block_height, payout.block_hash = version.txid, ref.height, ref.hash
+    payout.succeeded = succeeded
+    payout.network_fee = receipt.fee if receipt else int(version.unsigned["fee"])
     if not final_before:
         payout.state = Payout.State.CONFIRMED
+    if payout.kind != Payout.Kind.PAYOUT and routes.network.family == "evm" and succeeded:
+        # What empties an account moves less when its fee was raised.
+        link = routes.by_asset(payout.asset_id)
+        payout.amount = link.from_chain(int(version.unsigned["pays"]["amount"]))
     payout.save()
     if routes.network.family == "evm":
         _move(payout, routes=routes)
     if not final_before:
         for withdrawal in payout.withdrawals.select_for_update().order_by("id"):
             steps.enter(withdrawal, State.CONFIRMED, txid=version.txid, now=now)
+    faults.passing("payout.mined.before_commit")
+    transaction.on_commit(lambda: faults.passing("payout.mined.after_commit"))
+
+
+def _contradiction(version: PayoutVersion, *, ref: BlockRef, network: str, now: datetime) -> None:
+    """The books are closed over one version, and a deep reorganisation had the other mined: staff must put it right."""
+    log.critical("settled_otherwise", network=network, txid=version.txid, height=ref.height)
+    stops.stop(
+        scope="withdrawals",
+        reason=f"{version.txid} in {network} block {ref.height} undoes what payout {version.payout_id} was settled as",
+        source=STOP_SOURCE,
+        now=now,
+    )
 
 
 def _move(payout: Payout, *, routes: Routes) -> None:
-    """What an EVM payout took from the hot account: the fee always, the coins only when it did not revert."""
+    """What an EVM payout took from its sender: the fee always, the coins only when it did not revert."""
     rows = [("fee", routes.own_coin.asset_id, payout.network_fee or 0)]
     if payout.succeeded:
-        rows.append(("paid", payout.asset_id, sum(w.amount for w in payout.withdrawals.all())))
+        rows.append(("paid", payout.asset_id, reserving.moves(payout)))
     for position, asset_id, amount in rows:
         Movement.objects.get_or_create(
             txid=payout.txid,

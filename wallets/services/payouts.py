@@ -1,6 +1,7 @@
-"""Takes an approved withdrawal step by step to the network: reserve, sign, keep, broadcast, broadcast again.
+"""Moves every transaction of ours step by step to the network: gather, reserve, sign, keep, broadcast, broadcast again.
 
-Each step is one transaction that finds the state it expects under the row's lock, so that a task run twice, or killed
+Withdrawals, sweeps, gas, consolidations, moves to cold and back, and children all pass here, and so do their later versions.
+Each step is one transaction that finds the state it expects under the payout's lock, so that a task run twice, or killed
 anywhere, is harmless. What must never happen here: bytes broadcast before bytes and txid are committed, other bytes than
 those, or a broadcast error taken for "not sent".
 """
@@ -12,231 +13,237 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max, Q
 
-from custody import selectors as custody
-from custody.selectors import Refusal, Signature
 from custody.services import signing
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import stops as ledger_stops
-from exchange.ledger.services import stops
-from wallets import metrics, nodes, routes
-from wallets.chains.protocol import BroadcastRefused, ChainError, NodeRefused, SignedMismatch
+from wallets import faults, metrics, nodes, routes
+from wallets.chains.protocol import BroadcastRefused, ChainError, NodeRefused
 from wallets.lifecycle import State
-from wallets.models import Payout, PayoutVersion, Withdrawal
+from wallets.models import Cursor, Payout, PayoutVersion, Withdrawal
 from wallets.routes import Routes
-from wallets.services import releasing, reserving, steps
+from wallets.services import batching, keeping, releasing, steps
 
 log = structlog.get_logger(__name__)
 
-MOVING = (State.APPROVED, State.RESERVED, State.SIGNING, State.SIGNED, State.BROADCAST)
+NEW = (Payout.State.RESERVED, Payout.State.SIGNING, Payout.State.SIGNED)
+# Carried to its keys by hand: what is signed for it comes in from outside.
+BY_HAND = Q(kind=Payout.Kind.RETURN, state__in=(Payout.State.RESERVED, Payout.State.SIGNING))
 STEPS_MAX = 8
 BATCH = 200
 ERROR_LENGTH_MAX = 500
 REBROADCAST_SECONDS = 30
-# Longer than this without an answer, and the customer and staff are told that the signer is what they wait for.
-SIGNER_SLOW = timedelta(seconds=20)
 
 
 def advance(*, reference: str, now: datetime) -> int:
-    """Moves a withdrawal, named by its own id or its payout's, as far as it goes now. Returns how many steps it took."""
-    by_payout = Withdrawal.objects.filter(payout_id=reference).values_list("id", flat=True)
-    ids = list(by_payout) or [UUID(reference)]
+    """Moves what is named, a withdrawal or a payout, as far as it goes now. Returns how many steps were taken."""
+    named = UUID(reference)
     down: set[int] = set()
-    return sum(_advance_one(withdrawal_id, down, now=now) for withdrawal_id in ids)
+    withdrawal = Withdrawal.objects.filter(pk=named).first()
+    if withdrawal is None:
+        return _advance_one(named, down, now=now)
+    if withdrawal.payout_id is not None:
+        return _advance_one(withdrawal.payout_id, down, now=now)
+    if withdrawal.state != State.APPROVED:
+        return 0
+    made = _gather(withdrawal.network_id, down, now=now)
+    return sum(1 + _advance_one(payout_id, down, now=now) for payout_id in made)
 
 
 def advance_all(*, now: datetime) -> int:
-    """Moves every open withdrawal, oldest first, and sends unmined final transactions again. One failure stops no other."""
-    moving = Withdrawal.objects.filter(closed_at=None, state__in=MOVING).order_by("id")
+    """Gathers what is approved, moves every open payout, and sends again what no block has. One failure stops no other."""
     down: set[int] = set()
-    taken = sum(_advance_one(each, down, now=now) for each in list(moving.values_list("id", flat=True)[:BATCH]))
+    taken = 0
+    approved = Withdrawal.objects.filter(closed_at=None, state=State.APPROVED)
+    for network_id in sorted(set(approved.values_list("network_id", flat=True))):
+        taken += len(_gather(network_id, down, now=now))
+    for payout_id in [*_new(), *_sent(now=now)]:
+        taken += _advance_one(payout_id, down, now=now)
     for payout in Payout.objects.filter(state=Payout.State.FINAL, block_height=None).order_by("id")[:BATCH]:
-        _send_again(payout, down, now=now)
+        _send_final_again(payout, down, now=now)
     return taken
 
 
-def _advance_one(withdrawal_id: UUID, down: set[int], *, now: datetime) -> int:
+def _gather(network_id: int, down: set[int], *, now: datetime) -> list[UUID]:
+    waiting = Withdrawal.objects.filter(network_id=network_id, state=State.APPROVED)
+    if ledger_stops.is_stopped("withdrawals"):
+        waiting.exclude(waiting="stopped").update(waiting="stopped")
+        return []
+    try:
+        return batching.gather(routes=routes.of(routes.codes()[network_id]), now=now)
+    except ChainError as error:
+        log.warning("node_unavailable", network_id=network_id, error=str(error))
+        waiting.exclude(waiting="node_down").update(waiting="node_down")
+        down.add(network_id)
+        return []
+
+
+def _new() -> list[UUID]:
+    rows = Payout.objects.filter(closed_at=None, state__in=NEW).exclude(BY_HAND).order_by("id")
+    return list(rows.values_list("id", flat=True)[:BATCH])
+
+
+def _sent(*, now: datetime) -> list[UUID]:
+    """Those out there that are due: a later version waits for its signature, or the last sending was a while ago."""
+    rows = Payout.objects.filter(closed_at=None, state=Payout.State.BROADCAST)
+    unsigned = rows.filter(versions__raw=None, versions__refusal="").values_list("id", flat=True)
+    last = rows.annotate(last=Max("versions__last_broadcast_at")).order_by("last", "id")
+    again = last.filter(Q(last=None) | Q(last__lte=now - _every())).values_list("id", flat=True)
+    return list(dict.fromkeys([*unsigned[:BATCH], *again[:BATCH]]))
+
+
+def _advance_one(payout_id: UUID, down: set[int], *, now: datetime) -> int:
     """`down` collects the networks whose node did not answer in this run: one wait for each is enough."""
     for taken in range(STEPS_MAX):
-        withdrawal = Withdrawal.objects.select_related("payout").filter(pk=withdrawal_id).first()
-        if withdrawal is None or withdrawal.state not in STEPS:
+        payout = Payout.objects.select_related("address").filter(pk=payout_id).exclude(BY_HAND).first()
+        if payout is None or payout.state not in STEPS:
             return taken
-        if withdrawal.network_id in down:
-            steps.wait(withdrawal.id, "node_down")
+        if payout.network_id in down:
+            _wait(payout.id, "node_down")
             return taken
-        if not _step(withdrawal, down, now=now):
+        if not _step(payout, down, now=now):
             return taken
     return STEPS_MAX
 
 
-def _step(withdrawal: Withdrawal, down: set[int], *, now: datetime) -> bool:
+def _step(payout: Payout, down: set[int], *, now: datetime) -> bool:
     """One step, or the reason why not, written where the customer and staff see it."""
-    the_routes = routes.of(routes.codes()[withdrawal.network_id])
-    held_back = _held_back(withdrawal)
-    if held_back:
-        steps.wait(withdrawal.id, held_back)
+    if payout.state != Payout.State.BROADCAST and ledger_stops.is_stopped("withdrawals"):
+        # What was broadcast already is only helped along: its bytes are public.
+        _wait(payout.id, "stopped")
         return False
     try:
-        return STEPS[State(withdrawal.state)](withdrawal, the_routes, now=now)
-    except reserving.CannotReserve as cannot:
-        steps.wait(withdrawal.id, cannot.why)
+        return STEPS[Payout.State(payout.state)](payout, routes.of(routes.codes()[payout.network_id]), now=now)
     except NodeRefused as error:
-        log.warning("node_refused", withdrawal=str(withdrawal.id), error=str(error))
-        steps.wait(withdrawal.id, "node_refused")
+        log.warning("node_refused", payout=str(payout.id), error=str(error))
+        _wait(payout.id, "node_refused")
     except ChainError as error:
-        log.warning("node_unavailable", withdrawal=str(withdrawal.id), error=str(error))
-        steps.wait(withdrawal.id, "node_down")
-        down.add(withdrawal.network_id)
+        log.warning("node_unavailable", payout=str(payout.id), error=str(error))
+        _wait(payout.id, "node_down")
+        down.add(payout.network_id)
     return False
 
 
-def _held_back(withdrawal: Withdrawal) -> str:
-    """Why nothing new may leave now. What was broadcast already is only helped along: its bytes are public."""
-    if withdrawal.state == State.BROADCAST:
-        return ""
-    if ledger_stops.is_stopped("withdrawals"):
-        return "stopped"
-    return "frozen" if ledger.is_frozen(owner_id=withdrawal.owner_id) else ""
+def _wait(payout_id: UUID, why: str) -> None:
+    """Says why a payout does not go on by itself at each withdrawal of it; no state changes, so no lock is needed."""
+    Withdrawal.objects.filter(payout_id=payout_id, closed_at=None).exclude(waiting=why).update(waiting=why)
 
 
-def _reserve(withdrawal: Withdrawal, the_routes: Routes, *, now: datetime) -> bool:
-    return reserving.reserve(withdrawal=withdrawal, routes=the_routes, now=now)
+def _ask_signer(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
+    """The job and the state `signing` are committed together; the signer reads both.
 
-
-def _ask_signer(withdrawal: Withdrawal, the_routes: Routes, *, now: datetime) -> bool:
-    """The job and the state `signing` are committed together; the signer reads both."""
+    Until here a customer's freeze counts: the transaction is taken apart, and the others gather anew without that customer.
+    """
     with transaction.atomic():
-        locked = Withdrawal.objects.select_for_update().get(pk=withdrawal.pk)
-        if locked.state != State.RESERVED or locked.payout_id is None:
+        locked = Payout.objects.select_for_update().get(pk=payout.pk)
+        if locked.state != Payout.State.RESERVED:
             return False
-        payout = Payout.objects.select_for_update().get(pk=locked.payout_id)
-        version = payout.versions.latest("number")
-        payout.state = Payout.State.SIGNING
-        payout.save(update_fields=["state"])
-        steps.enter(locked, State.SIGNING, now=now)
+        rows = list(Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"))
+        if any(ledger.is_frozen(owner_id=owner) for owner in {row.owner_id for row in rows}):
+            releasing.requeue(releasing.take_apart(locked, now=now), now=now)
+            return False
+        version = locked.versions.latest("number")
+        locked.state = Payout.State.SIGNING
+        locked.save(update_fields=["state"])
+        for row in rows:
+            steps.enter(row, State.SIGNING, now=now)
         signing.request(
             id=version.id,
             network=the_routes.network.code,
-            kind="payout",
+            kind=locked.kind,
             unsigned=version.unsigned,
-            reference=str(payout.id),
+            reference=str(locked.id),
             now=now,
         )
+        faults.passing("payout.sign.before_commit")
+    faults.passing("payout.sign.after_commit")
     return True
 
 
-def _take_signature(withdrawal: Withdrawal, the_routes: Routes, *, now: datetime) -> bool:
-    version = PayoutVersion.objects.filter(payout_id=withdrawal.payout_id).latest("number")
-    answer = custody.signature(job_id=version.id)
-    if answer is None:
-        if now - version.created_at > SIGNER_SLOW:
-            steps.wait(withdrawal.id, "signer")
-        return False
-    if isinstance(answer, Refusal):
-        return _refused(withdrawal, version, answer, now=now)
-    return _keep(withdrawal, version, answer, the_routes, now=now)
+def _take_signature(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
+    return keeping.take(payout, payout.versions.latest("number"), the_routes, now=now)
 
 
-def _refused(withdrawal: Withdrawal, version: PayoutVersion, answer: Refusal, *, now: datetime) -> bool:
-    """The signer will never sign this job: everything reserved is free again, and staff decide."""
-    with transaction.atomic():
-        locked = Withdrawal.objects.select_for_update().get(pk=withdrawal.pk)
-        if locked.state != State.SIGNING or locked.payout_id != version.payout_id:
-            return False
-        PayoutVersion.objects.filter(pk=version.pk).update(refusal=f"{answer.code}: {answer.reason}")
-        releasing.release(locked, now=now)
-        steps.enter(locked, State.REVIEW, reason=f"the signer refused: {answer.code}: {answer.reason}", now=now)
-    return False
-
-
-def _keep(
-    withdrawal: Withdrawal, version: PayoutVersion, answer: Signature, the_routes: Routes, *, now: datetime
-) -> bool:
-    """Checks the signed bytes and commits them with their txid. From here on only these bytes go out."""
-    try:
-        view = nodes.rules(the_routes.network.code).verify_signed(bytes(answer.raw), version.unsigned)
-        if view.txid != answer.txid:
-            raise SignedMismatch("the signer names another txid than its bytes have")
-    except SignedMismatch as mismatch:
-        log.critical("signed_mismatch", withdrawal=str(withdrawal.id), error=str(mismatch))
-        stops.stop(scope="withdrawals", reason=f"job {version.id}: {mismatch}", source="wallets", now=now)
-        return False
-    with transaction.atomic():
-        locked = Withdrawal.objects.select_for_update().get(pk=withdrawal.pk)
-        if locked.state != State.SIGNING or locked.payout_id != version.payout_id:
-            return False
-        PayoutVersion.objects.filter(pk=version.pk).update(raw=bytes(answer.raw), txid=view.txid, signed_at=now)
-        Payout.objects.filter(pk=version.payout_id).update(state=Payout.State.SIGNED, txid=view.txid)
-        steps.enter(locked, State.SIGNED, now=now)
-        # The next one may be waiting for its nonce.
-        transaction.on_commit(
-            lambda: current_app.send_task("wallets.advance_withdrawals", queue="chain", retry=False), robust=True
-        )
-    return True
-
-
-def _broadcast(withdrawal: Withdrawal, the_routes: Routes, *, now: datetime) -> bool:
-    version = PayoutVersion.objects.filter(payout_id=withdrawal.payout_id).latest("number")
+def _broadcast(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
+    version = payout.versions.latest("number")
     if not _send(version, network=the_routes.network.code, now=now):
-        steps.wait(withdrawal.id, "broadcast_refused")
+        _wait(payout.id, "broadcast_refused")
         return False
     with transaction.atomic():
-        payout = Payout.objects.select_for_update().get(pk=version.payout_id)
-        locked = Withdrawal.objects.select_for_update().get(pk=withdrawal.pk)
-        if locked.state != State.SIGNED:
+        locked = Payout.objects.select_for_update().get(pk=payout.pk)
+        if locked.state != Payout.State.SIGNED:
             return False
-        payout.state = Payout.State.BROADCAST
-        payout.save(update_fields=["state"])
-        steps.enter(locked, State.BROADCAST, txid=version.txid, now=now)
+        locked.state = Payout.State.BROADCAST
+        locked.save(update_fields=["state"])
+        for row in Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"):
+            steps.enter(row, State.BROADCAST, txid=version.txid, now=now)
+        faults.passing("payout.broadcast.before_commit")
+    faults.passing("payout.broadcast.after_commit")
     metrics.SENT.labels(the_routes.network.code).inc()
     return False
 
 
-def _broadcast_again(withdrawal: Withdrawal, the_routes: Routes, *, now: datetime) -> bool:
-    """The same bytes, every while until a block has them: a node may have forgotten them."""
-    version = PayoutVersion.objects.filter(payout_id=withdrawal.payout_id).latest("number")
-    sent = _send(version, network=the_routes.network.code, now=now)
-    steps.wait(withdrawal.id, "" if sent else "broadcast_refused")
+def _go_on(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
+    """Out there: takes up a later version that was signed meanwhile, and sends the same bytes again until a block has them.
+
+    The newest version goes first. Where the node will not have it, an older one may still do: whichever is mined, counts.
+    """
+    versions = list(payout.versions.order_by("-number"))
+    for version in versions:
+        if version.raw is None and not version.refusal and keeping.take(payout, version, the_routes, now=now):
+            return True
+    sent = any(
+        _send(version, network=the_routes.network.code, now=now) for version in versions if version.raw is not None
+    )
+    _wait(payout.id, "" if sent else "broadcast_refused")
     return False
 
 
-def _send_again(payout: Payout, down: set[int], *, now: datetime) -> None:
+def _send_final_again(payout: Payout, down: set[int], *, now: datetime) -> None:
     """A final transaction that lost its block: its bytes are still good, and nobody is paid twice by them."""
     if payout.network_id in down:
         return
     try:
-        _send(payout.versions.latest("number"), network=routes.codes()[payout.network_id], now=now)
+        version = payout.versions.get(txid=payout.txid)
+        _send(version, network=routes.codes()[payout.network_id], now=now)
     except ChainError as error:
         log.warning("node_unavailable", payout=str(payout.id), error=str(error))
         down.add(payout.network_id)
 
 
+def _every() -> timedelta:
+    return timedelta(seconds=getattr(settings, "WALLETS_REBROADCAST_SECONDS", REBROADCAST_SECONDS))
+
+
 def _send(version: PayoutVersion, *, network: str, now: datetime) -> bool:
     """Sends the kept bytes unless that was a moment ago. False when the node will not have them. Raises ChainError."""
-    every = timedelta(seconds=getattr(settings, "WALLETS_REBROADCAST_SECONDS", REBROADCAST_SECONDS))
-    if version.last_broadcast_at is not None and now - version.last_broadcast_at < every:
+    if version.last_broadcast_at is not None and now - version.last_broadcast_at < _every():
         return not version.last_error
     assert version.raw is not None, "bytes are kept before they are sent"
     error = ""
+    faults.passing("payout.broadcast.before_send")
     try:
         nodes.chain(network).broadcast(bytes(version.raw))
     except BroadcastRefused as refused:
         error = str(refused)[:ERROR_LENGTH_MAX]
         log.error("broadcast_refused", txid=version.txid, network=network, error=error)
+    faults.passing("payout.broadcast.after_send")
     changes: dict[str, object] = {"last_error": error, "last_broadcast_at": now}
     if not error and version.first_broadcast_at is None:
         changes["first_broadcast_at"] = now
+        changes["sent_height"] = Cursor.objects.values_list("height", flat=True).get(
+            network_id=version.payout.network_id
+        )
     PayoutVersion.objects.filter(pk=version.pk).update(**changes)
     return not error
 
 
-STEPS: dict[State, Callable[..., bool]] = {
-    State.APPROVED: _reserve,
-    State.RESERVED: _ask_signer,
-    State.SIGNING: _take_signature,
-    State.SIGNED: _broadcast,
-    State.BROADCAST: _broadcast_again,
+STEPS: dict[Payout.State, Callable[..., bool]] = {
+    Payout.State.RESERVED: _ask_signer,
+    Payout.State.SIGNING: _take_signature,
+    Payout.State.SIGNED: _broadcast,
+    Payout.State.BROADCAST: _go_on,
 }

@@ -1,210 +1,267 @@
-"""Sets coins or a nonce aside for a payout, and builds its unsigned transaction once and for all.
+"""Sets coins or a nonce aside for a transaction of ours, and builds it unsigned once and for all.
 
-Both are unique in the database, so two workers cannot promise one coin or one nonce twice. What must never happen here: a
-coin that may still be reorganised away being spent, a nonce with a gap below it, or a payout rebuilt with other inputs.
+Both are unique in the database, so two workers cannot promise one coin or one nonce twice. The node is asked before the
+transaction opens; then locks are taken in the room's order: cursor, withdrawals, hot address, coins. What must never happen here:
+a coin that may still be reorganised away being spent, a nonce with a gap below it, or a payout rebuilt with other inputs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Sum
 
-from wallets import nodes
+from wallets import faults, nodes
+from wallets import routes as the_routes
 from wallets.chains.evm import payout as evm
-from wallets.chains.protocol import DustOutput, InsufficientCoins
 from wallets.chains.utxo import payout as utxo
 from wallets.lifecycle import State
-from wallets.models import (
-    Address,
-    Coin,
-    Cursor,
-    Deposit,
-    Movement,
-    Nonce,
-    Payout,
-    PayoutVersion,
-    Reservation,
-    Withdrawal,
-)
+from wallets.models import Address, Coin, Cursor, Payout, PayoutVersion, Withdrawal
 from wallets.routes import Routes
-from wallets.services import steps
-from wallets.services.xpubs import CHANGE_BRANCH
+from wallets.services import hot, reserving_evm, reserving_utxo, steps
+from wallets.services.hot import CannotReserve, path
+from wallets.services.reserving_evm import next_nonce, spendable
+from wallets.services.reserving_utxo import FEE_TARGET_BLOCKS
 
-# The largest coins are offered to the choice; many small ones are for a consolidation, not for a payout.
-COINS_OFFERED_MAX = 400
-FEE_TARGET_BLOCKS = 6
+__all__ = ["CannotReserve", "next_nonce", "path", "reserve", "reserve_built", "reserve_internal", "spendable"]
 
-
-class CannotReserve(Exception):
-    """Not now; `why` is the word that the withdrawal shows until it can."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+Kind = Payout.Kind
+# What it costs to move our own coins about is paid when it is cheap.
+PATIENT_TARGET_BLOCKS = 24
 
 
-def reserve(*, withdrawal: Withdrawal, routes: Routes, now: datetime) -> bool:
-    """Reserves for an approved withdrawal. False when somebody else did. Raises CannotReserve, ChainError."""
+def reserve(*, routes: Routes, ids: Sequence[UUID], now: datetime) -> UUID | None:
+    """One payout for these approved withdrawals of a network: as many as fit on a UTXO chain, exactly one elsewhere.
+
+    None when somebody else took them meanwhile. Raises CannotReserve, ChainError.
+    """
     if routes.network.family == "utxo":
         fee_rate = nodes.chain(routes.network.code).fee_rate(FEE_TARGET_BLOCKS)
-        return _in_transaction(withdrawal.id, routes, _utxo, {"fee_rate": fee_rate}, now=now)
-    return _in_transaction(withdrawal.id, routes, _evm, _ask_evm(withdrawal, routes), now=now)
+        return _batch(routes, ids, fee_rate=fee_rate, now=now)
+    (only,) = ids
+    return _single(routes, only, now=now)
 
 
-def _in_transaction(withdrawal_id: UUID, routes: Routes, build: Any, asked: dict[str, Any], *, now: datetime) -> bool:
-    """Locks in the room's order (cursor, withdrawal, hot address), then builds and writes the payout."""
+def _batch(routes: Routes, ids: Sequence[UUID], *, fee_rate: int, now: datetime) -> UUID | None:
     with transaction.atomic():
-        cursor = Cursor.objects.select_for_update().filter(network_id=routes.network.id).first()
-        withdrawal = Withdrawal.objects.select_for_update().get(pk=withdrawal_id)
-        if withdrawal.state != State.APPROVED:
-            return False
-        hot = (
-            Address.objects.select_for_update(of=("self",))
-            .select_related("xpub")
-            .filter(network_id=routes.network.id, purpose=Address.Purpose.HOT, xpub__retired_at=None)
-            .order_by("-branch")
-            .first()
+        cursor = _cursor(routes)
+        rows = _approved(ids)
+        if not rows:
+            return None
+        payout = _payout(routes, rows, _hot(routes), now=now)
+        built = reserving_utxo.withdrawals(rows, payout, cursor, routes, fee_rate=fee_rate)
+        payout.confirmations_required = _confirmations(routes, built.served)
+        payout.save()
+        reserving_utxo.reserve(built.coins, payout, now=now)
+        _first_version(payout, built.unsigned.to_json(), fee=built.unsigned.fee, now=now)
+        for position, row in enumerate(built.served):
+            steps.enter(row, State.RESERVED, payout=payout, payout_position=position, now=now)
+        faults.passing("payout.reserve.before_commit")
+    faults.passing("payout.reserve.after_commit")
+    return payout.id
+
+
+def _single(routes: Routes, withdrawal_id: UUID, *, now: datetime) -> UUID | None:
+    withdrawal = Withdrawal.objects.get(pk=withdrawal_id)
+    sender, link = hot.address(routes.network.id), routes.by_asset(withdrawal.asset_id)
+    if sender is None:
+        raise CannotReserve("hot_wallet_short")
+    if reserving_evm.busy(sender):
+        raise CannotReserve("hot_wallet_busy")
+    amount = link.to_chain(withdrawal.amount)
+    payment = evm.Payment(withdrawal.address, amount, str(withdrawal.id), link.contract)
+    asked = reserving_evm.ask(sender=sender, payment=payment, amount=withdrawal.amount, link=link)
+    with transaction.atomic():
+        _cursor(routes)
+        rows = _approved([withdrawal_id])
+        if not rows:
+            return None
+        payout = _payout(routes, rows, _hot(routes), now=now)
+        payout.save()
+        unsigned = reserving_evm.build(
+            payout, asked, routes, amount=withdrawal.amount, fee_max=hot.fee_cap(routes, rows), now=now
         )
-        if hot is None or cursor is None:
-            raise CannotReserve("hot_wallet_short")
+        _first_version(payout, unsigned, fee=asked.fee_max, now=now)
+        steps.enter(rows[0], State.RESERVED, payout=payout, payout_position=0, now=now)
+        faults.passing("payout.reserve.before_commit")
+    faults.passing("payout.reserve.after_commit")
+    return payout.id
+
+
+def reserve_internal(
+    *,
+    kind: str,
+    network: str,
+    asset_id: int,
+    sender: Address | None,
+    destination: str,
+    destination_path: str,
+    amount: int,
+    parent: UUID | None = None,
+    requested_by: int | None = None,
+    fees: evm.Fees | None = None,
+    empties: bool = False,
+    coins: Sequence[int] = (),
+    now: datetime,
+) -> UUID:
+    """A transaction that moves coins between keys of the house's; the payout's id. Raises CannotReserve, ChainError.
+
+    EVM: `amount` base units from `sender`; `fees` where the caller has reckoned with them, `empties` as the builder says.
+    UTXO: a consolidation gathers the `coins` (ids) it names into the hot address, at whatever is left of them; any other kind
+    pays `amount` from coins chosen here.
+    """
+    routes = the_routes.of(network)
+    payout = Payout(
+        network_id=routes.network.id,
+        asset_id=asset_id,
+        state=Payout.State.RESERVED,
+        kind=kind,
+        amount=amount,
+        destination=destination,
+        parent_id=parent,
+        requested_by=requested_by,
+        confirmations_required=routes.by_asset(asset_id).confirmations_for(amount),
+        created_at=now,
+    )
+    if routes.network.family == "utxo":
+        _internal_utxo(payout, routes, destination_path, coins, now=now)
+    else:
+        assert sender is not None
+        if reserving_evm.busy(sender):
+            raise CannotReserve("hot_wallet_busy")
+        link = routes.by_asset(asset_id)
+        payment = evm.Payment(destination, link.to_chain(amount), "", link.contract, destination_path)
+        asked = reserving_evm.ask(sender=sender, payment=payment, amount=amount, link=link, fees=fees, empties=empties)
+        _internal_evm(payout, routes, sender, asked, now=now)
+    return payout.id
+
+
+def _internal_utxo(
+    payout: Payout, routes: Routes, destination_path: str, coins: Sequence[int], *, now: datetime
+) -> None:
+    fee_rate = nodes.chain(routes.network.code).fee_rate(PATIENT_TARGET_BLOCKS)
+    with transaction.atomic():
+        cursor = _cursor(routes)
+        payout.address = _hot(routes)
+        free = reserving_utxo.free(routes.network.id, cursor)
+        payment = None
+        if payout.kind == Kind.CONSOLIDATION:
+            free = free.filter(id__in=coins)
+        else:
+            payment = utxo.Payment(payout.destination, payout.amount or 0, path=destination_path)
+        built = reserving_utxo.internal(payment, payout, free, routes, fee_rate=fee_rate)
+        if payout.kind == Kind.CONSOLIDATION:
+            payout.amount, payout.destination = built.unsigned.outputs[0].amount, payout.address.address
+        payout.save()
+        reserving_utxo.reserve(built.coins, payout, now=now)
+        _first_version(payout, built.unsigned.to_json(), fee=built.unsigned.fee, now=now)
+        faults.passing("payout.reserve.before_commit")
+    faults.passing("payout.reserve.after_commit")
+
+
+def _internal_evm(
+    payout: Payout, routes: Routes, sender: Address, asked: reserving_evm.Asked, *, now: datetime
+) -> None:
+    with transaction.atomic():
+        _cursor(routes)
+        payout.address = Address.objects.select_for_update(of=("self",)).select_related("xpub").get(pk=sender.pk)
+        payout.save()
+        cap = hot.fee_cap(routes)
+        unsigned = reserving_evm.build(payout, asked, routes, amount=payout.amount or 0, fee_max=cap, now=now)
+        _first_version(payout, unsigned, fee=asked.fee_max, now=now)
+        faults.passing("payout.reserve.before_commit")
+    faults.passing("payout.reserve.after_commit")
+
+
+def reserve_built(
+    *,
+    kind: str,
+    network: str,
+    asset_id: int,
+    coins: Sequence[Coin],
+    unsigned: dict[str, Any],
+    amount: int,
+    destination: str,
+    address: Address,
+    requested_by: int | None = None,
+    now: datetime,
+) -> UUID:
+    """A payout of coins that the caller chose and a transaction that it built (a way back from cold); the payout's id.
+
+    Raises CannotReserve when one of the coins is spent or promised meanwhile.
+    """
+    routes = the_routes.of(network)
+    with transaction.atomic():
+        cursor = _cursor(routes)
         payout = Payout(
             network_id=routes.network.id,
-            asset_id=withdrawal.asset_id,
+            asset_id=asset_id,
             state=Payout.State.RESERVED,
-            address=hot,
-            confirmations_required=routes.by_asset(withdrawal.asset_id).confirmations_for(withdrawal.amount),
+            kind=kind,
+            amount=amount,
+            destination=destination,
+            requested_by=requested_by,
+            address=address,
+            confirmations_required=routes.by_asset(asset_id).confirmations_for(amount),
             created_at=now,
         )
-        payout.save()
-        unsigned = build(withdrawal, payout, hot, cursor, routes, now=now, **asked)
-        PayoutVersion.objects.create(payout=payout, unsigned=unsigned, created_at=now)
-        steps.enter(withdrawal, State.RESERVED, payout=payout, payout_position=0, now=now)
-    return True
-
-
-def path(address: Address) -> str:
-    """The derivation path that the signer takes. Reads address.xpub."""
-    return f"{address.xpub.path}/{address.branch}/{address.index}"
-
-
-def _utxo(
-    withdrawal: Withdrawal,
-    payout: Payout,
-    hot: Address,
-    cursor: Cursor,
-    routes: Routes,
-    *,
-    fee_rate: int,
-    now: datetime,
-) -> dict[str, Any]:
-    assert hot.branch == CHANGE_BRANCH
-    taken = Reservation.objects.filter(released_at=None, coin__network_id=routes.network.id).values("coin_id")
-    free = (
-        Coin.objects.select_related("address__xpub")
-        .filter(network_id=routes.network.id, spent_height=None, mature_height__lte=cursor.height)
-        .exclude(id__in=taken)
-        .order_by("-amount")[:COINS_OFFERED_MAX]
-    )
-    by_outpoint = {f"{coin.txid}:{coin.vout}": coin for coin in free}
-    offered = [
-        utxo.Coin(coin.txid, coin.vout, coin.amount, bytes(coin.address.script), path(coin.address))
-        for coin in by_outpoint.values()
-    ]
-    payment = utxo.Payment(withdrawal.address, withdrawal.amount, str(withdrawal.id))
-    try:
-        unsigned = nodes.rules(routes.network.code).payout(
-            coins=offered, payments=[payment], change=utxo.Change(hot.address, path(hot)), fee_rate=fee_rate
+        wanted = [coin.pk for coin in coins]
+        good = Coin.objects.filter(pk__in=wanted, spent_height=None, mature_height__lte=cursor.height).exclude(
+            reservations__released_at=None, reservations__isnull=False
         )
-    except (InsufficientCoins, DustOutput):
-        raise CannotReserve("hot_wallet_short") from None
-    Reservation.objects.bulk_create(
-        Reservation(coin=by_outpoint[coin.outpoint], payout=payout, reserved_at=now) for coin in unsigned.inputs
-    )
-    return unsigned.to_json()
+        if good.count() != len(wanted):
+            raise CannotReserve("coins_taken")
+        payout.save()
+        reserving_utxo.reserve(coins, payout, now=now)
+        _first_version(payout, unsigned, fee=int(unsigned["fee"]), now=now)
+        faults.passing("payout.reserve.before_commit")
+    faults.passing("payout.reserve.after_commit")
+    return payout.id
 
 
-def _ask_evm(withdrawal: Withdrawal, routes: Routes) -> dict[str, Any]:
-    """Everything the node has to say, asked before the transaction opens."""
-    hot = Address.objects.filter(
-        network_id=routes.network.id, purpose=Address.Purpose.HOT, xpub__retired_at=None
-    ).first()
-    link = routes.by_asset(withdrawal.asset_id)
-    if hot is None:
+def _cursor(routes: Routes) -> Cursor:
+    cursor = Cursor.objects.select_for_update().filter(network_id=routes.network.id).first()
+    if cursor is None:
         raise CannotReserve("hot_wallet_short")
-    chain = nodes.chain(routes.network.code)
-    held = chain.holdings([bytes(hot.script)], contract=link.contract).amount
-    if held < withdrawal.amount:
-        raise CannotReserve("hot_wallet_short")  # an estimate of gas would fail for want of coins
-    payment = evm.Payment(withdrawal.address, withdrawal.amount, str(withdrawal.id), link.contract)
-    return {
-        "payment": payment,
-        "fees": chain.fees(),
-        "gas_limit": chain.send_gas(from_address=hot.address, payment=payment),
-        "mined_nonce": chain.nonce(hot.address),
-    }
+    return cursor
 
 
-def _evm(
-    withdrawal: Withdrawal,
-    payout: Payout,
-    hot: Address,
-    cursor: Cursor,
-    routes: Routes,
-    *,
-    payment: evm.Payment,
-    fees: evm.Fees,
-    gas_limit: int,
-    mined_nonce: int,
-    now: datetime,
-) -> dict[str, Any]:
-    unsigned_before = Payout.objects.filter(address=hot, state__in=(Payout.State.RESERVED, Payout.State.SIGNING))
-    if unsigned_before.exclude(pk=payout.pk).exists():
-        # One nonce at a time goes to the signer: were it refused, every later one would hang above the gap.
-        raise CannotReserve("hot_wallet_busy")
-    fee_max = fees.max_fee_per_gas * gas_limit
-    gas_asset = routes.own_coin.asset_id
-    needed = {gas_asset: fee_max}
-    needed[withdrawal.asset_id] = needed.get(withdrawal.asset_id, 0) + withdrawal.amount
-    for asset_id, amount in needed.items():
-        if spendable(hot, asset_id=asset_id, gas_asset_id=gas_asset, but=payout.id) < amount:
-            short_of_gas = asset_id == gas_asset != withdrawal.asset_id
-            raise CannotReserve("hot_wallet_gas_short" if short_of_gas else "hot_wallet_short")
-    nonce = next_nonce(hot, mined_nonce=mined_nonce)
-    Nonce.objects.create(address=hot, nonce=nonce, payout=payout, reserved_at=now)
-    unsigned = nodes.rules(routes.network.code).payout(
-        from_address=hot.address, from_path=path(hot), nonce=nonce, payment=payment, fees=fees, gas_limit=gas_limit
+def _hot(routes: Routes) -> Address:
+    hot_address = hot.address(routes.network.id, lock=True)
+    if hot_address is None:
+        raise CannotReserve("hot_wallet_short")
+    return hot_address
+
+
+def _approved(ids: Sequence[UUID]) -> list[Withdrawal]:
+    """Locked; those that are still approved, the longest approved first.
+
+    One that somebody else holds is passed over: whoever takes a batch apart locks its payout and then its withdrawals, and
+    waiting here for one of them could wait for ever.
+    """
+    rows = Withdrawal.objects.select_for_update(skip_locked=True).filter(pk__in=list(ids)).order_by("id")
+    approved = [row for row in rows if row.state == State.APPROVED]
+    return sorted(approved, key=lambda row: (row.approved_at or row.requested_at, row.id))
+
+
+def _payout(routes: Routes, rows: Sequence[Withdrawal], sender: Address, *, now: datetime) -> Payout:
+    return Payout(
+        network_id=routes.network.id,
+        asset_id=rows[0].asset_id,
+        state=Payout.State.RESERVED,
+        kind=Kind.PAYOUT,
+        address=sender,
+        confirmations_required=_confirmations(routes, rows),
+        created_at=now,
     )
-    return dict(unsigned.to_json())
 
 
-def next_nonce(hot: Address, *, mined_nonce: int) -> int:
-    """The nonce after every one we promised and every one the chain has seen. The address row is locked by the caller."""
-    highest = Nonce.objects.filter(address=hot, released_at=None).aggregate(highest=Max("nonce"))["highest"]
-    return max(mined_nonce, 0 if highest is None else highest + 1)
+def _confirmations(routes: Routes, rows: Sequence[Withdrawal]) -> int:
+    return max(routes.by_asset(row.asset_id).confirmations_for(row.amount) for row in rows)
 
 
-def spendable(hot: Address, *, asset_id: int, gas_asset_id: int, but: UUID) -> int:
-    """What the hot account can spend: what blocks gave it for good, less what is promised and not mined yet."""
-    moved = Movement.objects.filter(address=hot, asset_id=asset_id).aggregate(sum=Sum("delta"))["sum"] or 0
-    unsure = (
-        Deposit.objects.filter(address=hot, asset_id=asset_id, state=Deposit.State.CONFIRMING).aggregate(
-            sum=Sum("amount")
-        )["sum"]
-        or 0
-    )
-    promised = 0
-    waiting = Payout.objects.filter(address=hot, block_height=None).exclude(state=Payout.State.RELEASED)
-    for payout in waiting.exclude(pk=but).prefetch_related("versions", "withdrawals"):
-        if payout.asset_id == asset_id:
-            promised += sum(withdrawal.amount for withdrawal in payout.withdrawals.all())
-        if asset_id == gas_asset_id:
-            promised += max((_fee_max(version.unsigned) for version in payout.versions.all()), default=0)
-    return int(moved) - int(unsure) - promised
-
-
-def _fee_max(unsigned: dict[str, Any]) -> int:
-    return int(unsigned["max_fee_per_gas"]) * int(unsigned["gas_limit"])
+def _first_version(payout: Payout, unsigned: dict[str, Any], *, fee: int, now: datetime) -> None:
+    PayoutVersion.objects.create(payout=payout, unsigned=unsigned, fee=fee, created_at=now)

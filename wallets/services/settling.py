@@ -13,9 +13,9 @@ from django.db.models import F, IntegerField
 from django.db.models.functions import Cast
 
 from exchange.ledger.services import holds, transfers
-from wallets import books
+from wallets import books, faults
 from wallets.lifecycle import State
-from wallets.models import Cursor, Payout, Withdrawal
+from wallets.models import Cursor, Payout, PayoutVersion, Reservation, Withdrawal
 from wallets.routes import Routes
 from wallets.services import steps
 
@@ -31,6 +31,8 @@ def settle_due(*, routes: Routes, now: datetime) -> int:
         payout = deep.filter(state=Payout.State.CONFIRMED).order_by("id").first()
         if payout is not None:
             _settle(payout, routes, now=now)
+            faults.passing("payout.settle.before_commit")
+            transaction.on_commit(lambda: faults.passing("payout.settle.after_commit"))
             return 1
         again = deep.filter(state=Payout.State.FINAL).exclude(booked_fee=F("network_fee")).order_by("id").first()
         if again is not None:
@@ -44,8 +46,15 @@ def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
     fee = payout.network_fee or 0
     payout.state, payout.booked_fee, payout.closed_at = Payout.State.FINAL, fee, now
     payout.save()
+    # Coins that only another version would have spent are free again.
+    unused = Reservation.objects.filter(payout=payout, released_at=None).exclude(coin__spent_txid=payout.txid)
+    unused.update(released_at=now)
     if not payout.succeeded:
         _failed(payout, withdrawals, routes, now=now)
+        return
+    if not withdrawals:
+        # Coins of ours changed their place; what the network took for it is all that the books see.
+        _book_fee(payout, fee, "internal", routes, now=now)
         return
     for number, withdrawal in enumerate(withdrawals):
         booking = books.PayoutBooking(
@@ -63,13 +72,13 @@ def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
 
 
 def _failed(payout: Payout, withdrawals: list[Withdrawal], routes: Routes, *, now: datetime) -> None:
-    """It was mined and reverted: the coins are still here, so the customer's money is free again; the fee is ours."""
+    """What was mined paid nobody: it reverted, or cancelled the payment. The customers' money is free, the fee is ours."""
+    cancelled = payout.versions.filter(txid=payout.txid, kind=PayoutVersion.Kind.CANCEL).exists()
+    why = "was cancelled before the network took it" if cancelled else "was refused by the network"
     for withdrawal in withdrawals:
-        reason = f"the network refused transaction {payout.txid}"
-        steps.enter(withdrawal, State.FAILED, txid=payout.txid, reason=reason, now=now)
+        steps.enter(withdrawal, State.FAILED, txid=payout.txid, reason=f"the payment {why} ({payout.txid})", now=now)
         holds.void(id=withdrawal.id, now=now)
-    if payout.network_fee:
-        _book_fee(payout, payout.network_fee, "reverted", routes, now=now)
+    _book_fee(payout, payout.network_fee or 0, "reverted", routes, now=now)
 
 
 def _correct_fee(payout: Payout, routes: Routes, *, now: datetime) -> None:
@@ -81,6 +90,8 @@ def _correct_fee(payout: Payout, routes: Routes, *, now: datetime) -> None:
 
 
 def _book_fee(payout: Payout, amount: int, name: str, routes: Routes, *, now: datetime) -> None:
+    if not amount:
+        return
     transfer = books.network_fee(
         payout_id=payout.id,
         name=name,

@@ -155,7 +155,8 @@ def test_a_withdrawal_to_another_customer_arrives_as_a_deposit(house, node):
     assert exact(house)
 
 
-def test_withdrawals_at_once_never_share_a_coin(house, node):
+def test_withdrawals_at_once_never_share_a_coin(house, node, settings):
+    settings.WALLETS_BATCH_MAX = 1
     outside = [node.new_address() for _ in range(4)]
     views = [ask(address, "0.05") for address in outside]
 
@@ -204,6 +205,7 @@ def kill_worker(node, point):
         "BITCOIN_RPC_URL": node.url,
         "POINT": point,
         "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+        "WALLETS_BATCH_SECONDS": "0",
     }
     died = subprocess.run(
         [sys.executable, "-c", CRASH], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120

@@ -22,6 +22,7 @@ OUTPUTS_MAX = 500
 # A P2WPKH input: 41 bytes outside the witness; inside: a count, a signature of 71 bytes and a key of 33, each with its
 # length. The signer grinds for a low R, so a signature has 71 bytes, rarely fewer, never more.
 _INPUT_WEIGHT = 41 * 4 + 1 + 1 + 71 + 1 + 33
+INPUT_VSIZE = -(-_INPUT_WEIGHT // 4)
 _HEAD_WEIGHT = 8 * 4 + 2
 # The path of an output that goes to a cold wallet: "cold/<branch>/<index>" below its descriptor.
 COLD = "cold/"
