@@ -103,13 +103,12 @@ def reserve_internal(
     parent: UUID | None = None,
     requested_by: int | None = None,
     fees: evm.Fees | None = None,
-    empties: bool = False,
     coins: Sequence[int] = (),
     now: datetime,
 ) -> UUID:
     """A transaction that moves coins between keys of the house's; the payout's id. Raises CannotReserve, ChainError.
 
-    EVM: `amount` base units from `sender`; `fees` where the caller has reckoned with them, `empties` as the builder says.
+    EVM: `amount` base units from `sender`; `fees` where the caller has reckoned with them.
     UTXO: a consolidation gathers the `coins` (ids) it names into the hot address, at whatever is left of them; any other kind
     pays `amount` from coins chosen here.
     """
@@ -134,7 +133,7 @@ def reserve_internal(
             raise CannotReserve("hot_wallet_busy")
         link = routes.by_asset(asset_id)
         payment = evm.Payment(destination, link.to_chain(amount), "", link.contract, destination_path)
-        asked = reserving_evm.ask(sender=sender, payment=payment, amount=amount, link=link, fees=fees, empties=empties)
+        asked = reserving_evm.ask(sender=sender, payment=payment, amount=amount, link=link, fees=fees)
         _internal_evm(payout, routes, sender, asked, now=now)
     return payout.id
 

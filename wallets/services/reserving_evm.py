@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Sum
+from django.db.models import Sum
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import nodes
@@ -33,7 +33,6 @@ class Asked:
     fees: evm.Fees
     gas_limit: int
     mined_nonce: int
-    empties: bool = False
 
     @property
     def fee_max(self) -> int:
@@ -52,7 +51,6 @@ def ask(
     amount: int,
     link: AssetNetworkView,
     fees: evm.Fees | None = None,
-    empties: bool = False,
 ) -> Asked:
     """Prices and nonce for this payment of `amount` base units. Raises CannotReserve, ChainError."""
     chain = nodes.chain(link.network)
@@ -64,7 +62,6 @@ def ask(
         fees=fees or chain.fees(),
         gas_limit=chain.send_gas(from_address=sender.address, payment=payment),
         mined_nonce=chain.nonce(sender.address),
-        empties=empties,
     )
 
 
@@ -92,15 +89,23 @@ def build(
         payment=asked.payment,
         fees=asked.fees,
         gas_limit=asked.gas_limit,
-        **({"empties": True} if asked.empties else {}),
+        # A sweep of the chain's own coin leaves nothing behind; the caller reckoned with a flat fee.
+        empties=payout.kind == Payout.Kind.SWEEP and not asked.payment.contract,
     )
     return dict(unsigned.to_json())
 
 
 def next_nonce(sender: Address, *, mined_nonce: int) -> int:
-    """The nonce after every one we promised and every one the chain has seen. The address row is locked by the caller."""
-    highest = Nonce.objects.filter(address=sender, released_at=None).aggregate(highest=Max("nonce"))["highest"]
-    return max(mined_nonce, 0 if highest is None else highest + 1)
+    """The lowest nonce that neither the chain has seen nor a payout of ours holds. The address row is locked by the caller.
+
+    One that was refused is so filled by whatever is sent next.
+    """
+    live = Nonce.objects.filter(address=sender, released_at=None, nonce__gte=mined_nonce)
+    held = set(live.values_list("nonce", flat=True))
+    nonce = mined_nonce
+    while nonce in held:
+        nonce += 1
+    return nonce
 
 
 def spendable(sender: Address, *, asset_id: int, gas_asset_id: int, but: UUID | None = None) -> int:
