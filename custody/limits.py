@@ -25,7 +25,8 @@ class LimitsUnreadable(RuntimeError):
 class Limit:
     """One asset on one network, in base units; `fee` in base units of the network's own coin, for one transaction.
 
-    `asset_id` is the house's number of the asset: a payout in this asset may only serve a withdrawal of it.
+    `asset_id` is the house's number of the asset: a payout in this asset may only serve a withdrawal of it. `decimals` are the
+    chain's; `asset_decimals` those of the house's own books, where a token has others there (-1: the same).
     """
 
     asset_id: int
@@ -35,12 +36,18 @@ class Limit:
     hour: int
     day: int
     fee: int
+    asset_decimals: int = -1
+
+    def pays(self, chain_units: int, base_units: int) -> bool:
+        """Whether a payment of `chain_units` is one of `base_units` of the house's books, to the last digit."""
+        inside = self.decimals if self.asset_decimals < 0 else self.asset_decimals
+        return chain_units * 10 ** max(0, inside - self.decimals) == base_units * 10 ** max(0, self.decimals - inside)
 
     def rules(self, asset: str) -> list[Rule]:
         """As policy: over a limit is refused, what is left is allowed."""
         only = frozenset({asset})
         return [
-            Rule(f"one payout of {self.symbol}", Effect.BLOCK, "limit_each", only, amount_above=self.each),
+            Rule(f"one withdrawal of {self.symbol}", Effect.BLOCK, "limit_each", only, amount_above=self.each),
             Rule(
                 f"an hour's {self.symbol}",
                 Effect.BLOCK,
@@ -75,14 +82,26 @@ def read(path: Path) -> dict[str, Limit]:
 
 def write(path: Path, limits: dict[str, Limit]) -> None:
     """Replaces the file."""
-    body = {asset: asdict(limit) for asset, limit in sorted(limits.items())}
+    body = {asset: _row(limit) for asset, limit in sorted(limits.items())}
     private_files.replace(path, json.dumps(body, indent=1).encode() + b"\n")
 
 
+def _row(limit: Limit) -> dict[str, Any]:
+    row = asdict(limit)
+    if row["asset_decimals"] < 0:
+        del row["asset_decimals"]
+    return row
+
+
 def _limit(path: Path, asset: str, row: Any) -> Limit:
-    names = ("asset_id", "symbol", "decimals", "each", "hour", "day", "fee")
-    if not isinstance(row, dict) or set(row) != set(names) or not isinstance(row["symbol"], str):
-        raise LimitsUnreadable(f"{path}: {asset} needs {', '.join(names)}")
-    if any(type(row[name]) is not int or row[name] < 0 for name in names if name != "symbol"):
+    names = {"asset_id", "symbol", "decimals", "each", "hour", "day", "fee"}
+    if isinstance(row, dict):
+        row = {"asset_decimals": -1} | row
+    if not isinstance(row, dict) or set(row) != names | {"asset_decimals"} or not isinstance(row["symbol"], str):
+        raise LimitsUnreadable(f"{path}: {asset} needs {', '.join(sorted(names))}")
+    numbers = names - {"symbol"}
+    if any(type(row[name]) is not int or row[name] < 0 for name in numbers):
         raise LimitsUnreadable(f"{path}: the numbers of {asset} must be whole and not negative")
+    if type(row["asset_decimals"]) is not int or not -1 <= row["asset_decimals"] <= 30 or row["decimals"] > 30:
+        raise LimitsUnreadable(f"{path}: {asset} has decimals that no asset has")
     return Limit(**row)

@@ -6,6 +6,7 @@ What must never happen here: a secret read from, or written into, a place that a
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -42,21 +43,24 @@ def check(path: Path, found: os.stat_result, *, others_may_read: bool = False) -
 def write_new(path: Path, content: bytes) -> None:
     """Writes a file of mode 600 that does not exist yet, durably. Raises FileExistsError; an old file is never touched."""
     _prepare_folder(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(part, content)
+    part = _part(path)
     try:
+        _write(part, content)
         os.link(part, path)
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def replace(path: Path, content: bytes) -> None:
     """Writes a file of mode 600 in place of an older one, durably and at once."""
     _prepare_folder(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(part, content)
-    part.replace(path)
+    part = _part(path)
+    try:
+        _write(part, content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -67,6 +71,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _part(path: Path) -> Path:
+    """A name that nothing has: what a killed process left behind must not stand in the way of the next."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def _prepare_folder(path: Path) -> None:

@@ -28,9 +28,12 @@ from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection  # noqa: E402
 
 from custody import faults, keystore, monitoring  # noqa: E402
+from custody.accounts import AccountsUnreadable  # noqa: E402
+from custody.cold_addresses import ColdUnreadable  # noqa: E402
 from custody.limits import LimitsUnreadable  # noqa: E402
+from custody.private_files import FileExposed  # noqa: E402
 from custody.services import answering  # noqa: E402
-from custody.signer_paths import limits_path  # noqa: E402
+from custody.signer_paths import accounts_path, cold_path, limits_path  # noqa: E402
 from custody.signers.software import SoftwareSigner  # noqa: E402
 from custody.velocity import NotDurable, VelocityLog  # noqa: E402
 from wallets.chains import registry  # noqa: E402
@@ -100,8 +103,9 @@ def make_room() -> answering.Room:
     return answering.Room(
         signer=signer,
         rules={name: registry.rules(name, **row) for name, row in settings.CHAINS.items()},
+        network_ids={name: row["id"] for name, row in settings.CHAINS.items()},
         velocity=VelocityLog.open(Path(settings.VELOCITY_LOG_PATH), key=signer.log_key()),
-        limits_path=limits_path(),
+        files=answering.Files(limits_path(), accounts_path(), cold_path()),
         passing=lambda point: faults.passing(f"signer.{point}"),
     )
 
@@ -138,6 +142,7 @@ def take_up_waiting() -> None:
         _ready.looked(waiting=len(waiting))
         for job_id in waiting:
             sign_job(job_id)
+        shorten_log()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
         log.warning("the signer cannot read its jobs", reason=type(error).__name__)
@@ -166,7 +171,7 @@ def sign_job(job_id: str) -> None:
         log.critical("the velocity log is not durable; the signer ends", reason=str(error))
         sys.stderr.flush()
         os._exit(EXIT_NOT_DURABLE)
-    except (DatabaseError, InterfaceError, LimitsUnreadable) as error:
+    except (DatabaseError, InterfaceError, LimitsUnreadable, AccountsUnreadable, ColdUnreadable, FileExposed) as error:
         connection.close()
         log.error("a signing job waits", job_id=job_id, reason=str(error).strip(), kind=type(error).__name__)
         return
@@ -178,6 +183,23 @@ def sign_job(job_id: str) -> None:
         network = answer.network if answer.network in _room.rules else "unknown"
         monitoring.ANSWERS.labels(network, answer.outcome, answer.code).inc()
         _tell_wallets(answer.reference)
+
+
+def shorten_log() -> None:
+    """Lets old lines of the log go into its archive, when there are many."""
+    assert _room is not None
+    try:
+        with _one_at_a_time:
+            gone = _room.velocity.compact(now=int(datetime.now(UTC).timestamp()))
+    except NotDurable as error:
+        log.critical("the velocity log is not durable; the signer ends", reason=str(error))
+        sys.stderr.flush()
+        os._exit(EXIT_NOT_DURABLE)
+    except OSError as error:
+        log.error("the velocity log stays long", reason=error.strerror)
+        return
+    if gone:
+        log.info("old lines of the velocity log are in its archive", lines=gone)
 
 
 def _tell_wallets(reference: str) -> None:

@@ -3,8 +3,9 @@
 It answers what the database must not be trusted with: how much left within the last hour and day, which withdrawals were paid
 already and with which coins, and what a coin was said to be worth. Each line is sealed with a key of the seed and with the line
 before it. A last line without its end is what a crash leaves: nothing was signed for it, and it is cut off. Other damage is
-refused.
-What must never happen here: a signature before its line is durable, a failed fsync survived, or two signers on one log.
+refused. The log is read whole at the start; lines of payments that are KEEP_S old go over into an archive, so it stays short.
+What must never happen here: a signature before its line is durable, a failed fsync survived, two signers on one log, or a
+withdrawal that the log forgets.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from custody import private_files
+from custody.archive import Archive, ArchiveDamaged, Named
 
 _HEAD = {"format": "bourse-velocity-log", "version": 1}
+# Nodes forget an unmined transaction after two weeks (Bitcoin Core's -mempoolexpiry), so nobody replaces it after that.
+KEEP_S = 14 * 86_400
+# So many old lines are worth the rewriting of the log.
+COMPACTED_AT_ONCE_MIN = 5_000
 
 
 class LogDamaged(RuntimeError):
@@ -66,27 +72,32 @@ class Reservation:
 class _Index:
     by_job: dict[str, Reservation] = field(default_factory=dict)
     by_withdrawal: dict[str, list[Reservation]] = field(default_factory=dict)
-    by_spend: dict[str, Reservation] = field(default_factory=dict)
+    by_spend: dict[str, list[Reservation]] = field(default_factory=dict)
     by_payment: dict[str, list[Reservation]] = field(default_factory=dict)
+    in_order: list[Reservation] = field(default_factory=list)
 
     def add(self, entry: Reservation) -> None:
+        self.in_order.append(entry)
         self.by_job[entry.job_id] = entry
         self.by_payment.setdefault(entry.payment, []).append(entry)
         for withdrawal in entry.withdrawals:
             self.by_withdrawal.setdefault(withdrawal, []).append(entry)
         for spend in entry.spends:
-            self.by_spend.setdefault(spend, entry)
+            self.by_spend.setdefault(spend, []).append(entry)
 
 
 class VelocityLog:
     """The open log. Holds a lock on the file for as long as it lives."""
 
-    def __init__(self, descriptor: int, key: bytes) -> None:
+    def __init__(self, path: Path, descriptor: int, key: bytes) -> None:
+        self._path = path
         self._descriptor = descriptor
         self._key = key
         self._seal = b""
         self._last_at = 0
         self._index = _Index()
+        self._archive = Archive()
+        self._archived = Named("", "")
         self.torn = b""
 
     @classmethod
@@ -102,10 +113,13 @@ class VelocityLog:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             raise LogMissing(f"{path} is missing: `manage.py custody init` makes it") from None
-        log = cls(descriptor, key)
+        log = cls(path, descriptor, key)
         try:
             private_files.check(path, os.fstat(descriptor))
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(descriptor), path.stat()):
+                # The other signer put a shorter log in this one's place between our opening it and our lock.
+                raise BlockingIOError
             log._load()
         except BlockingIOError:
             log.close()
@@ -120,6 +134,7 @@ class VelocityLog:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+        self._archive.close()
 
     def job(self, job_id: str) -> Reservation | None:
         """What was reserved for a job."""
@@ -133,19 +148,34 @@ class VelocityLog:
         """Every version of one payment."""
         return list(self._index.by_payment.get(payment, ()))
 
-    def spend(self, spend_key: str) -> Reservation | None:
-        """The first job that used this outpoint or nonce."""
-        return self._index.by_spend.get(spend_key)
+    def spending(self, spend_key: str) -> list[Reservation]:
+        """Every job that used this outpoint or nonce."""
+        return list(self._index.by_spend.get(spend_key, ()))
+
+    def contradicts(self, spend_key: str, worth: str) -> bool:
+        """Whether a coin was signed for with another amount, ever."""
+        earlier = self._index.by_spend.get(spend_key)
+        if earlier:
+            return earlier[0].spends[spend_key] != worth
+        return self._archive.contradicts(spend_key, worth)
+
+    def long_ago(self, withdrawal: str) -> bool:
+        """Whether a withdrawal was signed for so long ago that only the archive knows."""
+        return withdrawal not in self._index.by_withdrawal and self._archive.withdrawal(withdrawal)
 
     def charged(self, asset: str, *, since: int, without: str = "") -> int:
         """Base units of an asset reserved after `since`. Of several versions of one payment the dearest counts.
 
-        `without` leaves one payment out: the one that is about to be replaced.
+        `without` leaves one payment out: the one that is about to be replaced. Costs by what was reserved since then.
         """
         total = 0
-        for payment, entries in self._index.by_payment.items():
-            if payment != without and entries[-1].at > since:
-                total += max(entry.charges.get(asset, 0) for entry in entries)
+        seen = {without}
+        for entry in reversed(self._index.in_order):
+            if entry.at <= since:
+                break
+            if entry.payment not in seen:
+                seen.add(entry.payment)
+                total += max(version.charges.get(asset, 0) for version in self._index.by_payment[entry.payment])
         return total
 
     def clock(self, now: int) -> int:
@@ -163,6 +193,58 @@ class VelocityLog:
         except OSError as error:
             raise NotDurable(f"the velocity log cannot be written: {error.strerror}") from error
         self._accept(entry, seal)
+
+    def compact(self, *, now: int) -> int:
+        """Moves old payments into the archive when there are many; how many lines went. Raises OSError, NotDurable.
+
+        After an OSError the log is as it was. The new log takes the old one's place in one step, and is locked before it does.
+        """
+        before = self.clock(now) - KEEP_S
+        lines = self._index.in_order
+        if len(lines) < COMPACTED_AT_ONCE_MIN or lines[COMPACTED_AT_ONCE_MIN - 1].at > before:
+            return 0
+        old = {payment for payment, entries in self._index.by_payment.items() if entries[-1].at <= before}
+        gone = [entry for entry in lines if entry.payment in old]
+        if not gone:
+            return 0
+        generation = int(self._archived.name.rpartition("-")[2] or 0) + 1
+        named = self._archive.write_next(
+            self._path.with_name(f"{self._path.name}.archive-{generation}"),
+            withdrawals={withdrawal for entry in gone for withdrawal in entry.withdrawals},
+            coins={(spend, worth) for entry in gone for spend, worth in entry.spends.items() if worth},
+            key=self._key,
+        )
+        shorter = self._write_shorter([entry for entry in lines if entry.payment not in old], named)
+        self._take_over(shorter)
+        return len(gone)
+
+    def _write_shorter(self, kept: list[Reservation], named: Named) -> VelocityLog:
+        """A log of its own under another name: durable, locked and read back."""
+        part = self._path.with_name(f".{self._path.name}.shorter")
+        part.unlink(missing_ok=True)
+        head = _HEAD | {"version": 2, "archive": asdict(named), "last_at": self._last_at}
+        seal, content = b"", []
+        for body in (head, *(asdict(entry) for entry in kept)):
+            line, seal = _line(self._key, seal, body)
+            content.append(line)
+        private_files.write_new(part, b"".join(content))
+        return VelocityLog.open(part, key=self._key)
+
+    def _take_over(self, shorter: VelocityLog) -> None:
+        old_archive = self._archive
+        try:
+            shorter._path.replace(self._path)
+            private_files.sync_folder(self._path.parent)
+        except OSError as error:
+            # Whether the new name stands nobody knows; both logs tell the same, so a new start is safe.
+            raise NotDurable(f"the shorter velocity log could not take its place: {error.strerror}") from error
+        os.close(self._descriptor)
+        self._descriptor, self._seal, self._index = shorter._descriptor, shorter._seal, shorter._index
+        self._archive, self._archived = shorter._archive, shorter._archived
+        old_archive.close()
+        for stray in self._path.parent.glob(f"{self._path.name}.archive-*"):
+            if stray.name != self._archived.name:
+                stray.unlink(missing_ok=True)
 
     def _accept(self, entry: Reservation, seal: bytes) -> None:
         self._seal = seal
@@ -193,12 +275,23 @@ class VelocityLog:
         body = json.loads(text)
         self._seal = bytes.fromhex(seal.decode())
         if number == 0:
-            if body != _HEAD:
-                raise LogDamaged("the velocity log is of a form this signer does not know")
+            self._read_head(body)
             return
         entry = Reservation(**{**body, "withdrawals": tuple(body["withdrawals"])})
         self._last_at = entry.at
         self._index.add(entry)
+
+    def _read_head(self, body: dict[str, Any]) -> None:
+        if body == _HEAD:
+            return
+        if not isinstance(body, dict) or (body.get("format"), body.get("version")) != (_HEAD["format"], 2):
+            raise LogDamaged("the velocity log is of a form this signer does not know")
+        self._last_at = body["last_at"]
+        self._archived = Named(**body["archive"])
+        try:
+            self._archive = Archive.open(self._path.parent, self._archived, key=self._key)
+        except ArchiveDamaged as error:
+            raise LogDamaged(str(error)) from None
 
 
 def conflicts(spends: Iterable[str], earlier: Iterable[Reservation]) -> bool:

@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from custody import examine, limits
+from custody import accounts, admission, cold_addresses, examine, limits
 from custody.content import digest
-from custody.examine import Reading, Refused, Rules, WithdrawalRow
+from custody.examine import Knowledge, Reading, Refused, Rules, WithdrawalRow
 from custody.signers.software import SoftwareSigner
 from custody.velocity import VelocityLog
 from wallets.chains.utxo.payout import UnsignedUtxo
@@ -34,21 +34,43 @@ def _nothing(point: str) -> None:
     """The default for `Room.passing`: nobody watches the steps."""
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The signer's own files beside the keystore. Each is read anew for each job, so that a change needs no restart."""
+
+    limits: Path
+    accounts: Path
+    cold: Path
+
+
 @dataclass(slots=True)
 class Room:
     """All the signer works with. `passing` is called at each step by name; tests kill the process there."""
 
     signer: SoftwareSigner
     rules: Mapping[str, Rules]
+    network_ids: Mapping[str, int]
     velocity: VelocityLog
-    limits_path: Path
+    files: Files
     passing: Callable[[str], None] = field(default=_nothing)
+
+    def knowledge(self) -> Knowledge:
+        """What the signer believes now. Raises LimitsUnreadable, AccountsUnreadable, ColdUnreadable, FileExposed."""
+        return Knowledge(
+            self.signer,
+            self.rules,
+            self.network_ids,
+            limits.read(self.files.limits),
+            accounts.read(self.files.accounts),
+            cold_addresses.read(self.files.cold),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     id: str
     network: str
+    kind: str
     unsigned: dict[str, Any]
     reference: str
 
@@ -77,7 +99,7 @@ def waiting(*, limit: int = 100) -> list[str]:
 
 
 def answer(*, room: Room, job_id: str, now: datetime) -> Answer:
-    """Signs a job or refuses it, once. Raises NotDurable (end the process), LimitsUnreadable and database errors (try again)."""
+    """Signs a job or refuses it, once. Raises NotDurable (end the process); what its files and the database raise (try again)."""
     try:
         job = _job(job_id)
         if job is None or _answered(job_id):
@@ -101,13 +123,20 @@ def answer(*, room: Room, job_id: str, now: datetime) -> Answer:
 
 def _sign(room: Room, job: _Job, now: datetime) -> tuple[bytes, str]:
     content = digest(job.network, job.unsigned)
-    reading = examine.read(network=job.network, unsigned=job.unsigned, rules=room.rules, signer=room.signer)
+    knowledge = room.knowledge()
+    reading = examine.read(network=job.network, unsigned=job.unsigned, knowledge=knowledge)
     reserved = room.velocity.job(job.id)
     if reserved is None:
-        caps = limits.read(room.limits_path)
-        examine.check_withdrawals(reading, rows=_withdrawals(reading), limits=caps)
-        entry = examine.reservation(
-            reading, job_id=job.id, content=content, log=room.velocity, limits=caps, now=int(now.timestamp())
+        admission.check_kind(job.kind, reading, knowledge=knowledge)
+        examine.check_withdrawals(reading, rows=_withdrawals(reading), knowledge=knowledge)
+        entry = admission.reservation(
+            job.kind,
+            reading,
+            job_id=job.id,
+            content=content,
+            log=room.velocity,
+            knowledge=knowledge,
+            now=int(now.timestamp()),
         )
         room.passing("before_reserve")
         room.velocity.reserve(entry)
@@ -129,14 +158,14 @@ def _signed_bytes(signer: SoftwareSigner, reading: Reading) -> bytes:
 def _job(job_id: str) -> _Job | None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT network, CASE WHEN octet_length(unsigned::text) <= %s THEN unsigned::text END, reference"
+            "SELECT network, kind, CASE WHEN octet_length(unsigned::text) <= %s THEN unsigned::text END, reference"
             " FROM custody_signing_job WHERE id = %s",
             [UNSIGNED_SIZE_MAX, job_id],
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    network, text, reference = row
+    network, kind, text, reference = row
     if text is None:
         raise Refused("job_malformed", "the job is larger than a transaction can be")
     try:
@@ -145,7 +174,7 @@ def _job(job_id: str) -> _Job | None:
         raise Refused("job_malformed", "the job cannot be read") from None
     if not isinstance(unsigned, dict):
         raise Refused("job_malformed", "the job is not an object")
-    return _Job(job_id, network, unsigned, reference)
+    return _Job(job_id, network, kind, unsigned, reference)
 
 
 def _label(job_id: str) -> tuple[str, str]:

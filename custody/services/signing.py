@@ -17,7 +17,7 @@ from custody.content import digest
 from custody.models import SigningJob
 from exchange.core.errors import Conflict, InvalidRequest
 
-KINDS = frozenset({"payout", "sweep", "replacement"})
+KINDS = frozenset({"payout", "sweep", "gas", "consolidation", "cold", "child", "replacement", "cancel"})
 TASK = "custody.sign"
 QUEUE = "signing"
 
@@ -29,7 +29,7 @@ class SigningJobConflict(Conflict):
 
 
 class SigningKindUnknown(InvalidRequest):
-    """A job is a payout, a sweep or a replacement."""
+    """None of KINDS."""
 
     code = "signing_kind_unknown"
 

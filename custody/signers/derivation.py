@@ -93,16 +93,29 @@ def numbers(path: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key stands below an account: branch 0 receives, branch 1 takes change."""
+
+    account: int
+    branch: int
+    index: int
+
+
 def account_path(*, family: str, coin_type: int, account: int) -> str:
-    """The account of a chain: 0 for deposit addresses, 1 for the hot wallet."""
+    """The path of an account of a chain. `custody.accounts` says which account is for what."""
     return f"m/84'/{coin_type}'/{account}'" if family == "utxo" else f"m/44'/60'/{account}'"
 
 
-def belongs(path: str, *, family: str, coin_type: int) -> bool:
-    """Whether a key path is one this house hands out on that chain: account 0 or 1, then receive or change, then an index."""
+def place(path: str, *, family: str, coin_type: int) -> Place | None:
+    """Where a key path of that chain leads to; None for a path of another form, coin or purpose."""
     try:
         steps = numbers(path)
-        accounts = [numbers(account_path(family=family, coin_type=coin_type, account=account)) for account in (0, 1)]
     except PathInvalid:
-        return False
-    return len(steps) == 5 and steps[:3] in accounts and steps[3] in (0, 1) and steps[4] < HARDENED
+        return None
+    if len(steps) != 5 or steps[2] < HARDENED or max(steps[3:]) >= HARDENED:
+        return None
+    account = steps[2] - HARDENED
+    if steps[:3] != numbers(account_path(family=family, coin_type=coin_type, account=account)):
+        return None
+    return Place(account, steps[3], steps[4])

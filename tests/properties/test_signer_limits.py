@@ -7,9 +7,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custody import examine
+from custody import admission, examine
+from custody.accounts import Accounts
+from custody.cold_addresses import ColdAddresses
 from custody.content import digest
-from custody.examine import Refused, WithdrawalRow
+from custody.examine import Knowledge, Refused, WithdrawalRow
 from custody.limits import DAY_S, HOUR_S, Limit
 from custody.signers.software import SoftwareSigner
 from custody.velocity import VelocityLog
@@ -21,6 +23,7 @@ BITCOIN = registry.rules("bitcoin", network="regtest")
 RULES = {"bitcoin": BITCOIN}
 SIGNER = SoftwareSigner(b"\x21" * 32)
 LIMITS = {"bitcoin": Limit(1, "BTC", 8, 40_000, 100_000, 180_000, 9_000)}
+KNOWLEDGE = Knowledge(SIGNER, RULES, {"bitcoin": 1}, LIMITS, Accounts(), ColdAddresses())
 OUTSIDE = [BITCOIN.address(b"\x00\x14" + bytes([number]) * 20) for number in (1, 2, 3)]
 PATHS = [f"m/84'/1'/0'/0/{number}" for number in range(6)]
 SCRIPTS = [SIGNER.script(path) for path in PATHS]
@@ -42,10 +45,13 @@ def coin(number, amount=200_000):
 
 def sign(log, rows, unsigned, *, job_id, now):
     """The signer's way through a job, without its database."""
-    reading = examine.read(network="bitcoin", unsigned=unsigned, rules=RULES, signer=SIGNER)
-    examine.check_withdrawals(reading, rows=rows, limits=LIMITS)
+    reading = examine.read(network="bitcoin", unsigned=unsigned, knowledge=KNOWLEDGE)
+    kind = "payout" if reading.paid else "sweep"
+    admission.check_kind(kind, reading, knowledge=KNOWLEDGE)
+    examine.check_withdrawals(reading, rows=rows, knowledge=KNOWLEDGE)
     content = digest("bitcoin", unsigned)
-    log.reserve(examine.reservation(reading, job_id=job_id, content=content, log=log, limits=LIMITS, now=now))
+    entry = admission.reservation(kind, reading, job_id=job_id, content=content, log=log, knowledge=KNOWLEDGE, now=now)
+    log.reserve(entry)
     return SIGNER.sign_utxo(reading.unsigned, BITCOIN.parameters)
 
 

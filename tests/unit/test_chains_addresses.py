@@ -3,7 +3,8 @@
 import pytest
 from bip_utils import Bip44, Bip44Coins, Bip84, Bip84Coins
 
-from custody.signers.derivation import ExtendedPrivateKey, PathInvalid, belongs, numbers
+from custody.accounts import Accounts
+from custody.signers.derivation import ExtendedPrivateKey, PathInvalid, numbers
 from wallets.chains import base58, bip32, registry
 from wallets.chains.protocol import AddressInvalid, AddressWrongNetwork
 from wallets.chains.utxo import bech32
@@ -265,21 +266,38 @@ def test_base58_refuses_a_wrong_checksum_and_keeps_leading_zeros():
     assert base58.decode("") is None
 
 
-def test_only_paths_of_this_house_belong_to_it():
-    assert belongs("m/84'/1'/0'/0/5", family="utxo", coin_type=1)
-    assert belongs("m/84'/1'/1'/1/2147483647", family="utxo", coin_type=1)
-    assert belongs("m/44'/60'/1'/0/0", family="evm", coin_type=60)
-    foreign = (
-        "m",
-        "m/84'/1'/0'",
-        "m/84'/1'/2'/0/0",
-        "m/84'/0'/0'/0/0",
-        "m/84'/1'/0'/2/0",
-        "m/84'/1'/0'/0/0'",
-        "84'/1'/0'/0/0",
-    )
-    for path in foreign:
-        assert not belongs(path, family="utxo", coin_type=1)
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        ("m/84'/1'/0'/0/5", "deposit"),
+        ("m/84'/1'/0'/0/2147483647", "deposit"),
+        ("m/84'/1'/1'/1/0", "hot"),
+        ("m/84'/1'/1'/0/999", "hot"),
+        ("m/84'/1'/3'/0/0", "hot"),
+        ("m/84'/1'/5'/0/0", ""),  # not rotated to yet
+        ("m/84'/1'/0'/1/5", ""),  # deposits have no change
+        ("m/84'/1'/1'/1/1000", ""),  # further out than anybody looks
+        ("m/84'/1'/2'/0/0", ""),
+        ("m/84'/1'/0/0/0", ""),
+        ("m/84'/0'/0'/0/0", ""),
+        ("m/44'/1'/0'/0/0", ""),
+        ("m/84'/1'/1'/2/0", ""),
+        ("m/84'/1'/0'/0/0'", ""),
+        ("m/84'/1'/0'", ""),
+        ("m", ""),
+        ("84'/1'/0'/0/0", ""),
+    ],
+)
+def test_only_paths_of_this_house_belong_to_it(path, role):
+    rotated = Accounts({"bitcoin": (1, 3)})
+    assert rotated.role("bitcoin", path, family="utxo", coin_type=1) == role
+
+
+def test_each_network_has_hot_accounts_of_its_own():
+    rotated = Accounts({"bsc": (1, 3)})
+    assert rotated.role("bsc", "m/44'/60'/3'/0/0", family="evm", coin_type=60) == "hot"
+    assert rotated.role("ethereum", "m/44'/60'/3'/0/0", family="evm", coin_type=60) == ""
+    assert rotated.role("ethereum", "m/44'/60'/1'/0/0", family="evm", coin_type=60) == "hot"
 
 
 @pytest.mark.parametrize("path", ["", "m/", "m/-1", "m/2147483648", "m/1/x", "m/1//2", "m" + "/1" * 11, "m/１"])

@@ -45,7 +45,7 @@ def test_what_was_reserved_is_there_after_a_restart(path):
     assert log.job("job1") == first
     assert log.job("job3") is None
     assert log.paid("w2") == [second]
-    assert log.spend("bitcoin:01:0") == first
+    assert log.spending("bitcoin:01:0") == [first]
     assert log.charged("bitcoin", since=999) == 107
     assert log.charged("bitcoin", since=1_000) == 7
     assert log.charged("litecoin", since=0) == 0

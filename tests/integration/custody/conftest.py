@@ -28,6 +28,7 @@ from exchange.core.ids import uuid7
 from wallets.chains import registry
 from wallets.chains.evm import payout as evm_payout
 from wallets.chains.utxo import payout as utxo_payout
+from wallets.models import Withdrawal
 
 ROOT = Path(__file__).resolve().parents[3]
 CHEAP = keystore.Cost(memory_kib=19_456, iterations=2, lanes=1)
@@ -35,6 +36,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BITCOIN = registry.rules("bitcoin", network="regtest")
 ETHEREUM = registry.rules("ethereum", chain_id=31337)
 RULES = {"bitcoin": BITCOIN, "litecoin": registry.rules("litecoin", network="regtest"), "ethereum": ETHEREUM}
+IDS = {"bitcoin": 1, "litecoin": 2, "ethereum": 3}
 TOKEN = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
 OUTSIDE = BITCOIN.address(b"\x00\x14" + b"\x07" * 20)
 RECEIVER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -78,7 +80,8 @@ class Signing:
     def room(self) -> Iterator[answering.Room]:
         log = VelocityLog.open(self.folder / "velocity.log", key=self.signer.log_key())
         try:
-            yield answering.Room(self.signer, RULES, log, self.folder / "limits.json", self.passing)
+            files = answering.Files(*(self.folder / f"{name}.json" for name in ("limits", "accounts", "cold")))
+            yield answering.Room(self.signer, RULES, IDS, log, files, self.passing)
         finally:
             log.close()
 
@@ -91,16 +94,22 @@ class Signing:
         limits.write(self.folder / "limits.json", GENEROUS | changes)
 
     def withdrawal(self, *, asset_id=1, network_id=1, address=OUTSIDE, amount=50_000, state="signing") -> str:
-        """A row as the wallets write it, put there by the owner: the signer must not care who did."""
-        id = str(uuid7())
-        with self.owner.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO wallets_withdrawal (id, owner_id, asset_id, network_id, address, amount, fee, state, reason,"
-                " waiting, idempotency_key, account_id, requested_at)"
-                " VALUES (%s, 1, %s, %s, %s, %s, 0, %s, '', '', %s, 1, now())",
-                [id, asset_id, network_id, address, amount, state, id],
-            )
-        return id
+        """A row as the wallets write it; the signer must not care who did."""
+        id = uuid7()
+        Withdrawal.objects.create(
+            id=id,
+            owner_id=1,
+            asset_id=asset_id,
+            network_id=network_id,
+            address=address,
+            amount=amount,
+            fee=0,
+            state=state,
+            idempotency_key=str(id),
+            account_id=1,
+            requested_at=NOW,
+        )
+        return str(id)
 
     def coin(self, amount: int = 100_000, *, txid: str = "") -> utxo_payout.Coin:
         self.coins += 1

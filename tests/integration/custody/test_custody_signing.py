@@ -60,7 +60,7 @@ def test_a_token_payout_is_signed(signer):
 def test_coins_move_between_our_own_keys_without_a_withdrawal(signer):
     gathered = signer.job(signer.utxo([], coins=[signer.coin(), signer.coin()]), kind="sweep")
     own = "m/44'/60'/0'/0/9"
-    gas = signer.job(signer.evm(Payment(signer.signer.evm_address(own), 10**15, path=own)), kind="sweep")
+    gas = signer.job(signer.evm(Payment(signer.signer.evm_address(own), 10**15, path=own)), kind="gas")
     assert [signer.answer(job) for job in (gathered, gas)] == ["signed", "signed"]
 
 
@@ -181,7 +181,7 @@ def test_a_fee_over_its_cap_is_refused(signer):
     assert refusal(signer, job) == "fee_cap"
     own = "m/44'/60'/0'/0/9"
     dear = FEES.__class__(10**9, 10**12, 10**9)
-    sweep = signer.job(signer.evm(Payment(signer.signer.evm_address(own), 1, path=own), fees=dear), kind="sweep")
+    sweep = signer.job(signer.evm(Payment(signer.signer.evm_address(own), 1, path=own), fees=dear), kind="gas")
     assert refusal(signer, sweep) == "fee_cap"
 
 
