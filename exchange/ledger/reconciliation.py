@@ -10,8 +10,8 @@ What must never happen here: a mismatch swallowed, or an outage of a node taken 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,13 +41,14 @@ class Outside:
     """What a node or a bank shows for an account of ours. `amount_seen + pending` must be what the books say.
 
     `pending` (signed) is a difference that is explained: booked and not final there yet, or, negative, seen there and not
-    booked yet. Base units.
+    booked yet. `parts` says how `amount_seen` divides, by words of the source's own. Base units.
     """
 
     account_id: int
     amount_seen: int
     as_of: datetime
     pending: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

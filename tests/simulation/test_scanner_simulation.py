@@ -21,7 +21,7 @@ from exchange.ledger.services import accounts, transfers
 from tests.simulation.paper_chain import PaperChain
 from wallets import nodes, routes
 from wallets.models import Address, Cursor, Deposit
-from wallets.services import addresses, crediting, matching, reconciling, scanning, xpubs
+from wallets.services import addresses, crediting, holdings, matching, reconciling, scanning, xpubs
 
 BTC = 1
 PEOPLE = range(101, 106)
@@ -69,7 +69,7 @@ class Storm:
         self.chain = PaperChain(self.random)
         self.happened: Counter[str] = Counter()
         self.kill_after: int | None = None
-        monkeypatch.setattr(nodes, "chain", lambda network: self.chain)
+        monkeypatch.setattr(nodes, "first", lambda network: self.chain)
         for module, name in ((matching, "record"), (crediting, "_credited"), (crediting, "_reverse")):
             monkeypatch.setattr(module, name, self._mortal(getattr(module, name), name))
         self.scan(calm=True)  # its blocks are older than our addresses: what comes later is what counts
@@ -152,7 +152,8 @@ def assert_books_follow(storm: Storm) -> None:
     assert not rest.filter(reversal_due=True).exists()
     assert all(deposit.reversal_id for deposit in rest if deposit.transfer_id)
     bitcoin = routes.of("bitcoin")
-    explained = reconciling.indexed(bitcoin, bitcoin.own_coin) + reconciling.under_way(bitcoin, bitcoin.own_coin)
+    indexed = sum(holdings.by_purpose(bitcoin, bitcoin.own_coin).values())
+    explained = indexed + reconciling.under_way(bitcoin, bitcoin.own_coin)
     assert explained == sum(ours.values())
 
 

@@ -14,16 +14,16 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 
 from exchange.assets.selectors import AssetNetworkView
 from exchange.ledger.selectors import stops as ledger_stops
 from wallets import lifecycle, news, nodes, routes
 from wallets.chains.protocol import ChainError
-from wallets.models import Coin, ColdWallet, Cursor, HotLevel, HotShare, Movement, Payout, PayoutVersion, Withdrawal
+from wallets.models import ColdWallet, Cursor, HotLevel, HotShare, Payout, PayoutVersion, Withdrawal
 from wallets.models.shares import PPM
 from wallets.routes import Routes
-from wallets.services import cold_wallets, hot, reserving, reserving_utxo, shares
+from wallets.services import cold_wallets, holdings, hot, reserving, reserving_utxo, shares
 from wallets.services.hot import CannotReserve
 
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ def _balance_one(the_routes: Routes, share: HotShare, wallet: ColdWallet | None,
 def measure(the_routes: Routes, share: HotShare) -> Level:
     """What our index says lies where. Four queries."""
     link = the_routes.by_asset(share.asset_id)
-    held = holdings(the_routes, link)
+    held = holdings.by_purpose(the_routes, link)
     leaving = _leaving(link)
     total = max(0, sum(held.values()) - leaving)
     return Level(
@@ -121,19 +121,6 @@ def measure(the_routes: Routes, share: HotShare) -> Level:
         target=max(int(share.floor), total * share.share_ppm // PPM),
         floor=int(share.floor),
     )
-
-
-def holdings(the_routes: Routes, link: AssetNetworkView) -> dict[str, int]:
-    """What blocks gave our addresses and did not take again, by purpose: hot, deposit, cold. One query."""
-    rows: QuerySet[Coin] | QuerySet[Movement]
-    if the_routes.network.family == "utxo":
-        rows = Coin.objects.filter(network_id=link.network_id, block_height__isnull=False, spent_height=None)
-        name = "amount"
-    else:
-        rows = Movement.objects.filter(network_id=link.network_id, asset_id=link.asset_id)
-        name = "delta"
-    found = rows.values_list("address__purpose").annotate(sum=Sum(name)).order_by()
-    return dict.fromkeys(("hot", "deposit", "cold"), 0) | {purpose: int(amount) for purpose, amount in found}
 
 
 def _leaving(link: AssetNetworkView) -> int:

@@ -7,7 +7,7 @@ that it serves the configured chain, or a broadcast called failed while the node
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wallets.chains.protocol import (
@@ -15,6 +15,7 @@ from wallets.chains.protocol import (
     BlockRef,
     BroadcastRefused,
     Confirmation,
+    DataPruned,
     FeeUnknown,
     Holdings,
     MalformedData,
@@ -75,7 +76,7 @@ class UtxoChain:
         """The active chain's block at this height, parsed from its bytes. Raises BlockNotFound."""
         self._ready()
         block_hash = self._hash_at(height)
-        raw = hexadecimal(self._rpc.call("getblock", block_hash, 0), "block", maximum=8_000_000)
+        raw = hexadecimal(self._contents(block_hash), "block", maximum=8_000_000)
         return block.parse(
             raw,
             height=height,
@@ -146,17 +147,20 @@ class UtxoChain:
             height = min(height, integer(found.get("height", height), "height"))
         return Holdings(amount, height)
 
-    def unspent(self, outpoints: Iterable[str]) -> dict[str, int | None]:
-        """The amount of each outpoint, None where it is spent (in the mempool, too) or unknown."""
+    def unspent(self, outpoints: Iterable[str] | Mapping[str, bytes]) -> dict[str, int | None]:
+        """The amount of each outpoint, None where it is spent (in the mempool, too) or unknown.
+
+        With the script that each should pay, None as well where it pays another.
+        """
         self._ready()
         wanted = list(dict.fromkeys(outpoints))
+        scripts = outpoints if isinstance(outpoints, Mapping) else {}
         calls = [
             ("gettxout", txid, int(vout), True) for txid, _, vout in (outpoint.partition(":") for outpoint in wanted)
         ]
         answers = self._rpc.batch(calls) if calls else []
         return {
-            outpoint: base_units(answer.get("value"), "value") if isinstance(answer, dict) else None
-            for outpoint, answer in zip(wanted, answers, strict=True)
+            outpoint: _worth(answer, scripts.get(outpoint)) for outpoint, answer in zip(wanted, answers, strict=True)
         }
 
     def fee_rate(self, target_blocks: int = 6) -> int:
@@ -213,6 +217,14 @@ class UtxoChain:
                 raise BlockNotFound(f"there is no block at height {height}") from None
             raise
 
+    def _contents(self, block_hash: str) -> Any:
+        try:
+            return self._rpc.call("getblock", block_hash, 0)
+        except NodeRefused as error:
+            if "pruned" in error.node_message:
+                raise DataPruned(f"the node has thrown away what was in block {block_hash}") from None
+            raise BlockNotFound(f"block {block_hash} is gone") from None
+
     def _header(self, block_hash: str) -> BlockRef:
         head = self._refused_as_none("getblockheader", block_hash)
         if not isinstance(head, dict):
@@ -233,3 +245,12 @@ class UtxoChain:
         with contextlib.suppress(NodeRefused):
             return self._rpc.call(method, *params)
         return None
+
+
+def _worth(answer: Any, script: bytes | None) -> int | None:
+    """What `gettxout` says an output holds, None where there is none or it pays another script."""
+    if not isinstance(answer, dict):
+        return None
+    if script is not None and answer.get("scriptPubKey", {}).get("hex") != script.hex():
+        return None
+    return base_units(answer.get("value"), "value")
