@@ -25,7 +25,8 @@ from django.utils import timezone
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
-START_S = 40
+START_S = 120
+ANSWER_S = 60
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Customer:
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"X-Session-Token": self.token, **options.pop("headers", {})}
-        return self.http.request(method, f"{self.url}/api/v1/{path}", headers=headers, timeout=20, **options)
+        return self.http.request(method, f"{self.url}/api/v1/{path}", headers=headers, timeout=ANSWER_S, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.call("GET", path, **options)
@@ -90,7 +91,7 @@ class Exchange:
             sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning",
             *(("--ws", "config.lines:LineProtocol") if line else ()), environment=self.environment,
         )  # fmt: skip
-        self.wait(lambda: requests.get(f"{self.url}/api/v1/time", timeout=2).ok, process)
+        self.wait(lambda: requests.get(f"{self.url}/api/v1/time", timeout=ANSWER_S).ok, process)
         self.web = process
         return process
 
@@ -108,7 +109,7 @@ class Exchange:
             try:
                 if until():
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             if process is not None and process.poll() is not None:
                 break
@@ -118,7 +119,7 @@ class Exchange:
     def end(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
@@ -153,7 +154,7 @@ class Exchange:
 
     def log_in(self, email: str) -> str:
         answer = requests.post(
-            f"{self.url}/_allauth/app/v1/auth/login", json={"email": email, "password": PASSWORD}, timeout=20
+            f"{self.url}/_allauth/app/v1/auth/login", json={"email": email, "password": PASSWORD}, timeout=ANSWER_S
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["meta"]["session_token"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,7 +128,10 @@ async def test_an_end_that_nobody_told_is_found_out_in_time(
     given: Credentials, reads: list[Credentials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a process that died between the commit and the mark: the row is gone and no signal was sent."""
-    monkeypatch.setattr(admission, "TRUST_S", 0.5)
+    ahead = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
+    monkeypatch.setattr(admission, "time", clock)
+    monkeypatch.setattr(admission, "TRUST_S", 600.0)
 
     def lose() -> None:
         with connection.cursor() as cursor:
@@ -136,7 +140,7 @@ async def test_an_end_that_nobody_told_is_found_out_in_time(
     assert (await admission.admit(given, "orders"))[0] is not None
     await threads.run(lose)
     assert (await admission.admit(given, "orders"))[0] is not None
-    await asyncio.sleep(0.6)
+    ahead[0] = 600.0
     with pytest.raises(SessionTokenInvalid):
         await admission.admit(given, "orders")
 

@@ -47,12 +47,11 @@ def test_best_levels_come_at_most_ten_times_a_second_and_end_with_the_last(excha
         for number in range(1, 400):
             market.publish("7", str(number))
             time.sleep(0.002)
-        passed = time.monotonic() - started
         while True:
             count += 1
             if reader.of(f"book:{LTC}:5", "update")["bids"] == [["7", "399"]]:
                 break
-        assert 2 <= count <= passed * 10 + 2
+        assert 2 <= count <= (time.monotonic() - started) * 10 + 2
 
 
 def test_what_was_lost_before_a_market_fell_silent_is_found(exchange: Exchange) -> None:
@@ -66,7 +65,7 @@ def test_what_was_lost_before_a_market_fell_silent_is_found(exchange: Exchange) 
         time.sleep(1)  # the look that follows a snapshot is over
         market.publish("3", "1", lost=True)
         market.store()
-        gap = reader.of(f"book:{CROSS}", "gap", timeout=12)
+        gap = reader.of(f"book:{CROSS}", "gap")
         assert gap == {"reason": "feed", "expected": 51, "received": 51}
         snapshot = reader.of(f"book:{CROSS}", "snapshot")
         assert (snapshot["u"], snapshot["bids"]) == (51, [["3", "1"]])
@@ -79,7 +78,7 @@ def test_a_quiet_market_is_not_taken_for_a_broken_one(exchange: Exchange) -> Non
     with opened(exchange) as reader:
         reader.read()
         reader.subscribe(f"book:{CROSS}")
-        reader.until(lambda m: m.get("type") == "snapshot" and m["data"]["u"] == 90, timeout=12)
+        reader.until(lambda m: m.get("type") == "snapshot" and m["data"]["u"] == 90)
         reader.silence(5)
 
 
@@ -113,7 +112,7 @@ def test_without_lines_readers_get_the_same(plain: Exchange) -> None:
 
 
 def test_figures_tell_of_subscriptions_and_conflation(exchange: Exchange) -> None:
-    text = requests.get(f"{exchange.url}/metrics", timeout=20).text
+    text = requests.get(f"{exchange.url}/metrics", timeout=60).text
     for name in (
         "bourse_marketdata_subscriptions",
         "bourse_marketdata_conflated_total",

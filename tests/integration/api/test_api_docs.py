@@ -94,7 +94,7 @@ def test_an_example_of_rest(ann: Customer, known: dict[str, Any], request_text: 
     for page_id, real_id in known.items():
         address = address.replace(page_id, str(real_id))
     if not headers["X-Session-Token"]:
-        answer = ann.http.request(method, f"{ann.url}{address}", timeout=20)
+        answer = ann.http.request(method, f"{ann.url}{address}", timeout=60)
     else:
         answer = ann.call(
             method, address.removeprefix("/api/v1/"), headers=headers, json=json.loads(body) if body else None

@@ -204,7 +204,7 @@ def test_the_dead_mans_switch_cancels_what_nobody_renews(ann: Customer) -> None:
     assert ann.post("orders/cancel-after", {"seconds": 0}).json() == {"cancel_at": None}
     assert ann.get(f"orders/{placed['id']}").json()["state"] == "open"
     ann.post("orders/cancel-after", {"seconds": 1})
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (shown := ann.get(f"orders/{placed['id']}").json())["state"] == "open":
         assert time.monotonic() < deadline, "nobody cancelled it"
         time.sleep(0.1)
@@ -282,7 +282,7 @@ def test_bad_orders_hold_nothing_and_name_the_field(ann: Customer, trading: Exch
 
 
 def examples(trading: Exchange) -> Iterator[tuple[str, str, Any]]:
-    document = requests.get(f"{trading.url}/api/v1/openapi.json", timeout=20).json()
+    document = requests.get(f"{trading.url}/api/v1/openapi.json", timeout=60).json()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -338,9 +338,9 @@ def test_a_second_account_touches_nothing_of_the_first(ann: Customer, eve: Custo
 )  # fmt: skip
 def test_a_stranger_is_turned_away_everywhere(trading: Exchange, method: str, path: str) -> None:
     url = f"{trading.url}/api/v1/{path}"
-    nobody = requests.request(method, url, json={}, timeout=20)
+    nobody = requests.request(method, url, json={}, timeout=60)
     assert (nobody.status_code, error(nobody)["code"]) == (401, "not_authenticated")
-    wrong = requests.request(method, url, json={}, headers={"X-Session-Token": "wrong"}, timeout=20)
+    wrong = requests.request(method, url, json={}, headers={"X-Session-Token": "wrong"}, timeout=60)
     assert (wrong.status_code, error(wrong)["code"]) == (401, "session_token_invalid")
 
 
@@ -350,7 +350,7 @@ def test_an_ended_log_in_orders_nothing_more_at_once(trading: Exchange) -> None:
     second = Customer(zoe.url, zoe.user_id, zoe.email, trading.log_in(zoe.email))
     for customer in (zoe, second):
         assert error(customer.delete("orders/1024"))["code"] == "order_not_found"
-    requests.delete(f"{trading.url}/_allauth/app/v1/auth/session", headers={"X-Session-Token": zoe.token}, timeout=20)
+    requests.delete(f"{trading.url}/_allauth/app/v1/auth/session", headers={"X-Session-Token": zoe.token}, timeout=60)
     assert error(zoe.delete("orders/1024"))["code"] == "session_token_invalid"
     assert error(second.delete("orders/1024"))["code"] == "order_not_found"
     change = {"current_password": "correct horse battery staple", "new_password": "another horse battery staple"}
@@ -358,7 +358,7 @@ def test_an_ended_log_in_orders_nothing_more_at_once(trading: Exchange) -> None:
     assert error(third.delete("orders/1024"))["code"] == "order_not_found"
     changed = requests.post(
         f"{trading.url}/_allauth/app/v1/account/password/change", json=change,
-        headers={"X-Session-Token": third.token}, timeout=20,
+        headers={"X-Session-Token": third.token}, timeout=60,
     )  # fmt: skip
     assert changed.status_code == 200, changed.text
     assert error(second.delete("orders/1024"))["code"] == "session_token_invalid"

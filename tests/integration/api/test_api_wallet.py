@@ -96,7 +96,7 @@ def test_the_same_key_from_many_at_once_is_one_withdrawal(exchange: Exchange, an
 
     def request(_: int) -> requests.Response:
         headers = {"X-Session-Token": ann.token, **key("w-race")}
-        return requests.post(f"{exchange.url}/api/v1/withdrawals", json=payment(), headers=headers, timeout=30)
+        return requests.post(f"{exchange.url}/api/v1/withdrawals", json=payment(), headers=headers, timeout=60)
 
     with concurrent.futures.ThreadPoolExecutor(10) as threads:
         answers = list(threads.map(request, range(10)))
@@ -192,7 +192,7 @@ def test_balances_tell_what_they_are_worth(exchange: Exchange, ann: Customer) ->
     assert isinstance(worth, dict)
     assert (worth["amount"], worth["currency"]) == ("130001", "USD")
     assert worth["age_s"] >= 90
-    (price,) = requests.get(f"{exchange.url}/api/v1/prices", timeout=20).json()["data"]
+    (price,) = requests.get(f"{exchange.url}/api/v1/prices", timeout=60).json()["data"]
     assert (price["asset"], price["price"], price["currency"]) == ("BTC", "65000.5", "USD")
 
 

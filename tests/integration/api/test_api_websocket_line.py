@@ -99,7 +99,7 @@ def test_a_message_may_come_in_any_form(exchange: Exchange, ann: Customer, compr
         answers = [reader.read() for _ in range(6)]
         assert sorted(answer.get("id", 0) for answer in answers) == [0, 1, 2, 3, 4, 5]
         assert {answer["error"]["code"] for answer in answers} == {"order_reference_required", "message_invalid"}
-        assert reader.connection.ping().wait(5)
+        assert reader.connection.ping().wait(60)
 
 
 def test_a_command_does_not_overtake_the_log_in_before_it(exchange: Exchange, ann: Customer) -> None:
@@ -116,12 +116,18 @@ def test_a_command_does_not_overtake_the_log_in_before_it(exchange: Exchange, an
 def test_too_many_messages_are_refused_but_the_line_stays(exchange: Exchange) -> None:
     with opened(exchange) as reader:
         reader.read()
+        began = time.monotonic()
         for number in range(60):
             reader.send(op="ping", id=number)
         answers = [reader.read() for _ in range(60)]
+        seconds = int(time.monotonic() - began) + 2  # of which the first and the last need not be whole ones
         refused = [answer for answer in answers if "error" in answer]
-        assert 20 <= len(refused) <= 40  # sixty at once fall into one or two seconds of twenty
-        assert {answer["error"]["code"] for answer in refused} == {"too_many_messages"}
+        assert 60 - 20 * seconds <= len(refused) <= 40
+        assert {answer["error"]["code"] for answer in refused} <= {"too_many_messages"}
+        while not refused:  # the machine was slower than the limit
+            for _ in range(60):
+                reader.send(op="ping")
+            refused = [answer for answer in (reader.read() for _ in range(60)) if "error" in answer]
         time.sleep(1.1)
         reader.send(op="ping")
         assert reader.read()["type"] == "pong"
@@ -136,10 +142,10 @@ def test_a_page_of_another_site_is_turned_away(exchange: Exchange) -> None:
 
 def cookies(exchange: Exchange, email: str) -> requests.Session:
     session = requests.Session()
-    session.get(f"{exchange.url}/accounts/login/", timeout=20)
+    session.get(f"{exchange.url}/accounts/login/", timeout=60)
     form = {"login": email, "password": PASSWORD, "csrfmiddlewaretoken": session.cookies["csrftoken"]}
     assert (
-        session.post(f"{exchange.url}/accounts/login/", data=form, allow_redirects=False, timeout=20).status_code == 302
+        session.post(f"{exchange.url}/accounts/login/", data=form, allow_redirects=False, timeout=60).status_code == 302
     )
     return session
 
@@ -157,9 +163,9 @@ def test_a_log_out_ends_the_line(exchange: Exchange, ann: Customer) -> None:
         assert reader.read()["authenticated"] is True
         reader.subscribe("orders")
         requests.delete(
-            f"{exchange.url}/_allauth/app/v1/auth/session", headers={"X-Session-Token": ann.token}, timeout=20
+            f"{exchange.url}/_allauth/app/v1/auth/session", headers={"X-Session-Token": ann.token}, timeout=60
         )
-        answer = reader.until(lambda m: "error" in m, timeout=20)
+        answer = reader.until(lambda m: "error" in m, timeout=60)
         assert answer["error"]["code"] == "log_in_ended"
         with pytest.raises(ConnectionClosed) as closed:
             reader.read()
