@@ -49,7 +49,10 @@ class PaperBlock:
     def spent(self) -> set[str]:
         return set()
 
-    def spends(self, of: Container[str]) -> list[Spend]:
+    def prevouts(self) -> set[bytes]:
+        return set()
+
+    def spends_of(self, prevouts: Container[bytes]) -> list[Spend]:
         return []
 
 
@@ -135,6 +138,12 @@ class PaperChain:
 @dataclass(frozen=True)
 class PaperMempool:
     payments: tuple[Payment, ...]
+
+    def destinations(self) -> set[bytes]:
+        return {payment.key for payment in self.payments}
+
+    def spender(self, spend_key: str) -> str | None:
+        return None
 
     def transactions(self, to: Container[bytes]) -> list[PendingTransaction]:
         return [PendingTransaction(p.txid, (p.credit,), (), True) for p in self.payments if p.key in to]

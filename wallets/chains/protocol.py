@@ -31,6 +31,12 @@ class RateLimited(NodeUnavailable):
     code = "rate_limited"
 
 
+class DataPruned(NodeUnavailable):
+    """The node knows the block and has thrown its contents away."""
+
+    code = "data_pruned"
+
+
 class NodeRefused(ChainError):
     """The node answered with an error of its own."""
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, IntegerField
-from django.db.models.functions import Cast
 
 from exchange.assets.selectors import AssetNetworkView
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Kind, Transfer
 from exchange.ledger.services import reversals, transfers
-from wallets import books, metrics, news
+from wallets import books, faults, metrics, news
 from wallets.models import Address, Cursor, Deposit
 from wallets.routes import Routes
+from wallets.services import depth
 
 BATCH = 100
 SUSPENSE_LABEL = "deposits"
@@ -35,7 +34,7 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
             Deposit.objects.select_for_update(of=("self",))
             .select_related("address")
             .filter(network_id=routes.network.id, state=Deposit.State.CONFIRMING, reversal_due=False)
-            .filter(block_height__lte=cursor.height + 1 - Cast(F("confirmations_required"), IntegerField()))
+            .filter(depth.deep_enough(routes, cursor))
             .order_by("id")[:BATCH]
         )
         if not due:
@@ -48,6 +47,8 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
             if deposit.owner_id in debtors:
                 repayment = books.repayment_id(deposit.id, times=deposit.credits)
                 reversals.repay(id=repayment, owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
+        faults.passing("deposit.credit.before_commit")
+    faults.passing("deposit.credit.after_commit")
     metrics.CREDITED.labels(routes.network.code).inc(len(due))
     return len(due)
 
@@ -64,8 +65,8 @@ def _book(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> Transfe
 
 
 def _belongs_to(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> int:
-    """Whose account an arrival goes to: the house's when it came to the hot wallet, nobody's yet below the minimum."""
-    if deposit.address.purpose == Address.Purpose.HOT:
+    """Whose account an arrival goes to: the house's when it came to a wallet of its own, nobody's yet below the minimum."""
+    if deposit.address.purpose != Address.Purpose.DEPOSIT:
         return books.house(Kind.HOUSE_CAPITAL, asset_id=deposit.asset_id, now=now)
     if deposit.amount < link.min_deposit:
         return books.house(Kind.SUSPENSE, asset_id=deposit.asset_id, label=SUSPENSE_LABEL, now=now)
@@ -98,6 +99,8 @@ def reverse_due(*, routes: Routes, now: datetime) -> int:
             if deposit.reversal_due:
                 _reverse(deposit, routes.by_asset(deposit.asset_id), now=now)
                 metrics.REVERSED.labels(routes.network.code).inc()
+            faults.passing("deposit.reverse.before_commit")
+        faults.passing("deposit.reverse.after_commit")
     return len(ids)
 
 

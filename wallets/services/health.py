@@ -1,6 +1,6 @@
-"""How each network's node does, kept where pages and staff can see it.
+"""How each network's sources do, kept where pages and staff can see it.
 
-What must never happen here: an error of one network that stops another, or anything else than the row it writes.
+What must never happen here: an error of one network that stops another, or anything else than the rows it writes.
 """
 
 from __future__ import annotations
@@ -10,47 +10,48 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from wallets import metrics, news, nodes, routes
-from wallets.chains.protocol import BlockRef, ChainError
+from wallets import metrics, news, routes
+from wallets.chains.protocol import ChainError
 from wallets.models import Cursor, Health
+from wallets.services import sources
 
 log = structlog.get_logger(__name__)
 ERROR_LENGTH_MAX = 500
 
 
 def check(*, network: str, now: datetime) -> bool:
-    """Asks the node which chain it serves and how far it is; writes down the answer or the error. True when it answers."""
-    network_id = routes.of(network).network.id
+    """Asks every source which chain it serves and how far it is; writes down the answers. True when the network works."""
+    the_routes = routes.of(network)
     try:
-        chain = nodes.chain(network)
-        chain.check()
-        tip = chain.tip()
+        found = sources.survey(routes=the_routes, now=now, thorough=True)
     except ChainError as failure:
-        failed(network_id=network_id, network=network, error=str(failure), now=now)
+        failed(network_id=the_routes.network.id, network=network, error=str(failure), now=now)
         return False
-    seen(network_id=network_id, network=network, tip=tip, now=now)
-    return True
+    seen(found, now=now)
+    return not found.error
 
 
-def seen(*, network_id: int, network: str, tip: BlockRef, now: datetime) -> None:
-    """The node answered. One whose tip is below what we scanned already is behind, and of no use until it has caught up."""
+def seen(found: sources.Survey, *, now: datetime) -> None:
+    """At least one source serves. Where they contradict each other, or the only one is behind, the network is ill."""
+    network_id, network = found.routes.network.id, found.routes.network.code
+    sources.write(found.routes, found.looks, now=now)
     scanned = Cursor.objects.filter(network_id=network_id).values_list("height", flat=True).first()
+    tip = found.serving.tip
+    assert tip is not None
     metrics.TIP.labels(network).set(tip.height)
     if scanned is not None:
         metrics.SCANNED.labels(network).set(scanned)
-    error = ""
-    if scanned is not None and tip.height < scanned:
-        error = f"the node is {scanned - tip.height} blocks behind what was scanned before"
-    _write(network_id, network, error, now=now, tip_height=tip.height, tip_hash=tip.hash)
+    _write(network_id, network, found.error, now=now, tip_height=tip.height, tip_hash=tip.hash)
 
 
 def failed(*, network_id: int, network: str, error: str, now: datetime) -> None:
-    """The node did not answer, or not as it should."""
-    _write(network_id, network, error[:ERROR_LENGTH_MAX] or "the node does not answer", now=now)
+    """No source answered, or not as it should."""
+    _write(network_id, network, error or "the node does not answer", now=now)
 
 
 def _write(network_id: int, network: str, error: str, *, now: datetime, **fields: object) -> None:
     """The row, and news when it changes from well to ill or back."""
+    error = error[:ERROR_LENGTH_MAX]
     metrics.UP.labels(network).set(0 if error else 1)
     with transaction.atomic():
         health = Health.objects.select_for_update().filter(network_id=network_id).first()

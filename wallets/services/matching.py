@@ -7,45 +7,89 @@ never happen here: money moved (that is crediting's), an arrival recorded twice,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-
-from django.db import connection
+from uuid import UUID
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import news
-from wallets.chains.protocol import BlockNotFound, BlockRef, Confirmation, Credit, Spend
+from wallets.chains.protocol import BlockNotFound, BlockRef, Confirmation, Credit, PendingTransaction, Spend
+from wallets.chains.utxo.block import prevout
 from wallets.models import Address, Block, Coin, Deposit, Movement, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import mined, watching
+from wallets.services import arriving, mined, watching
 
 # A coin that is our own change hangs on a payout of ours; one confirmation is enough to spend it on.
 CHANGE_CONFIRMATIONS = 1
+# Inputs that are remembered of a transaction that waits; one of them is enough to see that it was replaced.
+SPENDS_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A block's matches, read before the transaction opens. `receipts` are of our own EVM transactions, by txid."""
+    """A block's matches, read before the transaction opens.
+
+    `receipts` are of our own EVM transactions, by txid. `replaced` are deposits that we showed and whose inputs this block
+    gives to another transaction: that one's txid by the deposit's id.
+    """
 
     ref: BlockRef
     credits: Sequence[Credit]
     spends: Sequence[Spend]
     receipts: dict[str, Confirmation]
+    replaced: dict[UUID, str] = field(default_factory=dict)
 
 
-def look(*, chain: Any, routes: Routes, height: int) -> Found:
-    """Reads one block. The watch set is refreshed after the fetch, so an address that this block pays is in it."""
-    block = chain.block(height)
-    keys = watching.of(routes.network.id).refresh()
-    credits = block.credits(keys)
+def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Found:
+    """What of a fetched block is ours. The registries are refreshed here, so an address that this block pays is in them.
+
+    `exact` asks the database for every coin that the block spends: for old blocks, whose coins may be in no registry.
+    """
+    watch = watching.of(routes.network.id).refresh()
+    ours = watch.hits(block.destinations())
+    credits = arriving.known(chain=chain, routes=routes, ref=block.ref, credits=block.credits(ours) if ours else ())
+    shown = _shown(routes.network.id)
     if routes.network.family == "evm":
-        spends = block.spends(watching.Senders(keys))
-        ours = _own_versions([spend.txid for spend in spends])
-        return Found(block.ref, credits, spends, {txid: _receipt(chain, txid, block.ref) for txid in ours})
-    outpoints = _known_outpoints(routes.network.id, block.spent())
-    outpoints.update(f"{credit.txid}:{credit.slot}" for credit in credits)
-    return Found(block.ref, credits, block.spends(outpoints), {})
+        spends = block.spends_from(_senders(routes.network.id, watch.hits(block.senders())))
+        own = _own_versions([spend.txid for spend in spends])
+        receipts = {txid: _receipt(chain, txid, block.ref) for txid in own}
+        others = block.spends(shown.keys()) if shown else []
+    else:
+        spends, receipts = _spends_of_coins(routes.network.id, block, credits, exact=exact), {}
+        others = block.spends_of({_prevout(spent) for spent in shown}) if shown else []
+    replaced = {
+        deposit_id: spend.txid for spend in others for txid, deposit_id in shown[spend.spent] if txid != spend.txid
+    }
+    return Found(block.ref, credits, spends, receipts, replaced)
+
+
+def _senders(network_id: int, keys: set[bytes]) -> set[bytes]:
+    """Those of the accounts that are certainly ours: a spend that only looks like ours would stop withdrawals."""
+    return set(addresses_by_key(network_id, list(keys))) if keys else set()
+
+
+def _spends_of_coins(network_id: int, block: Any, credits: Sequence[Credit], *, exact: bool) -> list[Spend]:
+    spent = block.prevouts()
+    hits = spent if exact else watching.coins(network_id).refresh().hits(spent)
+    coins = watching.confirmed_outpoints(network_id, hits)
+    coins |= {_prevout(f"{credit.txid}:{credit.slot}") for credit in credits}
+    return list(block.spends_of(coins)) if coins else []
+
+
+def _prevout(outpoint: str) -> bytes:
+    txid, _, vout = outpoint.partition(":")
+    return prevout(txid, int(vout))
+
+
+def _shown(network_id: int) -> dict[str, list[tuple[str, UUID]]]:
+    """What the deposits that wait for a block use up: (txid, deposit) by input or nonce."""
+    waiting = Deposit.objects.filter(network_id=network_id, state=Deposit.State.SEEN)
+    uses: dict[str, list[tuple[str, UUID]]] = {}
+    for deposit_id, txid, spends in waiting.values_list("id", "txid", "spends"):
+        for spent in spends:
+            uses.setdefault(spent, []).append((txid, deposit_id))
+    return uses
 
 
 def _receipt(chain: Any, txid: str, ref: BlockRef) -> Confirmation:
@@ -71,6 +115,7 @@ def record(*, found: Found, routes: Routes, now: datetime) -> None:
     Block.objects.bulk_create(
         [block], update_conflicts=True, unique_fields=["network_id", "hash"], update_fields=["orphaned_at"]
     )
+    _drop_replaced(found, routes=routes, now=now)
     own = _own_versions({spend.txid for spend in found.spends} | {credit.txid for credit in found.credits})
     _record_credits(found, routes=routes, own=own, now=now)
     if routes.network.family == "utxo":
@@ -78,23 +123,31 @@ def record(*, found: Found, routes: Routes, now: datetime) -> None:
     mined.record(found_spends=found.spends, ref=ref, receipts=found.receipts, own=own, routes=routes, now=now)
 
 
+def _drop_replaced(found: Found, *, routes: Routes, now: datetime) -> None:
+    for deposit_id, txid in found.replaced.items():
+        drop(deposit_id, replaced_by=txid, routes=routes, now=now)
+
+
+def drop(deposit_id: UUID, *, replaced_by: str, routes: Routes, now: datetime) -> bool:
+    """A shown deposit will never get a block: its sender paid otherwise, or the network forgot it. False if it is gone on."""
+    deposit = (
+        Deposit.objects.select_for_update(of=("self",))
+        .select_related("address")
+        .filter(pk=deposit_id, state=Deposit.State.SEEN)
+        .first()
+    )
+    if deposit is None:
+        return False
+    deposit.state, deposit.replaced_by = Deposit.State.DROPPED, replaced_by
+    deposit.save(update_fields=["state", "replaced_by"])
+    link = routes.by_asset(deposit.asset_id)
+    news.deposit("dropped", deposit, link, scanned_height=0, now=now, replaced_by=replaced_by)
+    return True
+
+
 def _own_versions(txids: Any) -> dict[str, PayoutVersion]:
     rows = PayoutVersion.objects.select_related("payout").filter(txid__in=list(txids))
     return {version.txid: version for version in rows}
-
-
-def _known_outpoints(network_id: int, spent: set[str]) -> set[str]:
-    """Which of these "txid:vout" are coins of ours: one lookup in an index, whatever the number of our coins."""
-    if not spent:
-        return set()
-    pairs = [outpoint.split(":") for outpoint in spent]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.txid || ':' || c.vout FROM unnest(%s::text[], %s::int[]) AS s(txid, vout) "
-            "JOIN wallets_coin c ON c.network_id = %s AND c.txid = s.txid AND c.vout = s.vout",
-            [[txid for txid, _ in pairs], [int(vout) for _, vout in pairs], network_id],
-        )
-        return {row[0] for row in cursor.fetchall()}
 
 
 def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersion], now: datetime) -> None:
@@ -104,7 +157,7 @@ def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersio
         if address is None or link is None:
             continue  # a token we do not know, or an address that was rolled back
         required = max(link.confirmations_for(credit.amount), credit.maturity)
-        if credit.txid in own and address.purpose == Address.Purpose.HOT:
+        if internal(own.get(credit.txid), credit, address):
             required = CHANGE_CONFIRMATIONS
         else:
             arrive(credit, address, link, ref=found.ref, required=required, now=now)
@@ -112,6 +165,20 @@ def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersio
             _add_coin(credit, address, height=found.ref.height, required=required)
         else:
             _add_movement(credit, address, link, height=found.ref.height)
+
+
+def internal(version: PayoutVersion | None, credit: Credit, address: Address) -> bool:
+    """Whether a transaction of ours pays this to ourselves: exactly when what was signed names the key it goes to.
+
+    What we pay to a customer's deposit address on somebody's request names a withdrawal instead, and is a deposit like any other.
+    """
+    if version is None:
+        return False
+    unsigned = version.unsigned
+    if unsigned.get("family") == "evm":
+        pays = unsigned["pays"]
+        return bool(pays.get("path")) and (pays["address"], pays["contract"]) == (address.address, credit.contract)
+    return bool(unsigned["outputs"][int(credit.slot)].get("path"))
 
 
 def addresses_by_key(network_id: int, keys: Sequence[bytes]) -> dict[bytes, Address]:
@@ -128,6 +195,7 @@ def arrive(
     ref: BlockRef | None,
     required: int,
     now: datetime,
+    waiting: PendingTransaction | None = None,
 ) -> Deposit | None:
     """Writes an arrival down: in the mempool (`ref` None) or in a block. None when nothing changed."""
     open_states = (Deposit.State.ORPHANED, Deposit.State.DROPPED) + ((Deposit.State.SEEN,) if ref else ())
@@ -145,6 +213,9 @@ def arrive(
     deposit.confirmations_required = required
     deposit.state = Deposit.State.CONFIRMING if ref else Deposit.State.SEEN
     deposit.block_height, deposit.block_hash = (ref.height, ref.hash) if ref else (None, "")
+    deposit.spends = list(waiting.spends[:SPENDS_MAX]) if waiting else []
+    deposit.replaceable = bool(waiting and waiting.replaceable)
+    deposit.replaced_by = ""
     deposit.save()
     scanned = ref.height if ref else 0
     news.deposit("confirming" if ref else "seen", deposit, link, scanned_height=scanned, now=now)
@@ -152,18 +223,21 @@ def arrive(
 
 
 def _add_coin(credit: Credit, address: Address, *, height: int, required: int) -> None:
-    Coin.objects.update_or_create(
+    """A coin that a block of ours holds already stays there: some old transactions stand in two blocks, and count once."""
+    coin, made = Coin.objects.get_or_create(
         network_id=address.network_id,
         txid=credit.txid,
         vout=int(credit.slot),
-        defaults={"block_height": height, "mature_height": height + required - 1},
-        create_defaults={
+        defaults={
             "block_height": height,
             "mature_height": height + required - 1,
             "address": address,
             "amount": credit.amount,
         },
     )
+    if not made and coin.block_height is None:
+        coin.block_height, coin.mature_height = height, height + required - 1
+        coin.save(update_fields=["block_height", "mature_height"])
 
 
 def _add_movement(credit: Credit, address: Address, link: AssetNetworkView, *, height: int) -> None:

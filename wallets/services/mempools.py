@@ -10,55 +10,70 @@ from typing import Any
 
 from django.db import transaction
 
-from wallets import news
+from wallets.chains.protocol import PendingTransaction
 from wallets.models import Address, Deposit, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import matching, watching
+from wallets.services import arriving, matching, watching
+
+# Addresses that a service is asked for one by one; a node is asked for its whole mempool.
+RECENT = 20
 
 
 def look(*, chain: Any, routes: Routes, now: datetime) -> None:
     """Compares what waits at the node with what we show."""
-    pending = chain.mempool().transactions(watching.of(routes.network.id).refresh())
-    credits = [credit for transaction_ in pending for credit in transaction_.credits]
-    _show(credits, routes=routes, now=now)
-    _drop({transaction_.txid for transaction_ in pending}, chain=chain, routes=routes, now=now)
+    pool = chain.mempool()
+    watch = watching.of(routes.network.id).refresh()
+    # A service that is asked by address gets those that somebody may be paying just now.
+    ours = recent(routes.network.id) if getattr(pool, "by_address", False) else watch.hits(pool.destinations())
+    pending = pool.transactions(ours) if ours else []
+    _show(pending, chain=chain, routes=routes, now=now)
+    _drop({each.txid for each in pending}, pool, chain=chain, routes=routes, now=now)
 
 
-def _show(credits: list[Any], *, routes: Routes, now: datetime) -> None:
+def recent(network_id: int) -> set[bytes]:
+    """The addresses that were made last or paid last, as many as a service can be asked for each time."""
+    rows = Address.objects.filter(network_id=network_id)
+    newest = rows.order_by("-id").values_list("script", flat=True)[:RECENT]
+    shown = Deposit.objects.filter(network_id=network_id, state=Deposit.State.SEEN).values("address_id")[:RECENT]
+    return {bytes(script) for script in newest} | {
+        bytes(script) for script in rows.filter(id__in=shown).values_list("script", flat=True)
+    }
+
+
+def _show(pending: list[PendingTransaction], *, chain: Any, routes: Routes, now: datetime) -> None:
+    credits = arriving.known(
+        chain=chain, routes=routes, ref=None, credits=[credit for each in pending for credit in each.credits]
+    )
     if not credits:
         return
+    by_txid = {each.txid: each for each in pending}
     network_id = routes.network.id
     known = set(
         Deposit.objects.filter(network_id=network_id, txid__in=[credit.txid for credit in credits])
         .exclude(state__in=(Deposit.State.ORPHANED, Deposit.State.DROPPED))
         .values_list("txid", "position")
     )
-    own = set(PayoutVersion.objects.filter(txid__in=[c.txid for c in credits]).values_list("txid", flat=True))
+    own = {version.txid: version for version in PayoutVersion.objects.filter(txid__in=list(by_txid))}
     addresses = matching.addresses_by_key(network_id, [credit.key for credit in credits])
     for credit in credits:
         address, link = addresses.get(credit.key), routes.by_contract(credit.contract)
         if address is None or link is None or (credit.txid, credit.slot) in known:
             continue
-        if credit.txid in own and address.purpose == Address.Purpose.HOT:
-            continue  # our own change
+        if matching.internal(own.get(credit.txid), credit, address):
+            continue  # from us to ourselves
         required = max(link.confirmations_for(credit.amount), credit.maturity)
         with transaction.atomic():
-            matching.arrive(credit, address, link, ref=None, required=required, now=now)
+            waiting = by_txid[credit.txid]
+            matching.arrive(credit, address, link, ref=None, required=required, waiting=waiting, now=now)
 
 
-def _drop(pending: set[str], *, chain: Any, routes: Routes, now: datetime) -> None:
+def _drop(pending: set[str], pool: Any, *, chain: Any, routes: Routes, now: datetime) -> None:
     """A shown deposit that neither waits nor was mined was replaced by its sender, or forgotten by the network."""
-    shown = Deposit.objects.select_related("address").filter(
-        network_id=routes.network.id, state=Deposit.State.SEEN, reversal_due=False
-    )
+    shown = Deposit.objects.filter(network_id=routes.network.id, state=Deposit.State.SEEN, reversal_due=False)
     for deposit in shown.exclude(txid__in=pending):
         if chain.confirmation(deposit.txid).state != "unknown":
             continue
+        others = (pool.spender(spent) for spent in deposit.spends)
+        by = next((txid for txid in others if txid and txid != deposit.txid), "")
         with transaction.atomic():
-            changed = Deposit.objects.filter(pk=deposit.pk, state=Deposit.State.SEEN).update(
-                state=Deposit.State.DROPPED
-            )
-            if changed:
-                deposit.state = Deposit.State.DROPPED
-                link = routes.by_asset(deposit.asset_id)
-                news.deposit("dropped", deposit, link, scanned_height=0, now=now)
+            matching.drop(deposit.pk, replaced_by=by, routes=routes, now=now)

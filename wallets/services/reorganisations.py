@@ -40,6 +40,8 @@ def fork(*, chain: Any, network_id: int, cursor: Cursor, tip: BlockRef, limit: i
         return None
     for height in range(top - 1, max(-1, cursor.height - limit - 1), -1):
         if _same(chain, network_id, height):
+            if cursor.finalized_height is not None and height < cursor.finalized_height:
+                raise TooDeep(f"the node has left block {cursor.finalized_height}, which the network had called final")
             return chain.block_ref(height)
     raise TooDeep(f"the node is on another branch, more than {limit} blocks below {cursor.height}")
 

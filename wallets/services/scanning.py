@@ -1,28 +1,30 @@
 """Walks a network's blocks in order, one transaction a block, and lets what is due follow from it.
 
-A block's matches and the cursor are committed together under the cursor's row lock, after the cursor was found to be the
-block's parent: two scanners at once would do no harm, only work. What must never happen here: a block skipped, a block of
-another branch recorded, or a credit from what the node only says is waiting.
+Several blocks are fetched at once when there is much to catch up with, and committed strictly one after the other. A block's
+matches and the cursor are committed together under the cursor's row lock, after the cursor was found to be the block's parent:
+two scanners at once would do no harm, only work. What must never happen here: a block skipped, a block of another branch
+recorded, a block that a second source contradicts, or a credit from what the node only says is waiting.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 
-from exchange.core.errors import Conflict, DomainError
-from wallets import nodes, routes
-from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError
-from wallets.models import Address, Block, Cursor
+from exchange.core.errors import Conflict, DomainError, InvalidRequest
+from wallets import faults, nodes, routes
+from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError, DataPruned
+from wallets.models import Address, Block, Coin, Cursor
 from wallets.routes import Routes
-from wallets.services import crediting, health, matching, mempools, reorganisations, settling
+from wallets.services import crediting, fetching, health, matching, mempools, reorganisations, settling, sources
+from wallets.services.sources import Look, Survey
 
 REORG_LIMIT = 100
 # Block times may run two hours off; an address may be paid from the moment it exists.
@@ -37,9 +39,13 @@ class NothingScanned(Conflict):
     code = "nothing_scanned"
 
 
+class RangeInvalid(InvalidRequest):
+    code = "range_invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """What one run did. `halted` and `error` are "" when all is well."""
+    """What one run did. `halted` and `error` are "" when all is well; `disputed`: two sources contradict each other."""
 
     network: str
     scanned: int = 0
@@ -48,6 +54,7 @@ class ScanReport:
     reversed: int = 0
     settled: int = 0
     busy: bool = False
+    disputed: bool = False
     halted: str = ""
     error: str = ""
 
@@ -62,26 +69,25 @@ def scan(*, network: str, now: datetime, limit: int = 200) -> ScanReport:
 
 def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
     network_id, network = the_routes.network.id, the_routes.network.code
-    scanned, reversed_count, error = 0, 0, ""
+    walk = Walk(the_routes, now=now)
+    error, disputed = "", False
     try:
-        reversed_count = crediting.reverse_due(routes=the_routes, now=now)
-        chain = nodes.chain(network)
-        tip = chain.tip()
-        cursor = Cursor.objects.filter(network_id=network_id).first() or _start(chain, network_id, tip, now=now)
+        walk.reversed += crediting.reverse_due(routes=the_routes, now=now)
+        found = sources.survey(routes=the_routes, now=now)
+        cursor = Cursor.objects.filter(network_id=network_id).first() or _start(found, network_id, now=now)
         if cursor.halted:
             return ScanReport(network=network, height=cursor.height, halted=cursor.halted)
-        for _ in range(limit):
-            move = _follow(chain, the_routes, tip, now=now)
-            if move is Move.STAY:
-                break
-            if move is Move.BACK:
-                reversed_count += crediting.reverse_due(routes=the_routes, now=now)
-            else:
-                scanned += 1
-        mempools.look(chain=chain, routes=the_routes, now=now)
-        health.seen(network_id=network_id, network=network, tip=tip, now=now)
+        try:
+            walk.follow(found, limit=limit)
+            walk.finalize(found)
+        except DataPruned as failure:
+            assert found.serving.tip is not None
+            sources.lost_block(the_routes, found.serving, walk.height() + 1, failure)
+        disputed = found.disputed
+        health.seen(found, now=now)
+        mempools.look(chain=found.serving.chain, routes=the_routes, now=now)
     except ChainError as failure:
-        error = str(failure)
+        error, disputed = str(failure), True
         health.failed(network_id=network_id, network=network, error=error, now=now)
     except (reorganisations.TooDeep, DomainError) as failure:
         # What the ledger refuses here is a credit that cannot be taken back: nothing may be scanned on top of it.
@@ -91,11 +97,13 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
         return ScanReport(network=network, error=error)
     return ScanReport(
         network=network,
-        scanned=scanned,
+        scanned=walk.scanned,
         height=cursor.height,
-        credited=_repeat(crediting.credit_due, the_routes, now=now),
-        reversed=reversed_count,
-        settled=_repeat(settling.settle_due, the_routes, now=now),
+        # While a source says that our newest block is another one, nothing is called deep enough.
+        credited=0 if disputed else _repeat(crediting.credit_due, the_routes, now=now),
+        reversed=walk.reversed,
+        settled=0 if disputed else _repeat(settling.settle_due, the_routes, now=now),
+        disputed=disputed and not error,
         halted=cursor.halted,
         error=error,
     )
@@ -109,32 +117,91 @@ def _repeat(due: Any, the_routes: Routes, *, now: datetime) -> int:
     return total
 
 
-class Move(Enum):
-    """What one step towards the node's tip was."""
+class Walk:
+    """One run's way towards the tip: blocks forward, and back to a fork where the branch was left."""
 
-    FORWARD = "forward"
-    BACK = "back"
-    STAY = "stay"
+    def __init__(self, the_routes: Routes, *, now: datetime) -> None:
+        self.routes = the_routes
+        self.now = now
+        self.scanned = 0
+        self.reversed = 0
 
+    def height(self) -> int:
+        return self._cursor().height
 
-def _follow(chain: Any, the_routes: Routes, tip: BlockRef, *, now: datetime) -> Move:
-    """One step towards the node's tip: a block forward, or a walk back to the fork."""
-    cursor = Cursor.objects.get(network_id=the_routes.network.id)
-    if cursor.hash == tip.hash:
-        return Move.STAY
-    if cursor.height < tip.height:
+    def follow(self, found: Survey, *, limit: int) -> None:
+        """Goes on until the tip, the limit, or something that only the next run can judge."""
+        steps = limit
+        while steps > 0 and not found.disputed:
+            cursor = self._cursor()
+            assert found.serving.tip is not None
+            if cursor.hash == found.serving.tip.hash:
+                return
+            forward = self._forward(found, cursor, limit=steps)
+            if not forward and not self._back(found, self._cursor()):
+                return
+            steps -= max(1, forward)
+
+    def finalize(self, found: Survey) -> None:
+        """Notes how far the network itself calls its blocks final. It never goes back."""
+        if not self.routes.network.finalized or found.disputed:
+            return
+        final = sources.finalized(found, self._cursor())
+        if final is not None:
+            mine = Cursor.objects.filter(network_id=self.routes.network.id, height__gte=final)
+            mine.filter(Q(finalized_height=None) | Q(finalized_height__lt=final)).update(finalized_height=final)
+
+    def _cursor(self) -> Cursor:
+        return Cursor.objects.get(network_id=self.routes.network.id)
+
+    def _forward(self, found: Survey, cursor: Cursor, *, limit: int) -> int:
+        """Commits the blocks that follow the cursor, one transaction each; how many did."""
+        heights = range(cursor.height + 1, min(found.reach, cursor.height + limit) + 1)
+        others = {look.name: look.chain for look in found.others}
+        done, parent = 0, cursor.hash
+        fetched_blocks = fetching.blocks(found.serving.chain, heights, others=others)
+        with contextlib.closing(fetched_blocks), contextlib.suppress(BlockNotFound):
+            # (a block that is not there: the tip moved back while we asked; the next run sees where to)
+            for fetched in fetched_blocks:
+                ref = fetched.block.ref
+                if ref.parent != parent or not found.vouched(ref.height, ref.hash, fetched.said):
+                    break
+                matched = matching.look(chain=found.serving.chain, routes=self.routes, block=fetched.block)
+                if not _commit(matched, self.routes, now=self.now):
+                    break
+                done, parent = done + 1, ref.hash
+                self.scanned += 1
+        return done
+
+    def _back(self, found: Survey, cursor: Cursor) -> bool:
+        """Walks back to the fork where the serving source is on another branch and nobody holds on to ours."""
+        if found.disputed:
+            return False
+        limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
+        shared = reorganisations.fork(
+            chain=found.serving.chain,
+            network_id=self.routes.network.id,
+            cursor=cursor,
+            tip=found.serving.tip,
+            limit=limit,
+        )
+        if shared is None:
+            return False
+        if not all(self._left(look, shared, waited_for=look in found.witnesses) for look in found.others):
+            return False
+        reorganisations.walk_back(routes=self.routes, cursor=cursor, to=shared, now=self.now)
+        self.reversed += crediting.reverse_due(routes=self.routes, now=self.now)
+        return True
+
+    def _left(self, look: Look, shared: BlockRef, *, waited_for: bool) -> bool:
+        """Whether another source has left our branch, too. One that is well and has no block there yet is waited for."""
+        height = shared.height + 1
         try:
-            found = matching.look(chain=chain, routes=the_routes, height=cursor.height + 1)
+            theirs = look.chain.block_ref(height).hash
         except BlockNotFound:
-            return Move.STAY  # the tip moved back while we asked; the next run sees where to
-        if found.ref.parent == cursor.hash:
-            return Move.FORWARD if _commit(found, the_routes, now=now) else Move.STAY
-    limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
-    shared = reorganisations.fork(chain=chain, network_id=the_routes.network.id, cursor=cursor, tip=tip, limit=limit)
-    if shared is None:
-        return Move.STAY
-    reorganisations.walk_back(routes=the_routes, cursor=cursor, to=shared, now=now)
-    return Move.BACK
+            return not waited_for
+        ours = Block.objects.filter(network_id=self.routes.network.id, height=height, orphaned_at=None, hash=theirs)
+        return not ours.exists()
 
 
 def _commit(found: matching.Found, the_routes: Routes, *, now: datetime) -> bool:
@@ -146,11 +213,17 @@ def _commit(found: matching.Found, the_routes: Routes, *, now: datetime) -> bool
         matching.record(found=found, routes=the_routes, now=now)
         cursor.height, cursor.hash, cursor.updated_at = found.ref.height, found.ref.hash, now
         cursor.save()
+        if found.credits:
+            faults.passing("deposit.record.before_commit")
+    if found.credits:
+        faults.passing("deposit.record.after_commit")
     return True
 
 
-def _start(chain: Any, network_id: int, tip: BlockRef, *, now: datetime) -> Cursor:
+def _start(found: Survey, network_id: int, *, now: datetime) -> Cursor:
     """Where a new network begins: at the tip, or before the oldest address could have been paid."""
+    chain, tip = found.serving.chain, found.serving.tip
+    assert tip is not None
     oldest = Address.objects.filter(network_id=network_id).aggregate(Min("created_at"))["created_at__min"]
     ref = tip if oldest is None else _before(chain, tip, oldest - CLOCK_SLACK)
     with transaction.atomic():
@@ -188,8 +261,12 @@ def _keep(network_id: int, ref: BlockRef, *, now: datetime) -> None:
     )
 
 
-def rescan(*, network: str, from_height: int, now: datetime) -> int:
-    """Matches again every block from this height up to the cursor; nothing is credited twice. Returns how many blocks."""
+def rescan(*, network: str, from_height: int, to_height: int | None = None, now: datetime) -> int:
+    """Matches again every block from this height on, up to `to_height` or the cursor; nothing is credited twice.
+
+    Returns how many blocks. Where a range brings to light a coin that was not known, the rescan goes on to the cursor: a later
+    block may spend it.
+    """
     the_routes = routes.of(network)
     with nodes.only_one(f"scan:{network}") as mine:
         if not mine:
@@ -198,11 +275,30 @@ def rescan(*, network: str, from_height: int, now: datetime) -> int:
             top = Cursor.objects.get(network_id=the_routes.network.id).height
         except ObjectDoesNotExist:
             raise NothingScanned("This network was never scanned.", param="network") from None
-        chain = nodes.chain(network)
-        for height in range(from_height, top + 1):
-            found = matching.look(chain=chain, routes=the_routes, height=height)
-            _record_again(found, the_routes, now=now)
-    return max(0, top + 1 - from_height)
+        last = top if to_height is None else min(top, to_height)
+        if from_height < 0 or from_height > last:
+            raise RangeInvalid(f"The range must lie between 0 and {top}.", param="from_height")
+        found = sources.survey(routes=the_routes, now=now)
+        before = _known_coins(the_routes)
+        count = _rescan(found, range(from_height, last + 1), now=now)
+        if last < top and _known_coins(the_routes) != before:
+            count += _rescan(found, range(last + 1, top + 1), now=now)
+    return count
+
+
+def _known_coins(the_routes: Routes) -> int:
+    return Coin.objects.filter(network_id=the_routes.network.id, block_height__isnull=False).count()
+
+
+def _rescan(found: Survey, heights: range, *, now: datetime) -> int:
+    others = {look.name: look.chain for look in found.others}
+    with contextlib.closing(fetching.blocks(found.serving.chain, heights, others=others)) as fetched_blocks:
+        for fetched in fetched_blocks:
+            if not found.vouched(fetched.block.ref.height, fetched.block.ref.hash, fetched.said):
+                raise Conflict("The sources of this network contradict each other; find out which one is right first.")
+            matched = matching.look(chain=found.serving.chain, routes=found.routes, block=fetched.block, exact=True)
+            _record_again(matched, found.routes, now=now)
+    return len(heights)
 
 
 def _record_again(found: matching.Found, the_routes: Routes, *, now: datetime) -> None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, IntegerField
-from django.db.models.functions import Cast
+from django.db.models import F
 
 from exchange.ledger.services import holds, transfers
 from wallets import books, faults
 from wallets.lifecycle import State
 from wallets.models import Cursor, Payout, PayoutVersion, Reservation, Withdrawal
 from wallets.routes import Routes
-from wallets.services import steps
+from wallets.services import depth, steps
 
 
 def settle_due(*, routes: Routes, now: datetime) -> int:
@@ -25,8 +24,7 @@ def settle_due(*, routes: Routes, now: datetime) -> int:
     with transaction.atomic():
         cursor = Cursor.objects.select_for_update().get(network_id=routes.network.id)
         deep = Payout.objects.select_for_update().filter(
-            network_id=routes.network.id,
-            block_height__lte=cursor.height + 1 - Cast(F("confirmations_required"), IntegerField()),
+            depth.deep_enough(routes, cursor), network_id=routes.network.id
         )
         payout = deep.filter(state=Payout.State.CONFIRMED).order_by("id").first()
         if payout is not None:

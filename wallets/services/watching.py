@@ -1,58 +1,149 @@
-"""The set of every script we watch, in memory, so that matching a block costs by the block and not by our addresses.
+"""What we watch, in memory, so that matching a block costs by the block and not by what we watch: our addresses, our coins.
 
-It is filled once and then only grows by the rows that are new. New rows are found by (xpub, index): an index is
-taken under the xpub's row lock, so indexes become visible in order, which ids do not. What must never happen here: an
-address left out that somebody may already pay to (so: refresh after the block was fetched, before it is matched).
+Both registries are filled once and then only grow by the rows that are new. New addresses are found by (account, index): an
+index is taken under its account's row lock, so indexes become visible in order, which ids do not. New coins are found by id:
+a network's coins are written under its cursor's lock, one block after the other. What is in memory are fingerprints: a hit is a
+maybe that the caller confirms in the database. What must never happen here: an address left out that somebody may already pay
+to (so: refresh after the block was fetched, before it is matched).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from wallets.models import Address, Xpub
+from django.db import connection
+
+from wallets.chains.utxo.block import prevout
+from wallets.fingerprints import Fingerprints
+from wallets.models import Address, Coin, ColdWallet, Xpub
+
+# Rows read at once while a registry is filled.
+PAGE = 50_000
 
 
 @dataclass
-class WatchSet:
-    """The watch keys of one network: output scripts (utxo) or 20-byte accounts (evm)."""
+class Registry:
+    """A growing set of byte strings that several threads may ask."""
 
     network_id: int
-    keys: set[bytes] = field(default_factory=set)
-    # How many indexes of each xpub are in `keys`. By the xpub's text: it alone decides what is derived from it.
-    _loaded: dict[str, int] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    keys: Fingerprints = field(default_factory=Fingerprints)
+    lock: Lock = field(default_factory=Lock)
 
-    def refresh(self) -> set[bytes]:
-        """Adds the addresses made since the last call. One query when there are none."""
-        with self._lock:
-            for xpub in Xpub.objects.filter(network_id=self.network_id):
-                if self._loaded.get(xpub.xpub, 0) < xpub.next_index:
-                    self._load(xpub)
-        return self.keys
+    def __contains__(self, key: object) -> bool:
+        with self.lock:
+            return key in self.keys
 
-    def _load(self, xpub: Xpub) -> None:
-        loaded = self._loaded.get(xpub.xpub, 0)
-        rows = Address.objects.filter(xpub_id=xpub.pk, index__gte=loaded, index__lt=xpub.next_index)
-        for script in rows.values_list("script", flat=True).iterator(chunk_size=10_000):
-            self.keys.add(bytes(script))
-        self._loaded[xpub.xpub] = xpub.next_index
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def hits(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those that are (as good as surely) ours. A key that is left out is not ours."""
+        with self.lock:
+            return self.keys.hits(keys)
 
 
-class Senders:
-    """Which "0xSender:nonce" keys of a block are spends of an account of ours."""
+@dataclass
+class WatchSet(Registry):
+    """The watch keys of one network: output scripts (utxo) or 20-byte accounts (evm)."""
 
-    def __init__(self, keys: set[bytes]) -> None:
-        self.keys = keys
+    # How many indexes of each account's branch are in. By the account's text: it alone decides what is derived from it.
+    _loaded: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def __contains__(self, spend: object) -> bool:
-        sender = str(spend).partition(":")[0]
-        return bytes.fromhex(sender.removeprefix("0x")) in self.keys
+    def refresh(self) -> WatchSet:
+        """Adds the addresses made since the last call. Two queries when there are none."""
+        with self.lock:
+            for text, owner, branch, made in self._accounts():
+                loaded = self._loaded.get((text, branch), 0)
+                if loaded < made:
+                    self._load(owner, branch, loaded, made)
+                    self._loaded[(text, branch)] = made
+        return self
+
+    def _accounts(self) -> Iterator[tuple[str, dict[str, int], int, int]]:
+        """(text, filter, branch, addresses made) of every branch of every account that was ever ours."""
+        for xpub in Xpub.objects.filter(network_id=self.network_id):
+            for branch in (0, 1):
+                yield xpub.xpub, {"xpub_id": xpub.pk}, branch, xpub.next_index
+        for cold in ColdWallet.objects.filter(network_id=self.network_id):
+            yield cold.descriptor, {"cold_id": cold.pk}, 0, cold.next_index
+            yield cold.descriptor, {"cold_id": cold.pk}, 1, cold.change_index
+
+    def _load(self, owner: dict[str, int], branch: int, start: int, end: int) -> None:
+        expected = len(self.keys) + end - start if end - start > PAGE else 0
+        ((column, value),) = owner.items()
+        for low in range(start, end, PAGE):
+            rows = (column, value, branch, low, min(end, low + PAGE))
+            if end - start > PAGE:
+                for scripts in _pages(*rows):
+                    self.keys.extend(scripts, expected=expected)
+            else:
+                few = Address.objects.filter(**owner, branch=branch, index__gte=rows[3], index__lt=rows[4])
+                self.keys.extend(bytes(script) for script in few.values_list("script", flat=True))
+
+
+def _pages(column: str, value: int, branch: int, low: int, high: int) -> Iterator[list[bytes]]:
+    """The scripts of a range of indexes, those of one length in one answer: a row of its own for each would cost the most."""
+    assert column in ("xpub_id", "cold_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT length(script), string_agg(script, ''::bytea) FROM wallets_address "  # noqa: S608 - one of two names
+            f'WHERE {column} = %s AND branch = %s AND "index" >= %s AND "index" < %s GROUP BY 1',
+            [value, branch, low, high],
+        )
+        for length, joined in cursor.fetchall():
+            raw = bytes(joined)
+            yield [raw[at : at + length] for at in range(0, len(raw), length)]
+
+
+@dataclass
+class CoinSet(Registry):
+    """The outpoints of every coin of ours that a block may still spend, as the 36 bytes by which an input names them."""
+
+    # The newest row that is in: (id, txid, vout).
+    _newest: tuple[int, str, int] = (0, "", 0)
+
+    def refresh(self) -> CoinSet:
+        """Adds the coins written since the last call. Two queries when there are none."""
+        with self.lock:
+            if self._newest[0] and self._page(self._newest[0], 1) != [self._newest]:
+                # The database is not the one we knew (a backup was put back): everything is read anew.
+                self.keys, self._newest = Fingerprints(), (0, "", 0)
+            while rows := self._page(self._newest[0] + 1, PAGE):
+                self.keys.extend(prevout(txid, vout) for _, txid, vout in rows)
+                self._newest = rows[-1]
+        return self
+
+    def _page(self, first_id: int, limit: int) -> list[tuple[int, str, int]]:
+        newer = Coin.objects.filter(network_id=self.network_id, id__gte=first_id).order_by("id")
+        return list(newer.values_list("id", "txid", "vout")[:limit])
+
+
+def confirmed_outpoints(network_id: int, prevouts: Iterable[bytes]) -> set[bytes]:
+    """Which of these outpoints the database knows as coins of ours. One lookup in an index, for the few that hit."""
+    names = {each: (each[31::-1].hex(), int.from_bytes(each[32:], "little")) for each in prevouts}
+    if not names:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.txid, c.vout FROM unnest(%s::text[], %s::bigint[]) AS s(txid, vout) "
+            "JOIN wallets_coin c ON c.network_id = %s AND c.txid = s.txid AND c.vout = s.vout",
+            [[txid for txid, _ in names.values()], [vout for _, vout in names.values()], network_id],
+        )
+        ours = set(cursor.fetchall())
+    return {each for each, name in names.items() if name in ours}
 
 
 _sets: dict[int, WatchSet] = {}
+_coins: dict[int, CoinSet] = {}
 
 
 def of(network_id: int) -> WatchSet:
     """This process's watch set of the network."""
     return _sets.setdefault(network_id, WatchSet(network_id))
+
+
+def coins(network_id: int) -> CoinSet:
+    """This process's registry of the network's coins."""
+    return _coins.setdefault(network_id, CoinSet(network_id))

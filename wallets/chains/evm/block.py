@@ -66,6 +66,14 @@ class EvmBlock:
         """What uses one of these nonces."""
         return [Spend(sent.txid, key) for sent in self._sent if (key := sent.spend_key) in of]
 
+    def senders(self) -> set[bytes]:
+        """Every account that sends something in this block, as 20 bytes."""
+        return {sent.sender for sent in self._sent}
+
+    def spends_from(self, senders: Container[bytes]) -> list[Spend]:
+        """What these accounts send. A checksummed address costs a hash, so it is written for what matches alone."""
+        return [Spend(sent.txid, sent.spend_key) for sent in self._sent if sent.sender in senders]
+
 
 class EvmMempool:
     """What the node would put into its next block. Plain token transfers are read from their call, so nothing here is certain."""

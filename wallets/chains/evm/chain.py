@@ -19,6 +19,7 @@ from wallets.chains.protocol import (
     BlockRef,
     BroadcastRefused,
     Confirmation,
+    DataPruned,
     Holdings,
     MalformedData,
     NodeRefused,
@@ -223,7 +224,8 @@ class EvmChain:
             asked = [("eth_getTransactionReceipt", (each["hash"],)) for each in body["transactions"]]
             receipts = self._rpc.batch(asked)
         if not isinstance(receipts, list) or None in receipts:
-            raise BlockNotFound(f"block {ref.hash} is gone")
+            self._block_of(ref.hash)
+            raise DataPruned(f"the node has thrown away the receipts of block {ref.hash}")
         return receipts
 
     def _gas_price(self, receipt: dict[str, Any], txid: str) -> object:
