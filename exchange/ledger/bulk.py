@@ -53,6 +53,7 @@ LOCK = (
     "SELECT id, balance::text, held::text, frozen, asset_id, kind FROM ledger_account "
     "WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 )
+LOOK = "SELECT id, balance::text, held::text, frozen, asset_id, kind FROM ledger_account WHERE id = ANY(%s::bigint[])"
 POST = (
     "SELECT batch_id, seq, hash, transfer_ids FROM ledger_post(%s, %s, %s::uuid[], %s::text[], %s::text[], %s::bytea, "
     "%s::integer[], %s::bigint[], %s::numeric[], %s::bigint[], %s::numeric[])"
@@ -67,14 +68,13 @@ def lock(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
     wanted = set(account_ids)
     if len(wanted) > ACCOUNTS_MAX:
         raise ValueError(f"at most {ACCOUNTS_MAX} accounts are locked at once, not {len(wanted)}")
-    cursor.execute(LOCK, (array(wanted),))
-    locked = {
-        account_id: Locked(int(balance), int(held), frozen, asset_id, kind)
-        for account_id, balance, held, frozen, asset_id, kind in cursor.fetchall()
-    }
-    if len(locked) != len(wanted):
-        raise UnknownAccount(f"There is no ledger account {min(wanted - locked.keys())}.")
-    return locked
+    return _found(cursor, LOCK, wanted)
+
+
+def look(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
+    """The same accounts as they were last committed, locked by nobody: good for a guess that a lock will prove, and for no
+    more. Raises UnknownAccount."""
+    return _found(cursor, LOOK, set(account_ids))
 
 
 def post(
@@ -123,6 +123,17 @@ def parameters(
         array(moved),
         array(moved.values()),
     )
+
+
+def _found(cursor: Any, sql: str, wanted: set[int]) -> dict[int, Locked]:
+    cursor.execute(sql, (array(wanted),))
+    found = {
+        account_id: Locked(int(balance), int(held), frozen, asset_id, kind)
+        for account_id, balance, held, frozen, asset_id, kind in cursor.fetchall()
+    }
+    if len(found) != len(wanted):
+        raise UnknownAccount(f"There is no ledger account {min(wanted - found.keys())}.")
+    return found
 
 
 def array(numbers: Iterable[int]) -> str:

@@ -1,8 +1,9 @@
 """One batch, from commands to a commit: claim the ids, match, lock, judge, write, commit.
 
 Batches overlap: one is in the air, its statements and its COMMIT on their way to the database, while the next one is matched on
-credit. The next one's statements stand in the same queue behind that COMMIT, so whatever it claims and locks, it claims and
-locks after; and it is judged only when the one before has landed. Where that one did not, neither has happened.
+credit, judged on what the one before left, see expected.py, and composed. Its statements stand in the same queue behind that
+COMMIT, so whatever it claims and locks, it claims and locks after; and nothing of it is written before its claims and locks were
+found as expected. Where the one before did not land, neither has happened.
 What must never happen here: anything told to anybody (that is release.py, after the commit), a statement composed from a book
 that has gone on meanwhile, or a guess about a commit whose outcome is unknown: `Doubt` leaves this module, and the book is
 thrown away.
@@ -18,6 +19,7 @@ from typing import Any
 
 import orjson
 import psycopg2
+from django.db import connection as django_connection
 
 from exchange.ledger import bulk
 from trading import presentation
@@ -29,6 +31,7 @@ from trading.engine.matching import SHARDS_MAX, Engine
 from trading.runner import faults, record, statements, store
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
+from trading.runner.expected import Expected, Otherwise
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
@@ -111,6 +114,7 @@ class Batcher:
         self._landed = landed
         self._courier = Courier()
         self._writing = Writing(self._courier, engine, markets)
+        self._expected = Expected(_looked_up)
         self._flight: Flight | None = None
         self._plans_until = 0  # the next command's number
 
@@ -176,6 +180,7 @@ class Batcher:
 
     def _roll_back(self, cause: BaseException) -> None:
         self._courier.abandon()
+        self._expected.forget()
         self._engine.undo()
         try:
             self._connection.rollback()
@@ -209,16 +214,18 @@ class Batcher:
         self, cursor: Any, commands: Mapping[int, Command], claimed: Future[Claims], also: Collection[int]
     ) -> tuple[Claims, list[int], batching.Matched]:
         """Match as if no command came a second time, while the database looks; where one did, match again without it."""
+        places = list(commands)
+        lock = _Lock(self, cursor, claimed)
         try:
-            places = list(commands)
-            lock = self._lock(cursor, claimed)
             matched = batching.match(self._engine, [commands[place] for place in places], lock, also=also)
-            return claimed.result(), places, matched
+            claims = Claims({}, {}) if lock.expecting else claimed.result()
         except _Taken:
             claims = claimed.result()
             places = [place for place in commands if place not in claims.repeated and place not in claims.retried]
-            lock = self._lock(cursor, None)
-            return claims, places, batching.match(self._engine, [commands[place] for place in places], lock, also=also)
+            lock = _Lock(self, cursor, None)
+            matched = batching.match(self._engine, [commands[place] for place in places], lock, also=also)
+        self._expected.learn(lock.standings, matched.funds)
+        return claims, places, matched
 
     def _prepared(
         self, asked: Sequence[Asked], at_us: int, forced: Mapping[int, str]
@@ -268,24 +275,12 @@ class Batcher:
             else:
                 commands[place] = complete(command, pair=pair, at_us=at_us)
 
-    def _lock(self, cursor: Any, claimed: Future[Claims] | None) -> batching.Lock:
-        """Locks what a match has touched; before that, raises _Taken where the match rests on a claim that failed."""
-
-        def lock(accounts: Collection[int]) -> dict[int, Standing]:
-            wanted = {*accounts, *self._markets.house_accounts()} if accounts else set()
-            locked = self._courier.send(bulk.lock, cursor, wanted) if wanted else None
-            self.land()
-            if claimed is not None and any(claimed.result()):
-                raise _Taken
-            return _standings(locked.result()) if locked is not None else {}
-
-        return lock
-
     def _finish(
         self, cursor: Any, outcome: Outcome, orders: Mapping[int, Order], candles: Future[list[tuple[Any, ...]]],
         after: Progress, position: Position, published_seq: int, at_us: int,
     ) -> Flight:  # fmt: skip
         """Compose the record while the database writes; then keep it, and move the shard on."""
+        self.land()
         seq, engine = after.seq + 1, self._engine
         levels = record.touched_levels(engine, outcome.events, orders)
         sequences = {**after.market_sequences, **{id: after.market_sequences.get(id, 0) + 1 for id in levels}}
@@ -315,6 +310,52 @@ class Batcher:
         touched = levels.keys() | outcome.markets.keys()
         committed = Committed(progress, told, outcome.codes(), len(outcome.trades), touched)
         return Flight(committed, after, engine.mark(), sealed)
+
+
+class _Lock:
+    """Locks what a match has touched, when called.
+
+    With a batch in the air it only has it locked, behind that one, and gives what is expected there; whether it is so, and
+    every command new, is seen before anything of this batch is written. With none in the air it waits for the locks, and raises
+    _Taken where the match rests on a claim that failed.
+    """
+
+    def __init__(self, batcher: Batcher, cursor: Any, claimed: Future[Claims] | None) -> None:
+        self._batcher, self._cursor, self._claimed = batcher, cursor, claimed
+        self.standings: Mapping[int, Standing] = {}
+        self.expecting = False
+
+    def __call__(self, accounts: Collection[int]) -> Mapping[int, Standing]:
+        send, house = self._batcher._courier.send, self._batcher._markets.house_accounts()
+        wanted = {*accounts, *house} if accounts else set[int]()
+        if self._batcher.flying and self._claimed is not None:
+            self.standings, self.expecting = self._batcher._expected.of(accounts), True
+            send(_as_expected, self._cursor, self._claimed, wanted, self.standings)
+            return self.standings
+        locked = send(bulk.lock, self._cursor, wanted) if wanted else None
+        self._batcher.land()
+        if self._claimed is not None and any(self._claimed.result()):
+            raise _Taken
+        self.standings = _standings(locked.result()) if locked is not None else {}
+        return self.standings
+
+
+def _looked_up(accounts: Collection[int]) -> Mapping[int, Standing]:
+    """On the connection beside the engine's own, which is busy with the batch before."""
+    with django_connection.cursor() as cursor:
+        return _standings(bulk.look(cursor, accounts))
+
+
+def _as_expected(
+    cursor: Any, claimed: Future[Claims], wanted: Collection[int], expected: Mapping[int, Standing]
+) -> None:
+    """On the courier's thread, before the rows of a batch. Raises Otherwise."""
+    if any(claimed.result()):
+        raise Otherwise("a command came a second time")
+    found = _standings(bulk.lock(cursor, wanted)) if wanted else {}
+    for account, standing in expected.items():
+        if found[account] != standing:
+            raise Otherwise(f"account {account} has changed")
 
 
 class _Taken(Exception):

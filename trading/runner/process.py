@@ -24,6 +24,7 @@ from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, markets, metrics, store
 from trading.runner.accounts import Directory
 from trading.runner.batch import Batcher, Flight, NotLanded, Progress, Shorter
+from trading.runner.expected import Otherwise
 from trading.runner.intake import Intake, Taken
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.markets import Markets
@@ -231,6 +232,9 @@ class Reigning:
     def _after_abort(self, error: Exception, part: Sequence[Taken], wait_s: float) -> tuple[int, float]:
         """Rolled back and undone. What passes is tried again; what does not is found by trying one by one, and refused:
         one command that nobody foresaw must not stop the market."""
+        if isinstance(error, Otherwise):
+            metrics.RETRIES.labels(self._process._label, "otherwise").inc()
+            return len(part), RETRY_S
         code = (error.pgcode or "") if isinstance(error, psycopg2.Error) else type(error).__name__
         if self._connection.closed or not code or isinstance(error, DjangoDatabaseError):
             raise Doubt(str(error)) from error
