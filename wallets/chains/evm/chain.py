@@ -144,7 +144,12 @@ class EvmChain:
     def holdings(self, keys: Iterable[bytes], *, contract: str = "", at: str = "") -> Holdings:
         """What the node says these addresses hold at one block (the latest, or the one of hash `at`), natively or of a token."""
         ref = block.reference(self._block_of(at)) if at else self.tip()
-        where = {"blockHash": ref.hash}
+        return Holdings(sum(self.balances(keys, contract=contract, at=ref.hash).values()), ref.height)
+
+    def balances(self, keys: Iterable[bytes], *, contract: str = "", at: str) -> dict[bytes, int]:
+        """What each of these addresses holds at the block of hash `at`; many questions in one request."""
+        self._ready()
+        where = {"blockHash": at}
         distinct = sorted(set(keys))
         if contract:
             asked = [
@@ -155,7 +160,7 @@ class EvmChain:
         else:
             balances = [("eth_getBalance", (addresses.checksummed(key), where)) for key in distinct]
             amounts = [block.quantity(answer, "balance") for answer in self._rpc.batch(balances)]
-        return Holdings(sum(amounts), ref.height)
+        return dict(zip(distinct, amounts, strict=True))
 
     def nonce(self, address: str, *, pending: bool = False) -> int:
         """The next nonce of an address: after what is mined, or after what waits as well."""
