@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
     "outbox.deliver": _every(5.0, "outbox.deliver"),
     "outbox.prune": _every(24 * 3600.0, "outbox.prune"),
     "audit.anchor": _every(3600.0, "audit.anchor"),
+    "compliance.solvency": _every(600.0, "compliance.solvency"),
     "flows.advance": _every(10.0, "flows.advance"),
     "invoices.expire": _every(15.0, "invoices.expire"),
     "site.forget_idempotency_keys": _every(3600.0, "site.forget_idempotency_keys"),

@@ -6,8 +6,9 @@ same sources as the ledger's reconciliation. What must never happen here: an ass
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exchange.assets import selectors as assets
@@ -16,6 +17,8 @@ from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Kind
 
 _OUTSIDE = (Kind.CHAIN_WALLET, Kind.BANK)
+# Looks while the books move: what is owed before and after the sources were asked should be one number.
+LOOKS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,27 @@ class AssetSolvency:
     seen: int
     unseen: int
     as_of: datetime | None
+    pending: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
+    doubtful: bool = False
+
+    @property
+    def other(self) -> int:
+        """What sources show that do not say how it divides: banks."""
+        return self.seen - self.pending - sum(self.parts.values())
+
+    def doubted(self) -> AssetSolvency:
+        """The same, its shortfall not believed: the look before did not find it."""
+        return replace(self, doubtful=True)
 
     @property
     def covered(self) -> bool | None:
-        """Whether what is seen is enough; None where it is not, but not everything could be looked at."""
+        """Whether what is seen is enough; None where it is not, but what could not be looked at may make up for it."""
         if self.seen >= self.owed:
             return True
-        return None if self.unseen else False
+        if self.doubtful or (self.unseen > 0 and self.seen + self.unseen >= self.owed):
+            return None
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +75,43 @@ class Solvency:
 
 def solvency(*, now: datetime) -> Solvency:
     """The report. Asks the nodes, so it takes as long as they do."""
-    outside, unreachable = reconciliation.seen(now=now)
-    balances: dict[tuple[int, Kind], int] = {(t.asset_id, t.kind): t.balance for t in ledger.totals()}
+    for _ in range(LOOKS_MAX):
+        before = _owed()
+        outside, unreachable = reconciliation.seen(now=now)
+        balances: dict[tuple[int, Kind], int] = {(t.asset_id, t.kind): t.balance for t in ledger.totals()}
+        after = {asset_id: balance for (asset_id, kind), balance in balances.items() if kind == Kind.CUSTOMER}
+        if before == after:
+            break
     by_asset: dict[int, list[reconciliation.Seen]] = defaultdict(list)
     for account in outside:
         by_asset[account.asset_id].append(account)
     reports = [
-        _report(asset, balances, by_asset[asset.id])
+        # Money came or went while the sources were asked: it is held against what was owed on the better side of that.
+        _report(asset, balances, by_asset[asset.id], owed=min(before.get(asset.id, 0), after.get(asset.id, 0)))
         for asset in assets.assets(enabled_only=False)
         if by_asset[asset.id] or balances.get((asset.id, Kind.CUSTOMER))
     ]
     return Solvency(assets=tuple(reports), unreachable=tuple(unreachable), made_at=now)
 
 
+def _owed() -> dict[int, int]:
+    return {total.asset_id: total.balance for total in ledger.totals() if total.kind == Kind.CUSTOMER}
+
+
 def _report(
-    asset: assets.AssetView, balances: dict[tuple[int, Kind], int], accounts: list[reconciliation.Seen]
+    asset: assets.AssetView,
+    balances: dict[tuple[int, Kind], int],
+    accounts: list[reconciliation.Seen],
+    *,
+    owed: int,
 ) -> AssetSolvency:
     looks = [account.look for account in accounts if account.look is not None]
     inside = {kind: balances.get((asset.id, kind), 0) for kind in Kind if kind not in _OUTSIDE}
-    owed, debts = inside.pop(Kind.CUSTOMER), inside.pop(Kind.RECEIVABLE)
+    debts = inside.pop(Kind.RECEIVABLE)
+    inside.pop(Kind.CUSTOMER)
+    parts: Counter[str] = Counter()
+    for look in looks:
+        parts.update(look.parts)
     return AssetSolvency(
         asset_id=asset.id,
         code=asset.code,
@@ -88,4 +123,6 @@ def _report(
         seen=sum(look.amount_seen + look.pending for look in looks),
         unseen=sum(account.booked for account in accounts if account.look is None),
         as_of=min((look.as_of for look in looks), default=None),
+        pending=sum(look.pending for look in looks),
+        parts=dict(parts),
     )

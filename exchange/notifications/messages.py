@@ -239,6 +239,66 @@ def network_halted(payload: dict[str, Any]) -> Message:
     )
 
 
+def hot_low(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="hot_low",
+        title=f"The hot wallet runs low: {payload['asset']} on {payload['network']}",
+        body=f"Less lies hot than was agreed. A proposal should bring {payload['wanted']} {payload['asset']} back from cold.",
+        link="/admin/wallets/hotlevel/",
+        facts=(("Hot", payload["hot"]), ("Floor", payload["floor"]), ("To bring back", payload["wanted"])),
+        action="Look at hot and cold",
+    )
+
+
+def cold_held(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="cold_held",
+        title=f"A surplus stays hot: {payload['asset']} on {payload['network']}",
+        body="The signer will not send it to the cold wallet that stands here. Compare the wallet with the signer's own file.",
+        link="/admin/wallets/coldwallet/",
+        facts=(("Reason", str(payload["reason"])[:300]),),
+        action="Look at the cold wallets",
+    )
+
+
+def return_proposed(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="return_proposed",
+        title=f"Proposed: {_money(payload)} back from cold",
+        body="Somebody else than who proposed it has to look at it and approve it.",
+        link=f"/admin/wallets/coldproposal/{payload['payout_id']}/change/",
+        facts=(("Amount", _money(payload)), ("Network", payload["network"])),
+        action="Look at the proposal",
+    )
+
+
+def solvency_short(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="solvency_short",
+        title=f"{payload['asset']} is SHORT: less is seen than customers are owed",
+        body="Withdrawals are stopped for everybody. Find the difference before the stop is lifted.",
+        link="/admin/compliance/solvencylook/",
+        facts=(("Owed", payload["owed"]), ("Seen", payload["seen"])),
+        action="Look at the solvency",
+    )
+
+
+def solvency_unknown(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="solvency_unknown",
+        title=f"Nobody could see all {payload['asset']} for over an hour",
+        body="Whether it is all there cannot be told until its sources answer again.",
+        link="/admin/compliance/solvencylook/",
+        facts=(("Owed", payload["owed"]), ("Seen", payload["seen"]), ("Silent", ", ".join(payload["sources"])[:300])),
+        action="Look at the solvency",
+    )
+
+
 BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "wallets.deposit_credited": deposit_credited,
     "wallets.deposit_orphaned": deposit_reversed,
@@ -253,6 +313,11 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "fiat.deposit_credited": bank_deposit_credited,
     "wallets.network_down": network_trouble,
     "wallets.network_halted": network_halted,
+    "wallets.hot_low": hot_low,
+    "wallets.cold_held": cold_held,
+    "wallets.return_proposed": return_proposed,
+    "compliance.solvency_short": solvency_short,
+    "compliance.solvency_unknown": solvency_unknown,
     "ledger.mismatch": ledger_mismatch,
     "ledger.stopped": stopped,
 }
