@@ -159,7 +159,6 @@ def test_not_even_the_owner_changes_it_in_passing(world, alice, owner_connection
 def test_a_balance_forged_by_the_owner_of_the_database_is_a_hole(world, alice, owner_connection):
     assert look()[0].verdict == "covered"
     with owner_connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
         account_id = ledger.account_ids(owner_id=alice)[BTC]
         cursor.execute("UPDATE ledger_account SET balance = balance + 1000 WHERE id = %s", [account_id])
     owner_connection.commit()
