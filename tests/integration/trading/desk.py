@@ -22,7 +22,7 @@ from trading.engine.commands import PLAIN, Terms
 from trading.engine.rules import SelfTrade
 from trading.models import Batch, Order
 from trading.presentation import OrderRow
-from trading.runner import store
+from trading.runner import intake, release, store
 from trading.runner.process import Reigning
 from trading.runner.shard import ShardProcess
 
@@ -31,6 +31,7 @@ BUY, SELL = 1, 2
 LIMIT, MARKET, STOP, STOP_LIMIT, TAKE_PROFIT, TAKE_PROFIT_LIMIT, TRAILING_STOP = range(1, 8)
 GTC, IOC, FOK, GTD = range(1, 5)
 PROCESS = "desk"
+IDLE_MS = 5
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
@@ -70,10 +71,13 @@ class Desk:
         with self.connection.cursor() as cursor:
             cursor.execute(store.SESSION)
         self.connection.commit()
+        intake.IDLE_MS = IDLE_MS  # a thread that waits for commands ends no sooner
         self.reign = Reigning(self.process, self.connection)
 
     def die(self) -> None:
         if self.reign is not None:
+            self.reign._releaser._stopping.set()
+            self.reign._releaser._queue.put(release.Told(None, None))  # it need not wait for its time to look
             self.reign.close(seconds=0.0)
             self.connection.close()
             self.reign = None
