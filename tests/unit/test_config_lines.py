@@ -41,7 +41,7 @@ async def served(work: Work, client: Callable[[ClientConnection], Awaitable[Any]
             while not server.started:
                 await asyncio.sleep(0.01)
             async with connect(f"ws://127.0.0.1:{listening.getsockname()[1]}/", **options) as connection:
-                result = await asyncio.wait_for(client(connection), 10)
+                result = await asyncio.wait_for(client(connection), 120)
         finally:
             server.should_exit = True
             await task
@@ -88,7 +88,7 @@ async def test_a_slow_reader_is_not_written_to_until_he_has_caught_up() -> None:
             written += 1
             await asyncio.sleep(0)
         assert written < 5_000  # what the kernels on both sides take, and no more of ours than its bound
-        assert await asyncio.wait_for(line.writable(), 10)
+        assert await asyncio.wait_for(line.writable(), 120)
         assert line.write(framed(b"caught up"))
         await receive()
 

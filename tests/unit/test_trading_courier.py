@@ -15,7 +15,7 @@ def courier() -> Iterator[Courier]:
     one = Courier()
     yield one
     one.close()
-    one._thread.join(timeout=5)
+    one._thread.join(timeout=60)
     assert not one._thread.is_alive()
 
 
@@ -28,7 +28,7 @@ def test_jobs_are_done_in_their_order_by_one_other_thread(courier: Courier) -> N
 
 def test_the_caller_goes_on_while_a_job_is_done(courier: Courier) -> None:
     going_on = Event()
-    answer = courier.send(going_on.wait, 5.0)
+    answer = courier.send(going_on.wait, 60.0)
     assert not answer.done()
     going_on.set()
     assert answer.result() is True
