@@ -33,7 +33,7 @@ import psycopg2
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "bourse"
 ROLES = ("owner", "app", "engine", "signer")
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180  # a server that was killed under load recovers first, on a slow disk
 NOBODY = 65534
 SOCKET_PATH_MAX = 100  # the kernel's limit is 107 bytes; ".s.PGSQL.5432" is added to the folder's name
 
@@ -91,7 +91,7 @@ def ensure(*, durable: bool = True, valkey: str = "valkey") -> Services:
         postgres = _Postgres(state)
         postgres.ensure(durable=durable)
         cache = _Valkey(state, valkey)
-        cache.ensure()
+        cache.ensure(durable=durable)
     return Services(database_urls=postgres.urls(DATABASE), redis_socket=cache.socket)
 
 
@@ -113,20 +113,33 @@ def _locked(state: Path) -> Iterator[None]:
         yield
 
 
-def _running(pid_file: Path, program: str) -> int | None:
-    """The pid in a file's first line, if that process lives and is the program meant (pids are used again)."""
+def _running(pid_file: Path, words: str) -> int | None:
+    """The pid in a file's first line, if that process lives and has these words in its command line (pids are used again)."""
     try:
         pid = int(pid_file.read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return None
-    return pid if program.encode() in command else None
+    return pid if words.encode() in command else None
+
+
+def _answers_in_time(server: _Postgres | _Valkey) -> bool:
+    """Whether it answers; one whose process lives is waited for, for a busy server is not to get a second one beside it."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not server.answers():
+        if not server.running() or time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _wait_until_gone(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+        try:
+            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except OSError:
             return True
         time.sleep(0.05)
     return False
@@ -160,9 +173,10 @@ class _Postgres:
         return {role: self.url(role, database) for role in ROLES}
 
     def ensure(self, *, durable: bool) -> None:
-        if self._answers():
+        if _answers_in_time(self):
             return
         if not (self.home / "ready").exists():
+            self.stop()  # of a first start that was interrupted half-way
             self._initialise()
         self._start(durable=durable)
         self._make_roles()
@@ -170,14 +184,21 @@ class _Postgres:
             self._prepare()
             (self.home / "ready").touch()
 
+    def running(self) -> int | None:
+        """Its pid. One whose first start was interrupted does not count: nobody waits for that one."""
+        return self._pid() if (self.home / "ready").exists() else None
+
+    def _pid(self) -> int | None:
+        return _running(self.data / "postmaster.pid", str(self.data))
+
     def stop(self) -> None:
-        if pid := _running(self.data / "postmaster.pid", "postgres"):
+        if pid := self._pid():
             os.kill(pid, signal.SIGINT)  # a fast shutdown: sessions are ended, data is written
             if not _wait_until_gone(pid, 30):
                 os.kill(pid, signal.SIGQUIT)
                 _wait_until_gone(pid, 5)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         # Asked by connecting: pg_ctl's own "status" believes a pid file that a kill -9 left behind.
         if not (self.home / "ready").exists():
             return False
@@ -245,7 +266,7 @@ class _Postgres:
             "full_page_writes": "on" if durable else "off",
         }
         pid_file = self.data / "postmaster.pid"
-        if pid_file.exists() and not _running(pid_file, "postgres"):
+        if pid_file.exists() and not self._pid():
             pid_file.unlink()  # left behind by a kill -9; no such process lives
         settings = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         self._run(
@@ -299,8 +320,8 @@ class _Valkey:
         self.socket = socket_folder(state) / f"{name}.sock"
         self.pid_file = self.home / "pid"
 
-    def ensure(self) -> None:
-        if self._answers():
+    def ensure(self, *, durable: bool = True) -> None:
+        if _answers_in_time(self):
             return
         if not self.program.exists():
             raise EmbeddedServiceError(
@@ -310,25 +331,29 @@ class _Valkey:
         subprocess.run(
             [
                 str(self.program), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
-                "--appendonly", "yes", "--dir", str(self.home), "--daemonize", "yes", "--pidfile", str(self.pid_file),
-                "--logfile", str(self.home / "log"), "--maxmemory-policy", "noeviction", "--save", "",
+                "--appendonly", "yes", "--appendfsync", "everysec" if durable else "no", "--dir", str(self.home),
+                "--daemonize", "yes", "--pidfile", str(self.pid_file), "--logfile", str(self.home / "log"),
+                "--maxmemory-policy", "noeviction", "--save", "",
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
         )  # fmt: skip
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
+        while not self.answers():
             if time.monotonic() > deadline:
                 raise EmbeddedServiceError(f"Valkey did not answer. Its log: {self.home / 'log'}. Or set REDIS_URL.")
             time.sleep(0.02)
 
+    def running(self) -> int | None:
+        return _running(self.pid_file, str(self.socket))
+
     def stop(self) -> None:
-        if pid := _running(self.pid_file, "valkey-server"):
+        if pid := self.running():
             os.kill(pid, signal.SIGTERM)
             if not _wait_until_gone(pid, 20):
                 os.kill(pid, signal.SIGKILL)
                 _wait_until_gone(pid, 5)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         import redis
 
         if not self.socket.exists():
