@@ -41,4 +41,5 @@ def _install(home: Path, entries: Sequence[str], more: Sequence[str], *, step: s
         command,
         step=step,
         failing=failing,
+        tries=running.NETWORK_TRIES,
     )

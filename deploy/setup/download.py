@@ -6,6 +6,7 @@ A file that stands under its final name is complete and was verified; anything e
 import hashlib
 import http.client
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,16 @@ from deploy.setup.progress import Tally
 ATTEMPTS_MAX = 4
 CHUNK_BYTES = 256 * 1024
 TIMEOUT_S = 30
+
+
+_targets: dict[Path, threading.Lock] = {}
+_targets_lock = threading.Lock()
+
+
+def _alone(target: Path) -> threading.Lock:
+    """Steps run side by side, and two of them may want the same file."""
+    with _targets_lock:
+        return _targets.setdefault(target, threading.Lock())
 
 
 def digest(path: Path) -> str:
@@ -54,6 +65,13 @@ def get(
         raise SetupError(
             f"Set-up downloads by http or https, and apt's mirror is {url.split(':')[0]!r}: give it an http one."
         )
+    with _alone(target):
+        return _get(url, target, sha256=sha256, opener=opener, tally=tally)
+
+
+def _get(
+    url: str, target: Path, *, sha256: str | None, opener: urllib.request.OpenerDirector, tally: Tally | None
+) -> Path:
     if sha256 and target.exists() and digest(target) == sha256:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

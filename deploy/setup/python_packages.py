@@ -133,6 +133,7 @@ def _install_part(part: Path, *, name: str, shown: _Shown) -> None:
             f"pip could not install {name}. Check the network (behind a proxy set HTTPS_PROXY) and run the same "
             "command again; what was fetched is kept."
         ),
+        tries=running.NETWORK_TRIES,
     )
 
 

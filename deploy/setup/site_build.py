@@ -65,6 +65,7 @@ def prepare_packages() -> None:
             "npm could not fetch its packages. Check the network (behind a proxy set HTTPS_PROXY) and run the same "
             "command again."
         ),
+        tries=running.NETWORK_TRIES,
     )
     stamp.write(done, value)
     say("npm", "packages stand in node_modules")
