@@ -22,6 +22,7 @@ from trading.runner.stream import Position
 HEARTBEAT_MS = 400  # a heart silent for so long is not heard any more
 BEATS = 5  # in that time
 VACANT_BEATS = 1.5  # an emptied Valkey has no heartbeat either, until the next beat
+MISSED_BEATS = 2  # after so many a standby begins to load
 POLL_S = 0.02
 TERMINATE_MS = 5_000
 
@@ -90,17 +91,22 @@ class Heart:
         """Let a standby know at once."""
         self._leave(keys=self._keys[:1], args=[self._name])
 
-    def wait_for_a_vacancy(self, *, stopping: Callable[[], bool]) -> bool:
-        """Wait until no heart has beaten for a while. False when we were told to stop."""
+    def wait_for_a_vacancy(self, *, stopping: Callable[[], bool], silent: Callable[[bool], bool]) -> bool:
+        """Wait until no heart has beaten for a while. False when we were told to stop.
+
+        `silent` hears at each look whether beats were missed, and says whether whoever waits is ready to lead.
+        """
         missing_since: float | None = None
-        vacant_s = VACANT_BEATS * self.heartbeat_ms / BEATS / 1_000
+        beat_ms = self.heartbeat_ms / BEATS
         while not stopping():
             now = time.monotonic()
-            if self._client.exists(self._keys[0]):
+            left_ms = self._client.pttl(self._keys[0])  # below zero: it is gone
+            ready = silent(left_ms < self.heartbeat_ms - MISSED_BEATS * beat_ms)
+            if left_ms >= 0:
                 missing_since = None
             elif missing_since is None:
                 missing_since = now
-            elif now - missing_since >= vacant_s:
+            elif now - missing_since >= VACANT_BEATS * beat_ms / 1_000 and ready:
                 return True
             time.sleep(POLL_S)
         return False

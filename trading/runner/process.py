@@ -23,6 +23,7 @@ from trading.engine.batching import MoreAccountsNeeded
 from trading.presentation import microseconds
 from trading.runner import faults, leadership, loading, markets, metrics, store
 from trading.runner.accounts import Directory
+from trading.runner.ahead import Ahead
 from trading.runner.batch import Batcher, Flight, NotLanded, Progress, Shorter
 from trading.runner.expected import Otherwise
 from trading.runner.intake import Intake, Taken
@@ -61,7 +62,9 @@ class _Air(NamedTuple):
 class Reigning:
     """One reign: from taking the lead to losing it, to doubt, or to the end."""
 
-    def __init__(self, process: ShardProcess, connection: psycopg2.extensions.connection) -> None:
+    def __init__(
+        self, process: ShardProcess, connection: psycopg2.extensions.connection, *, ahead: Ahead | None = None
+    ) -> None:
         self._process = process
         self._connection = connection
         self._client = process._client
@@ -73,7 +76,8 @@ class Reigning:
         self._markets = Markets(shard, clock=self._clock)
         self._make_partitions()
         self._partitions_at = reign.next_command + PARTITIONS_EACH
-        self._engine = loading.load(connection, shard=shard)
+        loaded = ahead.take(seq=reign.seq) if ahead is not None else None
+        self._engine = loaded if loaded is not None else loading.load(connection, shard=shard)
         connection.commit()
         stream = Stream(self._client, shard)
         position = stream.check(reign.position)
@@ -108,6 +112,7 @@ class Reigning:
         log.info(
             "engine leads", shard=shard, epoch=reign.epoch, seq=reign.seq, open_orders=len(self._engine.orders),
             seconds=round(time.perf_counter() - started, 3), backend=connection.info.backend_pid, compiled=compiled.used(),
+            ahead=loaded is not None,
         )  # fmt: skip
 
     def until_stopped(self) -> None:

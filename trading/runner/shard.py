@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from trading import selectors
 from trading.runner import faults, leadership, metrics, store
+from trading.runner.ahead import Ahead
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.process import Reigning
 
@@ -61,6 +62,7 @@ class ShardProcess:
         self._epoch: int | None = None  # of our last reign, as long as we do not know that another came after it
         self._fenced = False
         self._spare: psycopg2.extensions.connection | None = None
+        self._ahead: Ahead | None = None  # has the spare one until it is done
 
     @property
     def leading(self) -> bool:
@@ -77,7 +79,7 @@ class ShardProcess:
             try:
                 if not takeover and self._epoch is None:
                     self._warm_up()
-                    if not self._heart.wait_for_a_vacancy(stopping=self._stopping.is_set):
+                    if not self._heart.wait_for_a_vacancy(stopping=self._stopping.is_set, silent=self._silent):
                         return
                 self._lead()
                 takeover = False
@@ -118,9 +120,10 @@ class ShardProcess:
         self._client.ping()  # without Valkey there is nothing to lead, and no reason to raise the epoch
         close_old_connections()
         _forget_the_last_book()
+        ahead, self._ahead = self._ahead, None
         connection = self._connection()
         try:
-            reigning = Reigning(self, connection)
+            reigning = Reigning(self, connection, ahead=ahead)
             _spare_the_collector()
             reigning.until_stopped()
         finally:
@@ -128,12 +131,24 @@ class ShardProcess:
 
     def _warm_up(self) -> None:
         """What a standby can do before it is needed: connect, and have everything imported that a reign begins with."""
+        _forget_the_last_book()
         try:
             selectors.markets()
             self._spare = self._spare or self._connect()
         except (DjangoDatabaseError, psycopg2.Error) as error:
             log.warning("standby without a database", shard=self.shard, reason=str(error))
         log.info("engine stands by", shard=self.shard)
+
+    def _silent(self, missed: bool) -> bool:
+        """Have the book loaded as soon as the leader's heart is silent, and not before; True where it is, or cannot be."""
+        if not missed:
+            if self._ahead is not None and self._ahead.done:
+                self._ahead = None
+                gc.collect()  # a book is a ring of orders
+            return True
+        if self._ahead is None and self._spare is not None and not self._spare.closed:
+            self._ahead = Ahead(self._spare, shard=self.shard)
+        return self._ahead is None or self._ahead.done
 
     def _connect(self) -> psycopg2.extensions.connection:
         connection = psycopg2.connect(**{**CONNECT, **connections["default"].get_connection_params()})
