@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from config.regtest import Anvil, Bitcoind, Litecoind
+from tests.esplora import EsploraServer, esplora
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,20 @@ def bitcoind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bitcoind]:
 def litecoind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Litecoind]:
     with Litecoind(folder=tmp_path_factory.mktemp("litecoind")) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def bitcoin_esplora(bitcoind: Bitcoind) -> Iterator[EsploraServer]:
+    """Esplora's paths over the session's bitcoind."""
+    with esplora(bitcoind) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def litecoin_esplora(litecoind: Litecoind) -> Iterator[EsploraServer]:
+    """Esplora's paths over the session's litecoind."""
+    with esplora(litecoind) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from wallets.chains.utxo.rules import UtxoRules
 if TYPE_CHECKING:
     from wallets.chains.evm.chain import EvmChain
     from wallets.chains.utxo.chain import UtxoChain
+    from wallets.chains.utxo.esplora import EsploraChain
 
-KINDS = ("node",)
+KINDS = ("node", "esplora")
 
 
 class NotConfigured(ChainError):
@@ -42,7 +43,7 @@ def connect(
     trace: bool = False,
     id: int = 0,
     timeout_s: float = 30,
-) -> UtxoChain | EvmChain:
+) -> UtxoChain | EsploraChain | EvmChain:
     """One network's chain, from one row of `settings.CHAINS`. Asks nothing yet. Raises NotConfigured.
 
     The id and the second source are of no concern here: `second` connects to that one.
@@ -52,8 +53,9 @@ def connect(
     # Only here: the signer asks for rules alone, and must not load what speaks to a network.
     from wallets.chains.evm.chain import EvmChain
     from wallets.chains.utxo.chain import UtxoChain
+    from wallets.chains.utxo.esplora import EsploraChain
 
-    made: UtxoChain | EvmChain
+    made: UtxoChain | EsploraChain | EvmChain
     if _family(name, family, network, chain_id) == "evm":
         if kind != "node":
             raise NotConfigured(f"{name}: an EVM chain is asked by JSON-RPC, not by {kind}")
@@ -68,6 +70,8 @@ def connect(
         )
     elif kind == "node":
         made = UtxoChain(url=url, parameters=parameters(name, network), timeout_s=timeout_s)
+    elif kind == "esplora":
+        made = EsploraChain(url=url, parameters=parameters(name, network), header=header, timeout_s=timeout_s)
     else:
         raise NotConfigured(f"{name}: there is no kind of source {kind}; there are: {', '.join(KINDS)}")
     # The type checker holds every family to the one Protocol here.
@@ -85,7 +89,7 @@ def second(
     kind: str = "node",
     header: str = "",
     **row: object,
-) -> UtxoChain | EvmChain | None:
+) -> UtxoChain | EsploraChain | EvmChain | None:
     """The source that the first one is compared with, None where the row names none."""
     if not second_url:
         return None

@@ -29,7 +29,8 @@ class Command(BaseCommand):
         once.add_argument("network")
         again = commands.add_parser("rescan", help="match blocks again from a height on; credits nothing twice")
         again.add_argument("network")
-        again.add_argument("from_height", type=int)
+        again.add_argument("--from", dest="from_height", type=int, required=True, help="the first height")
+        again.add_argument("--to", dest="to_height", type=int, help="the last height; as far as was scanned when left out")
         going = commands.add_parser("resume", help="let a halted scanner go on")
         going.add_argument("network")
 
@@ -51,6 +52,9 @@ class Command(BaseCommand):
         for view in selectors.networks():
             state = view.halted or view.last_error or ("ok" if view.ok else "not looked at yet")
             self.stdout.write(f"{view.network}: tip {view.tip_height}, scanned {view.scanned_height}: {state}")
+            for source in view.sources:
+                found = source.disagrees or source.error or source.state
+                self.stdout.write(f"  {source.name}: tip {source.tip_height}: {found}")
 
     def _hot(self, options: dict[str, Any]) -> None:
         for view in selectors.hot_addresses():
@@ -60,7 +64,12 @@ class Command(BaseCommand):
         self.stdout.write(str(scanning.scan(network=options["network"], now=timezone.now())))
 
     def _rescan(self, options: dict[str, Any]) -> None:
-        blocks = scanning.rescan(network=options["network"], from_height=options["from_height"], now=timezone.now())
+        blocks = scanning.rescan(
+            network=options["network"],
+            from_height=options["from_height"],
+            to_height=options["to_height"],
+            now=timezone.now(),
+        )
         self.stdout.write(f"{blocks} blocks matched again")
 
     def _resume(self, options: dict[str, Any]) -> None:
