@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -76,6 +77,19 @@ def test_what_stands_already_is_not_fetched_again(server, opener, tmp_path):
     (tmp_path / "file").write_bytes(BODY)
     download.get(server, tmp_path / "file", sha256=SHA256, opener=opener)
     assert Server.ranges == []
+
+
+def test_two_who_want_the_same_file_fetch_it_once(server, opener, tmp_path):
+    """Steps of set-up run side by side, and a library may serve the nodes and the browser."""
+    start = threading.Barrier(4)
+
+    def fetch(_):
+        start.wait()
+        return download.get(server, tmp_path / "file", sha256=SHA256, opener=opener).read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fetch, range(4))) == [BODY] * 4
+    assert Server.ranges == [""]
 
 
 def test_a_file_with_another_hash_never_gets_its_name(server, opener, tmp_path):
