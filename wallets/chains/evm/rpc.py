@@ -6,7 +6,6 @@ URL or any part of a key in a message or a log, an answer without end, or an err
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
 
+from wallets.chains import nested
 from wallets.chains.protocol import ChainError, NodeRefused, NodeUnavailable, RateLimited
 
 METHOD_NOT_FOUND = -32601
@@ -128,7 +128,7 @@ class Rpc:
         if status in (401, 403):
             raise NodeUnavailable(f"the service does not take our key (HTTP {status})")
         try:
-            answer = json.loads(content)
+            answer = nested.loads(content)
         except (ValueError, RecursionError):
             raise NodeUnavailable(f"the node's answer is not JSON-RPC (HTTP {status})") from None
         if status != 200 and not (isinstance(answer, dict) and "error" in answer):

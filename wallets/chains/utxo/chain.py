@@ -6,7 +6,6 @@ that it serves the configured chain, or a broadcast called failed while the node
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -143,6 +142,8 @@ class UtxoChain:
                 if error.node_code == _OUT_OF_RANGE:
                     raise NodeUnavailable("the node is busy with another scan") from None
                 raise
+            if not isinstance(found, dict):
+                raise MalformedData("scantxoutset did not give an object")
             amount += base_units(found.get("total_amount"), "total_amount")
             height = min(height, integer(found.get("height", height), "height"))
         return Holdings(amount, height)
@@ -171,6 +172,8 @@ class UtxoChain:
         """
         self._ready()
         pool = self._rpc.call("getmempoolinfo")
+        if not isinstance(pool, dict):
+            raise MalformedData("getmempoolinfo did not give an object")
         floor = max(base_units(pool.get(name, 0), name) for name in ("mempoolminfee", "minrelaytxfee"))
         answer = self._rpc.call("estimatesmartfee", target_blocks)
         estimate = answer.get("feerate") if isinstance(answer, dict) else None
@@ -242,8 +245,12 @@ class UtxoChain:
         return found if isinstance(found, dict) else None
 
     def _refused_as_none(self, method: str, *params: Any) -> Any:
-        with contextlib.suppress(NodeRefused):
+        """None for what the node does not know. Any other refusal says nothing of that, and is passed on."""
+        try:
             return self._rpc.call(method, *params)
+        except NodeRefused as error:
+            if error.node_code != _NOT_FOUND:
+                raise
         return None
 
 
@@ -251,6 +258,7 @@ def _worth(answer: Any, script: bytes | None) -> int | None:
     """What `gettxout` says an output holds, None where there is none or it pays another script."""
     if not isinstance(answer, dict):
         return None
-    if script is not None and answer.get("scriptPubKey", {}).get("hex") != script.hex():
+    paid = answer.get("scriptPubKey")
+    if script is not None and (not isinstance(paid, dict) or paid.get("hex") != script.hex()):
         return None
     return base_units(answer.get("value"), "value")

@@ -16,20 +16,41 @@ from typing import Any
 
 from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
 
+from wallets.chains import nested
 from wallets.chains.protocol import MalformedData, NodeRefused, NodeUnavailable
 
 TIMEOUT_S = 30
 BATCH_MAX = 500
+COINS_MAX = 10**12  # far above any coin's supply
 _WARMING_UP = -28
 _LIBRARY_CODES = (-342, -343)  # "no HTTP response", "not JSON", "no result": the library's own, not the node's
-_TRANSPORT_ERRORS = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError)
+_TRANSPORT_ERRORS = (
+    OSError,
+    http.client.HTTPException,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 class _Proxy(AuthServiceProxy):  # type: ignore[misc]
-    """The library asks in JSON-RPC 2.0 when it batches, and then looks for an `error` that 2.0 leaves out of good answers."""
+    """Reads answers in the library's place: it goes down the stack as deep as a server likes, and writes all it hears to a log.
+
+    It also asks in JSON-RPC 2.0 when it batches, and then looks for an `error` that 2.0 leaves out of good answers.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        made = super().__getattr__(name)
+        made.__class__ = _Proxy
+        return made
 
     def _get_response(self) -> Any:
-        answer = super()._get_response()
+        reply = self._AuthServiceProxy__conn.getresponse()
+        if reply.getheader("Content-Type") != "application/json":
+            raise JSONRPCException({"code": _LIBRARY_CODES[0], "message": f"HTTP {reply.status} without JSON"})
+        answer = nested.loads(reply.read(), parse_float=Decimal)
         if isinstance(answer, list):
             for each in answer:
                 each.setdefault("error", None)
@@ -79,7 +100,7 @@ class Rpc:
 
     def _batch(self, calls: Sequence[Sequence[Any]]) -> list[Any]:
         try:
-            return list(self._proxy().batch_([list(call) for call in calls]))
+            results = list(self._proxy().batch_([list(call) for call in calls]))
         except JSONRPCException as error:
             refusal = self._refusal(error)
             if isinstance(refusal, NodeUnavailable):
@@ -89,6 +110,9 @@ class Rpc:
         except _TRANSPORT_ERRORS as error:
             self._drop()
             raise NodeUnavailable(f"the node does not answer ({type(error).__name__})") from None
+        if len(results) != len(calls):
+            raise NodeUnavailable("the node's answer leaves out some of the questions")
+        return results
 
     def _one(self, call: Sequence[Any]) -> Any:
         try:
@@ -123,6 +147,8 @@ def base_units(coins: object, name: str, *, decimals: int = 8) -> int:
     """Coins as the node writes them (Decimal or int) in base units, exactly. Raises MalformedData."""
     if isinstance(coins, bool) or not isinstance(coins, int | Decimal):
         raise MalformedData(f"{name} is not an amount")
+    if not 0 <= coins <= COINS_MAX:
+        raise MalformedData(f"{name} is out of range")
     units = coins * 10**decimals
     if units != int(units):
         raise MalformedData(f"{name} has more decimals than the coin")
