@@ -60,7 +60,7 @@ test: setup-test ## lint, then every test
 	@$(call ending_services,$(TEST_STATE)); \
 	set -e; \
 	$(MAKE) --no-print-directory lint-only; \
-	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST)
+	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: lint
 lint: setup-test ## ruff, mypy on the pure rooms, the contracts between rooms, migrations
