@@ -20,7 +20,7 @@ def check(stage: Stage) -> None:
         if total != 0:
             raise JourneyError(f"asset {asset_id} does not sum to zero")
     stage.say(stage.manage("ledger", "verify", "--quiet").strip().splitlines()[-1])
-    patiently("books and nodes to agree", lambda: _agree(stage), seconds=30)
+    patiently("books and nodes to agree", lambda: _agree(stage))
     booked, held = _booked(stage), _held_by_nodes(stage)
     for code, amount in held.items():
         stage.say(f"{code:<5} the nodes hold {amount} base units at our addresses, the books say {booked[code]}")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 
 from deploy.journey.stage import Stage
 
 VICTIMS = ("web", "engine", "worker", "signer", "beat", "postgres", "valkey")
 PAUSE_S = (2.0, 5.0)
+ROUNDS_MAX = 4  # of all victims: on a slow machine the story must come to its end, too
+MEET_ALL_S = 120.0
 
 
 class Killer:
@@ -30,7 +33,11 @@ class Killer:
         self._thread.start()
 
     def end(self) -> None:
-        """No kill comes after this returns. Raises what went wrong in the thread."""
+        """When everybody has been met at least once, which a short story does not wait for. No kill comes after this returns.
+        Raises what went wrong in the thread."""
+        until = time.monotonic() + MEET_ALL_S
+        while self._thread.is_alive() and not self.hits.keys() >= set(VICTIMS) and time.monotonic() < until:
+            time.sleep(0.1)
         self._ending.set()
         self._thread.join()
         if self.failure:
@@ -39,13 +46,19 @@ class Killer:
     def _run(self) -> None:
         # Every victim once, in a drawn order, before any comes again: a short run meets them all.
         queue: list[str] = []
+        rounds = 0
         while not self._ending.wait(self.random.uniform(*PAUSE_S)):
-            queue = queue or self.random.sample(VICTIMS, len(VICTIMS))
+            if not queue:
+                rounds += 1
+                if rounds > ROUNDS_MAX:
+                    return
+                queue = self.random.sample(VICTIMS, len(VICTIMS))
             victim = queue.pop()
             try:
                 pid = self.stage.kill(victim)
             except ProcessLookupError:
-                continue  # it had just ended and is being started again
+                queue.append(victim)  # it had just ended and is being started again: the next kill is its
+                continue
             except Exception as error:
                 self.failure = error
                 return

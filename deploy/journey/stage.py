@@ -35,6 +35,7 @@ from deploy.setup import places
 HOUSE_FUNDS = {"ETH": 10 * 10**18, "USDT": 20_000 * 10**6}
 TOKEN = "TestToken"  # noqa: S105 - a contract's name
 WATCH_EVERY_S = 0.1
+RESTART_S = 120.0
 
 
 class Stage:
@@ -200,7 +201,8 @@ class Stage:
         file = {"postgres": "postgres/data/postmaster.pid", "valkey": "valkey/pid"}[name]
         pid = int((self.state / file).read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
-        for _attempt in range(50):
+        until = time.monotonic() + RESTART_S
+        while time.monotonic() < until:
             time.sleep(0.2)
             try:
                 embedded.ensure()
@@ -214,8 +216,7 @@ class Stage:
         with self._servers:
             pid = int((self.state / "valkey" / "pid").read_text())
             os.kill(pid, signal.SIGKILL)
-            while Path(f"/proc/{pid}").exists():
-                time.sleep(0.02)
+            embedded._wait_until_gone(pid, RESTART_S)
             shutil.rmtree(self.state / "valkey")
             embedded.ensure()
             return pid
