@@ -212,7 +212,7 @@ class Signing:
         log = self.folder / "process.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
-    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 30) -> Any:
+    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 180) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"nothing happened; the signer said:\n{self.said()}"

@@ -29,7 +29,7 @@ class Engine:
         command = [sys.executable, "manage.py", "run_engine", "--shard", "0"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (self.valkey.get(wire.leader(0)) or b"").endswith(f":{self.process.pid}".encode()):
             assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
             time.sleep(0.05)
@@ -37,7 +37,7 @@ class Engine:
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=120)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_a_worker_killed_at_any_step_leaves_a_job_that_the_next_one_finishes(eng
     script = tmp_path / "advance.py"
     script.write_text(CRASHING)
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.dev", "PYTHONPATH": "."}
-    assert subprocess.run([sys.executable, script, step, when], env=environment, timeout=60).returncode == -9
+    assert subprocess.run([sys.executable, script, step, when], env=environment, timeout=240).returncode == -9
     assert Freeze.objects.get(id=job_id).state == step  # the mark goes with its step or not at all
     freezes.advance_due(now=now())
     assert Freeze.objects.get(id=job_id).state == "done"

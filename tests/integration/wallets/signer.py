@@ -111,5 +111,5 @@ class SignerProcess:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(120)
             self._process = None
