@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 T = TypeVar("T")
-PATIENCE_S = 90
+PATIENCE_S = 180
 PAUSE_S = 0.2
 
 
@@ -107,7 +107,7 @@ class Person:
 
     def log_in(self) -> None:
         def logged_in() -> bool:
-            if self.session.get(f"{self.site}/api/v1/me", timeout=10).status_code == 200:
+            if self.session.get(f"{self.site}/api/v1/me", timeout=30).status_code == 200:
                 return True
             self.submit("/accounts/login/", {"login": self.address, "password": self.password})
             return False

@@ -266,7 +266,7 @@ class Story:
             return Decimal(row["balance"]) == wanted and Decimal(row["held"]) == 0
 
         try:
-            patiently(f"{name} to own {wanted} {asset}", right, seconds=30)
+            patiently(f"{name} to own {wanted} {asset}", right)
         except JourneyError as error:
             raise JourneyError(f"{error}; the page says {self._balance(name, asset)}") from None
 
