@@ -68,7 +68,9 @@ class House:
         assert not report.busy
         return report
 
-    def advance(self, user_id: int, withdrawal_id: Any, state: str, *, seconds: float = 30) -> selectors.WithdrawalView:
+    def advance(
+        self, user_id: int, withdrawal_id: Any, state: str, *, seconds: float = 180
+    ) -> selectors.WithdrawalView:
         """Runs the workers' job until the withdrawal is in this state; the signer answers in its own time."""
         deadline = time.monotonic() + seconds
         while True:
