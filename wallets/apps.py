@@ -13,8 +13,12 @@ class WalletsConfig(AppConfig):
         from functools import partial
 
         from exchange.ledger import reconciliation
+        from exchange.outbox import registry
         from wallets import routes
-        from wallets.services import reconciling
+        from wallets.services import confirming, reconciling
+
+        # The mail with the link holds a token that stands in no event, so it is not one of the notifications' own.
+        registry.reader("wallets.withdrawal_requested", name="wallets.confirmation_mail")(confirming.send)
 
         # One source a network: a node that is down hides nothing of the others.
         for network in routes.configured():

@@ -16,7 +16,10 @@ def beat_schedule(*, networks: Iterable[str], seconds: float = 1.0) -> dict[str,
         options = {"queue": "chain", "expires": every * EXPIRES_PERIODS}
         return {"task": task, "schedule": every, "args": args, "options": options}
 
-    entries = {"wallets-advance": entry("wallets.advance_withdrawals", seconds)}
+    entries = {
+        "wallets-advance": entry("wallets.advance_withdrawals", seconds),
+        "wallets-expire-confirmations": entry("wallets.expire_confirmations", 30.0),
+    }
     for network in networks:
         entries[f"wallets-scan-{network}"] = entry("wallets.scan", seconds, network)
         entries[f"wallets-check-{network}"] = entry("wallets.check_network", 5 * seconds, network)

@@ -16,12 +16,13 @@ from exchange.assets import selectors as assets
 from exchange.assets.selectors import AssetNetworkView
 from exchange.core.errors import NotFound
 from wallets import records, routes
-from wallets.models import Address, Cursor, Deposit, Health, PayoutVersion, Withdrawal, WithdrawalStep
+from wallets.models import Address, Cursor, Deposit, Health, PayoutVersion, Source, Withdrawal, WithdrawalStep
 from wallets.records import (
     AddressView,
     DepositView,
     NetworkHealthView,
     Step,
+    Transaction,
     WithdrawalTerms,
     WithdrawalView,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "DepositView",
     "NetworkHealthView",
     "Step",
+    "Transaction",
     "WithdrawalTerms",
     "WithdrawalView",
     "deposit",
@@ -131,7 +133,8 @@ def terms(*, asset: str | None = None) -> list[WithdrawalTerms]:
 
 
 def networks() -> list[NetworkHealthView]:
-    """How every network's node and scanner do, of those that have a node. Three queries."""
+    """How every network's node and scanner do, of those that have a node. Four queries."""
+    sources = _grouped(Source.objects.order_by("name"), "network_id")
     cursors = {cursor.network_id: cursor for cursor in Cursor.objects.all()}
     healths = {health.network_id: health for health in Health.objects.all()}
     return [
@@ -140,6 +143,7 @@ def networks() -> list[NetworkHealthView]:
             healths.get(network_id),
             scanned_height=cursors[network_id].height if network_id in cursors else None,
             halted=cursors[network_id].halted if network_id in cursors else "",
+            sources=sources.get(network_id, ()),
         )
         for network_id, code in routes.codes().items()
         if code in routes.configured()
@@ -172,17 +176,23 @@ def _scanned() -> dict[int, int]:
 
 def _deposit_views(rows: QuerySet[Deposit]) -> list[DepositView]:
     links, scanned = _links(), _scanned()
+    by_id = {network.id: network for network in assets.networks()}
     return [
-        records.deposit_view(row, links[(row.asset_id, row.network_id)], scanned_height=scanned.get(row.network_id))
+        records.deposit_view(
+            row,
+            links[(row.asset_id, row.network_id)],
+            scanned_height=scanned.get(row.network_id),
+            network=by_id[row.network_id],
+        )
         for row in rows.select_related("address")
     ]
 
 
 def _withdrawal_views(rows: QuerySet[Withdrawal]) -> list[WithdrawalView]:
     """Five queries, whatever the number of rows."""
-    found = list(rows.select_related("payout"))
+    found = list(rows.select_related("payout", "confirmation"))
     links, scanned = _links(), _scanned()
-    own_coins = {network.id: network.own_coin for network in assets.networks()}
+    by_id = {network.id: network for network in assets.networks()}
     steps = _grouped(WithdrawalStep.objects.filter(withdrawal__in=found).order_by("id"), "withdrawal_id")
     payout_ids = [row.payout_id for row in found if row.payout_id]
     versions = _grouped(PayoutVersion.objects.filter(payout_id__in=payout_ids).order_by("number"), "payout_id")
@@ -193,7 +203,7 @@ def _withdrawal_views(rows: QuerySet[Withdrawal]) -> list[WithdrawalView]:
             steps=steps.get(row.id, ()),
             versions=versions.get(row.payout_id, ()),
             scanned_height=scanned.get(row.network_id),
-            fee_asset=own_coins[row.network_id],
+            network=by_id[row.network_id],
         )
         for row in found
     ]

@@ -11,7 +11,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from wallets import nodes
-from wallets.services import health, payouts, scanning
+from wallets.services import confirming, health, payouts, scanning
 
 
 @shared_task(name="wallets.scan", ignore_result=True)
@@ -34,3 +34,8 @@ def advance_withdrawal(reference: str, **kwargs: Any) -> None:
 @shared_task(name="wallets.check_network", ignore_result=True)
 def check_network(network: str, **kwargs: Any) -> None:
     health.check(network=network, now=timezone.now())
+
+
+@shared_task(name="wallets.expire_confirmations", ignore_result=True)
+def expire_confirmations(**kwargs: Any) -> None:
+    confirming.expire(now=timezone.now())

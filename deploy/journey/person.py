@@ -26,6 +26,10 @@ class JourneyError(AssertionError):
     """Something a user would complain of; the text says what was expected and what was seen."""
 
 
+class Unshown(JourneyError):
+    """A page does not show what it must; no waiting mends that."""
+
+
 class Refused(JourneyError):
     """The exchange said no, in its one error shape."""
 
@@ -105,6 +109,23 @@ class Person:
         link = patiently("the confirmation mail", link_after_sending)
         self.submit(urlsplit(link).path, {})
 
+    def confirm_withdrawal(self, withdrawal: dict[str, Any]) -> None:
+        """The link in the mail about this withdrawal: look whether it says what was asked for, then press its button."""
+
+        def confirmed() -> bool:
+            if self.get(f"/withdrawals/{withdrawal['id']}")["state"] != "requested":
+                return True
+            path = urlsplit(self._link_in_mail(r"/wallet/withdrawals/confirm/", about=withdrawal["address"]) or "").path
+            if path:
+                shown = self.page(path)
+                for wanted in (withdrawal["address"], f"{withdrawal['amount']} {withdrawal['asset']}"):
+                    if wanted not in shown.replace(",", ""):
+                        raise Unshown(f"the link in the mail does not show {wanted}")
+                self.submit(path, {"step": "confirm"})
+            return False
+
+        patiently("the withdrawal to be confirmed by its mail", lambda: _in_time(confirmed))
+
     def log_in(self) -> None:
         def logged_in() -> bool:
             if self.session.get(f"{self.site}/api/v1/me", timeout=30).status_code == 200:
@@ -125,11 +146,10 @@ class Person:
                 if self.address in str(message["To"]) and body is not None:
                     yield body.get_content()
 
-    def _link_in_mail(self, pattern: str) -> str | None:
-        for text in self.mails():
-            if found := re.search(rf"https?://\S*{pattern}\S+", text):
-                return found[0]
-        return None
+    def _link_in_mail(self, pattern: str, *, about: str = "") -> str | None:
+        """The newest such link in a mail that has this text in it."""
+        links = [re.search(rf"https?://\S*{pattern}\S+", text) for text in self.mails() if about in text]
+        return next((link[0] for link in reversed(links) if link), None)
 
     # --- REST -------------------------------------------------------------------------------------------------------
     def get(self, path: str, **query: str) -> Any:
@@ -205,4 +225,14 @@ def _quietly(ask: Callable[[], bool]) -> bool:
     try:
         return ask()
     except requests.RequestException:
+        return False
+
+
+def _in_time(ask: Callable[[], bool]) -> bool:
+    """False in place of a page that said no: a part was killed, and the mail or the answer comes again."""
+    try:
+        return ask()
+    except Unshown:
+        raise
+    except JourneyError:
         return False

@@ -54,7 +54,7 @@ class Story:
             ("A market order sweeps, a resting order is cancelled", self.sweep_and_cancel),
             ("Wrong input is refused and moves nothing", self.wrong_input_moves_nothing),
             ("A deposit's block is reorganised away and mined again", self.block_is_reorganised),
-            ("BTC and ERC-20 leave, signed apart, final on their chains", self.coins_leave),
+            ("BTC and ERC-20 leave: confirmed by mail, signed apart, final on their chains", self.coins_leave),
             ("Everybody owns what they should", self.everybody_owns_what_they_should),
         ]
 
@@ -221,6 +221,11 @@ class Story:
         evm = self.stage.anvil.accounts[7]
         first = self._request("bob", "BTC", "bitcoin", btc, "0.05")
         second = self._request("alice", "USDT", "ethereum", evm, "1000")
+        for row in (first, second):
+            if row["state"] != "requested" or row["confirmation"]["state"] != "waiting":
+                raise JourneyError(f"a withdrawal must wait for its mail, and is {row['state']}")
+            self.people[row["name"]].confirm_withdrawal(row)
+            self.stage.say(f"{row['name']} followed the link in the mail: {row['amount']} {row['asset']} may leave")
         for row in (first, second):
             sent = self._withdrawal(row, "broadcast", "confirmed", "final")
             self.stage.say(f"{row['amount']} {row['asset']} → {row['address'][:14]}… in {sent['txid']}")

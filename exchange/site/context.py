@@ -13,7 +13,8 @@ from django.urls import NoReverseMatch, reverse
 
 _SECTIONS = {
     "home": "home", "markets": "markets", "trade": "trade", "trade_first": "trade", "wallet": "wallet", "deposit": "wallet",
-    "withdraw": "wallet", "withdrawal": "wallet", "history": "wallet", "orders": "orders",
+    "withdraw": "wallet", "withdrawal": "wallet", "confirm_withdrawal": "wallet", "addresses": "wallet", "history": "wallet",
+    "orders": "orders",
 }  # fmt: skip
 
 

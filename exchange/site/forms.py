@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import forms
 
+from exchange.assets.selectors import NetworkView
 from exchange.core import ids
 from exchange.core.errors import DomainError
 from exchange.site.selectors.withdrawals import Terms
@@ -17,7 +20,13 @@ class WithdrawForm(forms.Form):
         label="Send to",
         error_messages={"required": "Paste the address the coins should go to."},
         widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "class": "mono"}
+            attrs={
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "autocapitalize": "off",
+                "class": "mono",
+                "list": "address-book",
+            }
         ),
     )
     amount = forms.CharField(
@@ -27,6 +36,8 @@ class WithdrawForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "decimal", "placeholder": "0.00"}),
     )
     idempotency_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    # The fee that was looked over; the request is refused when it is another by then.
+    fee = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput)
 
     def __init__(self, terms: Terms, data: dict[str, str] | None = None) -> None:
         super().__init__(data, initial={"network": terms.links[0].network, "idempotency_key": str(ids.uuid7())})
@@ -40,6 +51,38 @@ class WithdrawForm(forms.Form):
     def clean_amount(self) -> str:
         """Grouping commas and stray spaces are forgiven; everything else is the amount parser's business."""
         return self.cleaned_data["amount"].replace(",", "").replace(" ", "")
+
+    def blame(self, error: DomainError) -> None:
+        """Puts an error of the domain beside the field that caused it; at the top where that one is hidden."""
+        shown = [field.name for field in self.visible_fields()]
+        self.add_error(error.param if error.param in shown else None, error.message)
+
+
+class ListedAddressForm(forms.Form):
+    """One more address for the list."""
+
+    address = forms.CharField(
+        max_length=128,
+        label="Address",
+        error_messages={"required": "Paste the address."},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "class": "mono"}
+        ),
+    )
+    label = forms.CharField(
+        max_length=60,
+        label="Label",
+        error_messages={"required": "Give it a name you will know it by."},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, networks: Sequence[NetworkView], data: dict[str, str] | None = None) -> None:
+        super().__init__(data)
+        self.fields["network"] = forms.ChoiceField(
+            label="Network",
+            choices=[(network.code, network.name) for network in networks],
+            error_messages={"invalid_choice": "Choose one of the networks."},
+        )
 
     def blame(self, error: DomainError) -> None:
         """Puts an error of the domain beside the field that caused it."""

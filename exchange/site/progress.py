@@ -1,26 +1,30 @@
-"""How far a withdrawal is, in the words of a customer: four steps, whatever the number of states behind them. Pure."""
+"""How far a withdrawal is, in the words of a customer: a few steps, whatever the number of states behind them. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from wallets.selectors import WithdrawalView
+from wallets.selectors import Step, WithdrawalView
 
 _UNDER_WAY = {
-    "requested": 0, "review": 0,
-    "approved": 1, "reserved": 1, "signing": 1,
-    "signed": 2, "broadcast": 2, "confirmed": 2,
-    "final": 4,
+    "requested": 1, "review": 2,
+    "approved": 3, "reserved": 3, "signing": 3,
+    "signed": 4, "broadcast": 4,
+    "confirmed": 5,
+    "final": 7,
 }  # fmt: skip
-"""Which of the four stages a state is working at; past the last one, all are done."""
+"""Which of the stages a state is working at; past the last one, all are done."""
 _ENDED = {"cancelled": "Cancelled", "rejected": "Refused", "failed": "Could not be sent"}
 _WAITING = {
     "stopped": "All withdrawals are paused while the books are checked. Yours goes on by itself.",
     "frozen": "This account is frozen. Write to the operator of this site.",
     "hot_wallet_short": "The online wallet is being refilled from cold storage. This can take some hours.",
     "hot_wallet_gas_short": "The online wallet is being refilled for network fees. This can take some hours.",
+    "fees_high": "The network's fees are very high just now. It goes on by itself when they fall.",
+    "fee_unknown": "The network does not say what a transaction costs just now. It goes on by itself.",
     "node_down": "Our connection to the network is down. It goes on by itself when the network is back.",
+    "node_refused": "The network's node did not take the question. We try again.",
     "signer": "Waiting for the signer.",
     "broadcast_refused": "The network did not take the transaction yet. We try again.",
     "hot_wallet_busy": "An earlier payment has to be confirmed first.",
@@ -30,39 +34,72 @@ _WAITING = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`look` is "done", "now", "wait" or "bad"."""
+    """`look` is "done", "now", "wait" or "bad". `txid` and its page stand where the step is about a transaction."""
 
     title: str
     detail: str
     look: str
     at: datetime | None
+    txid: str = ""
+    explorer: str = ""
 
 
 def of_withdrawal(withdrawal: WithdrawalView) -> tuple[Stage, ...]:
-    """The four stages of a payment out, or where it ended before them."""
-    times = {step.state: step.at for step in withdrawal.steps}
+    """The stages of a payment out; of one that ended otherwise, those it took, and how it ended."""
+    taken = {step.state: step for step in withdrawal.steps}
     if withdrawal.state in _ENDED:
-        ending = Stage(_ENDED[withdrawal.state], _ended_detail(withdrawal), "bad", times.get(withdrawal.state))
-        return (Stage("Requested", "Amount and fee were set aside.", "done", withdrawal.requested_at), ending)
+        last = taken.get(withdrawal.state)
+        ending = Stage(_ENDED[withdrawal.state], _ended_detail(withdrawal), "bad", last.at if last else None)
+        return (*(_done(withdrawal, row) for row in _rows(withdrawal, taken) if row.step), ending)
     under_way = _UNDER_WAY.get(withdrawal.state, 0)
-    waiting = _WAITING.get(withdrawal.waiting, "")
-    review = "A person looks at this one before it goes out." if withdrawal.state == "review" else ""
-    depth = f"{min(withdrawal.confirmations, withdrawal.confirmations_required)} of {withdrawal.confirmations_required}"
-    words = (
-        ("Requested", waiting or review or "Amount and fee are set aside.", withdrawal.requested_at),
-        ("Signed", waiting or "The signer checks it against its own limits.", times.get("signed")),
-        ("Sent to the network", waiting or f"{depth} confirmations.", times.get("broadcast")),
-        ("Final", "The receiver has it for good.", times.get("final")),
-    )
     return tuple(
-        Stage(
-            title=title,
-            detail=detail if index == under_way else "",
-            look="done" if index < under_way else "now" if index == under_way else "wait",
-            at=at,
-        )
-        for index, (title, detail, at) in enumerate(words)
+        _done(withdrawal, row)
+        if row.number < under_way
+        else Stage(row.title, row.detail if row.number == under_way else "", _look(row.number, under_way), None)
+        for row in _rows(withdrawal, taken)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One stage, whether or not it was reached; `step` is the state that ended it, None where it was not."""
+
+    number: int
+    title: str
+    detail: str
+    step: Step | None
+
+
+def _rows(withdrawal: WithdrawalView, taken: dict[str, Step]) -> list[_Row]:
+    waiting = _WAITING.get(withdrawal.waiting, "")
+    depth = f"{min(withdrawal.confirmations, withdrawal.confirmations_required)} of {withdrawal.confirmations_required}"
+    confirmed = Step("requested", withdrawal.confirmed_at) if withdrawal.confirmed_at else None
+    rows = [_Row(0, "Requested", "Amount and fee are set aside.", Step("requested", withdrawal.requested_at))]
+    if confirmed or withdrawal.confirm_until:
+        rows.append(_Row(1, "Confirmed by e-mail", "We sent you a link. Follow it, look, and confirm.", confirmed))
+    if "review" in taken:
+        looked = "A person looks at this one before it goes out."
+        rows.append(_Row(2, "Looked at by a person", looked, taken.get("approved")))
+    signed = waiting or "The signer checks it against its own limits."
+    return [
+        *rows,
+        _Row(3, "Signed", signed, taken.get("signed")),
+        _Row(4, "Sent to the network", waiting or "Waiting for a block.", taken.get("broadcast")),
+        _Row(5, "In a block", f"{depth} confirmations.", taken.get("confirmed")),
+        _Row(6, "Final", "The receiver has it for good.", taken.get("final")),
+    ]
+
+
+def _done(withdrawal: WithdrawalView, row: _Row) -> Stage:
+    if row.step is None:
+        return Stage(row.title, "", "done", None)
+    txid = row.step.txid if row.number in (4, 5) else ""
+    explorer = next((each.explorer for each in withdrawal.transactions if each.txid == txid), "")
+    return Stage(row.title, "", "done", row.step.at, txid, explorer)
+
+
+def _look(number: int, under_way: int) -> str:
+    return "now" if number == under_way else "wait"
 
 
 def _ended_detail(withdrawal: WithdrawalView) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from exchange.site.views import account, markets, public, trade, wallet
+from exchange.site.views import account, address_book, markets, public, trade, wallet, withdrawals
 
 app_name = "site"
 urlpatterns = [
@@ -16,10 +16,15 @@ urlpatterns = [
     path("wallet/live/", wallet.overview_live, name="wallet_live"),
     path("wallet/deposit/<str:asset>/", wallet.deposit, name="deposit"),
     path("wallet/deposit/<str:asset>/live/", wallet.deposit_live, name="deposit_live"),
-    path("wallet/withdraw/<str:asset>/", wallet.withdraw, name="withdraw"),
-    path("wallet/withdrawals/<uuid:withdrawal_id>/", wallet.withdrawal, name="withdrawal"),
-    path("wallet/withdrawals/<uuid:withdrawal_id>/live/", wallet.withdrawal_live, name="withdrawal_live"),
-    path("wallet/withdrawals/<uuid:withdrawal_id>/cancel/", wallet.cancel_withdrawal, name="cancel_withdrawal"),
+    path("wallet/withdraw/<str:asset>/", withdrawals.withdraw, name="withdraw"),
+    path("wallet/withdrawals/confirm/<str:token>/", withdrawals.confirm, name="confirm_withdrawal"),
+    path("wallet/withdrawals/<uuid:withdrawal_id>/", withdrawals.withdrawal, name="withdrawal"),
+    path("wallet/withdrawals/<uuid:withdrawal_id>/live/", withdrawals.withdrawal_live, name="withdrawal_live"),
+    path("wallet/withdrawals/<uuid:withdrawal_id>/cancel/", withdrawals.cancel, name="cancel_withdrawal"),
+    path("wallet/addresses/", address_book.page, name="addresses"),
+    path("wallet/addresses/mode/", address_book.set_mode, name="address_mode"),
+    path("wallet/addresses/<int:entry_id>/label/", address_book.relabel, name="relabel_address"),
+    path("wallet/addresses/<int:entry_id>/remove/", address_book.remove, name="remove_address"),
     path("wallet/history/", account.history, name="history"),
     path("status/", public.status, name="status"),
     path("status/live/", public.status_live, name="status_live"),

@@ -24,26 +24,34 @@ function refreshOnMoney() {
 
 function withdrawForm(form) {
   const decimals = Number(form.dataset.decimals);
-  const fee = BigInt(form.dataset.fee);
   const available = BigInt(form.dataset.available);
   const amount = form.elements.amount;
   const total = $("[data-total]", form);
   const most = $("[data-max]", form);
 
-  function addUp() {
-    const units = decimal.parse(amount.value.replaceAll(",", ""), decimals);
-    const over = units !== null && units + fee > available;
-    setText(total, units === null ? "amount + fee" : `${decimal.grouped(decimal.format(units + fee, decimals))} ${form.dataset.code}`);
-    total.classList.toggle("down", over);
-    amount.setAttribute("aria-invalid", String(over));
+  const text = (units) => `${decimal.grouped(decimal.format(units, decimals))} ${form.dataset.code}`;
+
+  /** Each network has its own fee. */
+  function fee() {
+    return BigInt($("[name='network']:checked", form)?.dataset.fee ?? 0);
   }
 
-  most.hidden = available <= fee;
+  function addUp() {
+    const units = decimal.parse(amount.value.replaceAll(",", ""), decimals);
+    const over = units !== null && units + fee() > available;
+    setText($("[data-fee-text]", form), text(fee()));
+    setText(total, units === null ? "amount + fee" : text(units + fee()));
+    total.classList.toggle("down", over);
+    amount.setAttribute("aria-invalid", String(over));
+    most.hidden = available <= fee();
+  }
+
   most.addEventListener("click", () => {
-    amount.value = decimal.format(available - fee, decimals);
+    amount.value = decimal.format(available - fee(), decimals);
     addUp();
   });
   amount.addEventListener("input", addUp);
+  for (const network of $$("[name='network']", form)) network.addEventListener("change", addUp);
   addUp();
 }
 

@@ -57,7 +57,9 @@ class Exchange:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self, name: str, settings_module: str, *arguments: str) -> None:
-        variables = {**os.environ, "BOURSE_DEMO": "0", "DJANGO_SETTINGS_MODULE": settings_module}
+        # A network without a node is shown to nobody; the web process never calls it.
+        nodes = {f"{network}_RPC_URL": "http://127.0.0.1:9" for network in ("BITCOIN", "LITECOIN", "ETHEREUM")}
+        variables = {**os.environ, **nodes, "BOURSE_DEMO": "0", "DJANGO_SETTINGS_MODULE": settings_module}
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *arguments], cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT

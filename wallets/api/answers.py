@@ -15,6 +15,8 @@ class AssetNetwork(serializers.Serializer):
     """An asset over one network."""
 
     network = serializers.CharField()
+    network_name = serializers.CharField()
+    standard = serializers.CharField(allow_blank=True, help_text="A token's standard there (ERC20, BEP20), or empty.")
     contract = serializers.CharField(allow_blank=True, help_text="Empty for the network's own coin.")
     decimals = serializers.IntegerField()
     confirmations = serializers.IntegerField(help_text="Blocks before a deposit is credited.")
@@ -87,7 +89,14 @@ class Deposit(serializers.Serializer):
     state = serializers.ChoiceField(choices=["seen", "confirming", "credited", "below_minimum", "orphaned", "dropped"])
     confirmations = serializers.IntegerField()
     confirmations_required = serializers.IntegerField()
+    waits_for = serializers.ChoiceField(
+        choices=["confirmations", "finality"],
+        help_text="`finality` where the network itself says when a block is final; no confirmations are counted there.",
+    )
     block_height = serializers.IntegerField(allow_null=True)
+    replaceable = serializers.BooleanField(help_text="In no block yet, and its sender may still pay otherwise.")
+    replaced_by = serializers.CharField(allow_null=True, help_text="The transaction that took its place.")
+    explorer = serializers.CharField(allow_null=True, help_text="A page about the transaction.")
     seen_at = serializers.DateTimeField()
     credited_at = serializers.DateTimeField(allow_null=True)
     reversed_at = serializers.DateTimeField(allow_null=True)
@@ -98,6 +107,28 @@ class Step(serializers.Serializer):
 
     state = serializers.CharField()
     at = serializers.DateTimeField()
+    txid = serializers.CharField(allow_null=True)
+
+
+class WithdrawalTransaction(serializers.Serializer):
+    """A signed version of the transaction; at most one of them is ever mined."""
+
+    txid = serializers.CharField()
+    kind = serializers.ChoiceField(
+        choices=["first", "bump", "cancel"],
+        help_text="`bump`: sent again at a higher fee of ours. `cancel`: gives the coins back.",
+    )
+    at = serializers.DateTimeField()
+    explorer = serializers.CharField(allow_null=True)
+
+
+class Confirmation(serializers.Serializer):
+    """The link in the e-mail. `state`: `waiting` (for the customer to follow it, until `expires_at`), `confirmed`, or
+    `not_needed`."""
+
+    state = serializers.ChoiceField(choices=["waiting", "confirmed", "not_needed"])
+    expires_at = serializers.DateTimeField(allow_null=True)
+    confirmed_at = serializers.DateTimeField(allow_null=True)
 
 
 class Withdrawal(serializers.Serializer):
@@ -114,14 +145,59 @@ class Withdrawal(serializers.Serializer):
         help_text="requested, review, approved, reserved, signing, signed, broadcast, confirmed, final; or cancelled, "
         "rejected, failed."
     )
-    reason = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True, help_text="Why it ended without arriving, or empty.")
     waiting = serializers.CharField(allow_blank=True, help_text="Why it does not go on at the moment, or empty.")
+    confirmation = Confirmation()
+    destination_class = serializers.ChoiceField(choices=["listed", "one_time"])
     txid = serializers.CharField(allow_null=True)
+    explorer = serializers.CharField(allow_null=True, help_text="A page about the transaction.")
     confirmations = serializers.IntegerField()
     confirmations_required = serializers.IntegerField()
     cancellable = serializers.BooleanField()
     requested_at = serializers.DateTimeField()
     steps = Step(many=True)
+    transactions = WithdrawalTransaction(many=True)
+
+
+class WithdrawalQuote(serializers.Serializer):
+    """What a withdrawal would do now; nothing is held. Send `fee` along with the request: another fee by then is refused."""
+
+    asset = serializers.CharField()
+    network = serializers.CharField()
+    address = serializers.CharField(allow_null=True, help_text="In its canonical form.")
+    destination_class = serializers.ChoiceField(choices=["listed", "one_time"], allow_null=True)
+    amount = decimal()
+    fee = decimal()
+    total = decimal()
+    left = serializers.CharField(help_text="What stays available, a decimal number.")
+    confirmations = serializers.IntegerField()
+    usual_s = serializers.IntegerField(help_text="Seconds from its approval until it is final, as it usually takes.")
+    email_confirmation = serializers.BooleanField(help_text="Whether a link in an e-mail has to be followed.")
+
+
+class WithdrawalAddress(serializers.Serializer):
+    """An entry of the address book."""
+
+    id = serializers.IntegerField()
+    network = serializers.CharField()
+    address = serializers.CharField()
+    label = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    usable_at = serializers.DateTimeField()
+    usable = serializers.BooleanField()
+
+
+class WithdrawalAddresses(serializers.Serializer):
+    """The address book."""
+
+    data = WithdrawalAddress(many=True)
+
+
+class WithdrawalMode(serializers.Serializer):
+    """Whether coins leave to addresses of the book alone; `loosens_at` is when that ends by itself."""
+
+    allow_list_only = serializers.BooleanField()
+    loosens_at = serializers.DateTimeField(allow_null=True)
 
 
 class Assets(serializers.Serializer):

@@ -14,6 +14,7 @@ from exchange.core import amounts
 from exchange.core.times import iso
 from exchange.ledger import selectors as ledger
 from wallets import selectors
+from wallets.services import address_book, quoting
 
 
 def _moment(value: datetime | None) -> str | None:
@@ -34,6 +35,8 @@ def asset(view: assets.AssetView, networks: list[assets.AssetNetworkView]) -> di
 def network(view: assets.AssetNetworkView) -> dict[str, Any]:
     return {
         "network": view.network,
+        "network_name": view.network_name,
+        "standard": view.standard,
         "contract": view.contract,
         "decimals": view.decimals,
         "confirmations": view.confirmations,
@@ -92,7 +95,11 @@ def deposit(view: selectors.DepositView) -> dict[str, Any]:
         "state": view.state,
         "confirmations": view.confirmations,
         "confirmations_required": view.confirmations_required,
+        "waits_for": view.waits_for,
         "block_height": view.block_height,
+        "replaceable": view.replaceable,
+        "replaced_by": view.replaced_by or None,
+        "explorer": view.explorer or None,
         "seen_at": iso(view.seen_at),
         "credited_at": _moment(view.credited_at),
         "reversed_at": _moment(view.reversed_at),
@@ -111,10 +118,53 @@ def withdrawal(view: selectors.WithdrawalView) -> dict[str, Any]:
         "state": view.state,
         "reason": view.reason,
         "waiting": view.waiting,
+        "confirmation": {
+            "state": "waiting" if view.confirm_until else "confirmed" if view.confirmed_at else "not_needed",
+            "expires_at": _moment(view.confirm_until),
+            "confirmed_at": _moment(view.confirmed_at),
+        },
+        "destination_class": view.destination_class,
         "txid": view.txid,
+        "explorer": view.explorer or None,
         "confirmations": view.confirmations,
         "confirmations_required": view.confirmations_required,
         "cancellable": view.cancellable,
         "requested_at": iso(view.requested_at),
-        "steps": [{"state": step.state, "at": iso(step.at)} for step in view.steps],
+        "steps": [{"state": step.state, "at": iso(step.at), "txid": step.txid or None} for step in view.steps],
+        "transactions": [
+            {"txid": each.txid, "kind": each.kind, "at": iso(each.at), "explorer": each.explorer or None}
+            for each in view.transactions
+        ],
     }
+
+
+def quote(view: quoting.Quote) -> dict[str, Any]:
+    return {
+        "asset": view.asset,
+        "network": view.network,
+        "address": view.address or None,
+        "destination_class": view.destination_class or None,
+        "amount": amounts.format(view.amount, decimals=view.decimals),
+        "fee": amounts.format(view.fee, decimals=view.decimals),
+        "total": amounts.format(view.total, decimals=view.decimals),
+        "left": amounts.format(view.left, decimals=view.decimals),
+        "confirmations": view.confirmations,
+        "usual_s": view.usual_s,
+        "email_confirmation": view.email_confirmation,
+    }
+
+
+def listed(view: address_book.Entry) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "network": view.network,
+        "address": view.address,
+        "label": view.label,
+        "created_at": iso(view.created_at),
+        "usable_at": iso(view.usable_at),
+        "usable": view.usable,
+    }
+
+
+def mode(view: address_book.Mode) -> dict[str, Any]:
+    return {"allow_list_only": view.allow_list_only, "loosens_at": _moment(view.loosens_at)}

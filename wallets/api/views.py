@@ -1,7 +1,6 @@
-"""Assets, balances, deposits and withdrawals. Each view makes one call and shapes its answer.
+"""Assets, balances and deposits. Each view makes one call and shapes its answer.
 
-What must never happen here: another customer's deposit or withdrawal (they are not found, like one that never was), or a
-withdrawal without an idempotency key.
+What must never happen here: another customer's deposit (it is not found, like one that never was).
 """
 
 from __future__ import annotations
@@ -21,18 +20,11 @@ from exchange.assets import selectors as assets
 from exchange.ledger import selectors as ledger
 from wallets import selectors
 from wallets.api import answers, forms, shapes
-from wallets.services import addresses, withdrawals
+from wallets.services import addresses
 
 ASSET = OpenApiParameter("asset", str, description="Only this asset.")
 LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
 CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="A text of your own, new for each payment: sent again with the same body, the first answer comes back.",
-)
 
 
 class AssetsView(PublicView):
@@ -117,63 +109,3 @@ class DepositView(CustomerView):
     @extend_schema(operation_id="deposit", summary="One deposit", tags=["wallet"], responses=answers.Deposit)
     def get(self, request: Request, deposit_id: UUID) -> Response:
         return Response(shapes.deposit(selectors.deposit(self.user_id, deposit_id)))
-
-
-class WithdrawalsView(CustomerView):
-    """GET and POST withdrawals. The root's idempotency stands around POST and has seen to it that there is a key."""
-
-    parameters: ClassVar[tuple[str, ...]] = ("asset", "limit", "cursor")
-    limit = "withdrawals"
-
-    @extend_schema(
-        operation_id="withdrawals",
-        summary="Own withdrawals, newest first",
-        tags=["wallet"],
-        parameters=[ASSET, LIMIT, CURSOR],
-        responses=answers.WithdrawalPage,
-    )
-    def get(self, request: Request) -> Response:
-        wanted = pages.limit(request)
-        asset, before = request.query_params.get("asset"), pages.uuid_cursor(request)
-        rows = selectors.withdrawals(self.user_id, before=before, limit=wanted + 1, asset=asset)
-        return Response(pages.page(rows, wanted=wanted, key=lambda row: row.id, shape=shapes.withdrawal))
-
-    @extend_schema(
-        operation_id="request_withdrawal",
-        summary="Send coins out",
-        tags=["wallet"],
-        parameters=[KEY],
-        request=forms.RequestWithdrawal,
-        responses={201: answers.Withdrawal},
-    )
-    def post(self, request: Request) -> Response:
-        fields = checked(forms.RequestWithdrawal, request.data)
-        view = withdrawals.request(
-            user_id=self.user_id, idempotency_key=request.headers.get("Idempotency-Key", ""), now=self.now, **fields
-        )
-        return Response(shapes.withdrawal(view), status=201)
-
-
-class WithdrawalView(CustomerView):
-    """GET withdrawals/{id}."""
-
-    @extend_schema(operation_id="withdrawal", summary="One withdrawal", tags=["wallet"], responses=answers.Withdrawal)
-    def get(self, request: Request, withdrawal_id: UUID) -> Response:
-        return Response(shapes.withdrawal(selectors.withdrawal(self.user_id, withdrawal_id)))
-
-
-class WithdrawalCancelView(CustomerView):
-    """POST withdrawals/{id}/cancel."""
-
-    @extend_schema(
-        operation_id="cancel_withdrawal",
-        summary="Cancel a withdrawal",
-        description="Possible until it is being signed. The amount and the fee are free again at once.",
-        tags=["wallet"],
-        request=None,
-        responses=answers.Withdrawal,
-    )
-    def post(self, request: Request, withdrawal_id: UUID) -> Response:
-        checked(forms.Nothing, request.data)
-        view = withdrawals.cancel(user_id=self.user_id, withdrawal_id=withdrawal_id, now=self.now)
-        return Response(shapes.withdrawal(view))

@@ -10,6 +10,7 @@ from exchange.site.api.errors import not_found
 from exchange.site.api.idempotency import once
 from trading.api import views as trading
 from wallets.api import views as wallets
+from wallets.api import withdrawal_views as withdrawals
 
 app_name = "api"
 urlpatterns = [
@@ -39,13 +40,21 @@ urlpatterns = [
     path("deposit-addresses", threaded(wallets.DepositAddressesView.as_view()), name="deposit_addresses"),
     path("deposits", threaded(wallets.DepositsView.as_view()), name="deposits"),
     path("deposits/<uuid:deposit_id>", threaded(wallets.DepositView.as_view()), name="deposit"),
-    path("withdrawals", threaded(once(wallets.WithdrawalsView.as_view())), name="withdrawals"),
-    path("withdrawals/<uuid:withdrawal_id>", threaded(wallets.WithdrawalView.as_view()), name="withdrawal"),
+    path("withdrawals", threaded(once(withdrawals.WithdrawalsView.as_view())), name="withdrawals"),
+    path("withdrawals/quote", threaded(withdrawals.WithdrawalQuoteView.as_view()), name="withdrawal_quote"),
+    path("withdrawals/<uuid:withdrawal_id>", threaded(withdrawals.WithdrawalView.as_view()), name="withdrawal"),
     path(
         "withdrawals/<uuid:withdrawal_id>/cancel",
-        threaded(wallets.WithdrawalCancelView.as_view()),
+        threaded(withdrawals.WithdrawalCancelView.as_view()),
         name="withdrawal_cancel",
     ),
+    path("withdrawal-addresses", threaded(withdrawals.WithdrawalAddressesView.as_view()), name="withdrawal_addresses"),
+    path(
+        "withdrawal-addresses/<int:entry_id>",
+        threaded(withdrawals.WithdrawalAddressView.as_view()),
+        name="withdrawal_address",
+    ),
+    path("withdrawal-mode", threaded(withdrawals.WithdrawalModeView.as_view()), name="withdrawal_mode"),
     path("invoices", threaded(invoices.InvoicesView.as_view()), name="invoices"),
     path("invoices/<uuid:invoice_id>", threaded(invoices.InvoiceView.as_view()), name="invoice"),
     re_path(r"^.*$", not_found),

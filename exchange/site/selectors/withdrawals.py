@@ -1,6 +1,6 @@
-"""The withdraw page before anything is asked for: what may be sent, what it costs, what would arrive.
+"""The withdraw page before anything is asked for: over which networks, at what fee, to which addresses of one's own list.
 
-Nothing here moves money, and nothing here is the judge: `wallets.services.withdrawals.request` checks all of it again.
+Nothing here moves money, and nothing here is the judge: the wallets room quotes and checks.
 """
 
 from __future__ import annotations
@@ -8,16 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange.assets import prices
 from exchange.assets import selectors as assets
-from exchange.core import amounts
-from exchange.core.errors import InvalidRequest, Unavailable
+from exchange.core.errors import Unavailable
 from exchange.ledger import selectors as ledger
 from exchange.site.selectors import health
-from wallets import nodes
 from wallets import selectors as wallets
-from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
-from wallets.chains.protocol import AddressWrongNetwork as ChainAddressWrongNetwork
+from wallets.services import address_book, quoting
 
 
 class NotWithdrawable(Unavailable):
@@ -26,46 +22,35 @@ class NotWithdrawable(Unavailable):
     code = "withdrawals_unavailable"
 
 
-class AmountTooSmall(InvalidRequest):
-    code = "amount_too_small"
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One network the asset can leave over, and how long that usually takes."""
 
-
-class InsufficientFunds(InvalidRequest):
-    code = "insufficient_funds"
-
-
-class AddressInvalid(InvalidRequest):
-    code = "address_invalid"
+    link: assets.AssetNetworkView
+    usual_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one asset's withdraw page needs to know; amounts in base units."""
+    """What one asset's withdraw page needs to know; amounts in base units. `book` holds the list's addresses of its networks."""
 
     asset: assets.AssetView
-    links: tuple[assets.AssetNetworkView, ...]
+    routes: tuple[Route, ...]
     available: int
     down: tuple[wallets.NetworkHealthView, ...]
     recent: tuple[wallets.WithdrawalView, ...]
     codes: tuple[str, ...]
+    book: tuple[address_book.Entry, ...]
+    mode: address_book.Mode
+
+    @property
+    def links(self) -> tuple[assets.AssetNetworkView, ...]:
+        return tuple(route.link for route in self.routes)
 
     def link(self, network: str) -> assets.AssetNetworkView:
         """The chosen network's terms; raises NetworkNotFound."""
         found = next((link for link in self.links if link.network == network), None)
         return found or assets.asset_network(asset=self.asset.code, network=network)
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a withdrawal would do: `amount` arrives, `fee` is ours, `total` leaves the balance, `left` stays."""
-
-    address: str
-    amount: int
-    fee: int
-    total: int
-    left: int
-    decimals: int
-    worth: prices.Valuation | None
 
 
 def terms(*, user_id: int, asset: str, now: datetime) -> Terms:
@@ -79,46 +64,11 @@ def terms(*, user_id: int, asset: str, now: datetime) -> Terms:
     names = {link.network for link in links}
     return Terms(
         asset=found,
-        links=links,
+        routes=tuple(Route(link, quoting.usual_s(link)) for link in links),
         available=available,
         down=tuple(each for each in health.silent(now) if each.network in names),
         recent=tuple(wallets.withdrawals(user_id, asset=asset, limit=5)),
         codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
+        book=tuple(each for each in address_book.listing(user_id, now=now) if each.network in names),
+        mode=address_book.mode(user_id, now=now),
     )
-
-
-def quote(*, terms: Terms, network: str, address: str, amount: str, now: datetime) -> Quote:
-    """Raises AddressInvalid, AmountInvalid and its kin, AmountTooSmall, InsufficientFunds, each naming its parameter."""
-    link = terms.link(network)
-    destination = _destination(link.network, address)
-    decimals = link.decimals
-    arrives = amounts.parse(amount.strip().replace(",", ""), decimals=decimals, param="amount")
-    if arrives < link.min_withdrawal:
-        least = amounts.format(link.min_withdrawal, decimals=decimals)
-        raise AmountTooSmall(f"The least you can send is {least} {terms.asset.code}.", param="amount")
-    total = arrives + link.withdrawal_fee
-    if total > terms.available:
-        most = amounts.format(max(0, terms.available - link.withdrawal_fee), decimals=decimals)
-        raise InsufficientFunds(
-            f"With the fee this is more than you have. The most you can send is {most} {terms.asset.code}.",
-            param="amount",
-        )
-    return Quote(
-        address=destination,
-        amount=arrives,
-        fee=link.withdrawal_fee,
-        total=total,
-        left=terms.available - total,
-        decimals=decimals,
-        worth=prices.worth(asset_id=terms.asset.id, amount=arrives, now=now),
-    )
-
-
-def _destination(network: str, address: str) -> str:
-    """The address in its canonical form, so that what is looked over is what will be paid."""
-    try:
-        return str(nodes.rules(network).parse(address.strip()).text)
-    except ChainAddressWrongNetwork:
-        raise AddressInvalid("This address belongs to another network.", param="address") from None
-    except ChainAddressInvalid:
-        raise AddressInvalid(f"This is not an address of the {network.title()} network.", param="address") from None

@@ -12,6 +12,7 @@ from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from exchange.assets.selectors import AssetNetworkView
 from exchange.core import amounts
 from exchange.site import icons
 
@@ -96,6 +97,12 @@ def amount(value: int | None, decimals: int, places: int | None = None) -> str:
         whole, _, fraction = text.partition(".")
         text = f"{whole}.{fraction:0<{places}}" if places else text
     return grouped(text)
+
+
+@register.simple_tag
+def network(link: AssetNetworkView) -> str:
+    """A network by its name; for a token with the standard that tells it from the same token elsewhere: Ethereum (ERC20)."""
+    return f"{link.network_name} ({link.standard})" if link.standard else link.network_name
 
 
 @register.filter

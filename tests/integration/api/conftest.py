@@ -73,6 +73,8 @@ class Exchange:
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
             "REDIS_URL": settings.REDIS_URL,
             "WEBSOCKET_LOG_IN_CHECK_S": "1",
+            # A network without a node is shown to nobody; the web process never calls it.
+            **{f"{network}_RPC_URL": "http://127.0.0.1:9" for network in ("BITCOIN", "LITECOIN", "ETHEREUM")},
             **(environment or {}),
         }
         with self.log.open("ab") as log:
@@ -170,6 +172,22 @@ class Exchange:
         own = accounts.open_customer(owner_id=customer.user_id, asset_ids=[asset_id], now=now)[asset_id]
         entries = (Entry(outside, -amount), Entry(own, amount))
         transfers.post(transfers=[Transfer(id=uuid7(), kind="deposit", entries=entries)], now=now)
+
+    def deposit(self, customer: Customer) -> None:
+        """One that was seen and is in no block yet."""
+        from wallets.models import Address, Deposit, Xpub
+
+        now = timezone.now()
+        xpub = Xpub.objects.create(network_id=1, purpose="hot", xpub="xpub of a test", path="m", created_at=now)
+        address = Address.objects.create(
+            network_id=1, address="bcrt1qmfy7tw4yysmk5ksnfn9nsnd2c6vv0kcwx84k4p", script=b"\x00\x14" + bytes(20),
+            purpose="deposit", owner_id=customer.user_id, xpub=xpub, index=0, created_at=now,
+        )  # fmt: skip
+        Deposit.objects.create(
+            network_id=1, asset_id=1, address=address, owner_id=customer.user_id, position="0", amount=50_000_000,
+            txid="4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b", state="seen",
+            confirmations_required=2, seen_at=now, replaceable=True,
+        )  # fmt: skip
 
     def books(self) -> tuple[int, int]:
         """How many transfers there are and how much is held: what "moved nothing" is measured by."""

@@ -48,6 +48,7 @@ def ann(trading: Exchange) -> Iterator[Customer]:
     # The book that REST shows is written a tenth of a second after the change at the latest.
     trading.wait(lambda: all(ann.call("GET", "markets/BTC-USDT/book").json()[side] for side in ("bids", "asks")))
     as_of = timezone.now() - timedelta(seconds=12)
+    trading.deposit(ann)
     # A price so low that the example's withdrawal fits the limit of a new account.
     Rate.objects.create(asset_id=1, price=Decimal("90"), as_of=as_of, fetched_at=as_of, source="test")
     return ann
@@ -136,7 +137,8 @@ ROOMS = ("exchange.accounts.api", "exchange.assets.selectors", "exchange.core", 
          "exchange.site.api", "kyc.services.limits", "kyc.selectors", "trading.api", "trading.sockets", "trading.marketdata",
          "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
          "trading.services.refusals", "wallets.selectors",
-         "wallets.services.withdrawals", "wallets.services.addresses")  # fmt: skip
+         "wallets.services.withdrawals", "wallets.services.addresses", "wallets.services.quoting",
+         "wallets.services.address_book")  # fmt: skip
 
 
 def kinds(of: type[DomainError]) -> Iterator[type[DomainError]]:

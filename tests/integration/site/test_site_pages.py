@@ -33,6 +33,7 @@ PRIVATE = [
     "/wallet/deposit/BTC/",
     "/wallet/deposit/BTC/live/",
     "/wallet/withdraw/BTC/",
+    "/wallet/addresses/",
     "/wallet/history/",
     "/wallet/history/?kind=withdrawals",
     "/wallet/history/?kind=trades",

@@ -6,9 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
 
-from exchange.assets.models import Rate
+from exchange.assets.models import AssetNetwork, Rate
 from exchange.ledger import selectors as ledger
+from exchange.outbox import services as outbox
 from wallets import selectors as wallets
 
 pytestmark = pytest.mark.django_db
@@ -108,12 +112,78 @@ def test_a_grouping_comma_and_stray_spaces_are_forgiven(alice: Any) -> None:
     assert "Withdraw 0.5 BTC" in text
 
 
-def test_the_limit_of_the_level_is_told_at_the_confirmation_and_nothing_moves(alice: Any) -> None:
+def test_the_limit_of_the_level_is_told_when_it_is_looked_over_and_nothing_moves(alice: Any) -> None:
     Rate.objects.filter(asset_id=1).update(price=10_000_000)
-    answer, _ = confirmed(alice)
+    answer = alice.post("/wallet/withdraw/BTC/", filled_in(alice))
     assert answer.status_code == 400
     assert "passes your limit" in answer.content.decode()
     assert held(alice) == 0 and wallets.withdrawals(alice.user_id) == []
+
+
+def test_a_fee_that_changed_is_shown_again_before_anything_is_asked_for(alice: Any) -> None:
+    text = alice.post("/wallet/withdraw/BTC/", filled_in(alice)).content.decode()
+    values = {name: value for name, value in HIDDEN.findall(text) if name != "csrfmiddlewaretoken"}
+    assert values["fee"] == "0.0001"
+    AssetNetwork.objects.filter(asset_id=1).update(withdrawal_fee=25_000)
+    again = alice.post("/wallet/withdraw/BTC/", {**values, "step": "confirm"}).content.decode()
+    assert "The fee is 0.00025 BTC by now" in again and "0.50025 BTC" in again
+    assert held(alice) == 0
+    agreed = {name: value for name, value in HIDDEN.findall(again) if name != "csrfmiddlewaretoken"}
+    assert alice.post("/wallet/withdraw/BTC/", {**agreed, "step": "confirm"}).status_code == 302
+    assert held(alice) == 50_025_000
+
+
+def test_a_token_names_its_standard_beside_the_network(alice: Any) -> None:
+    AssetNetwork.objects.filter(asset_id=4, network_id=3).update(contract="0x5FbDB2315678afecb367f032d93F642f64180aa3")
+    text = alice.get("/wallet/withdraw/USDT/").content.decode()
+    assert "Ethereum (ERC20)" in text
+
+
+class TestTheLinkInTheMail:
+    @pytest.fixture(autouse=True)
+    def asked_for(self, settings: Any) -> None:
+        settings.WITHDRAWAL_EMAIL_CONFIRMATION = True
+
+    def link(self) -> str:
+        outbox.deliver(now=timezone.now())
+        (found,) = re.findall(r"http://\S+(/wallet/withdrawals/confirm/\S+)", mail.outbox[-1].body)
+        return str(found)
+
+    def test_opening_it_changes_nothing_and_the_button_confirms_once(self, alice: Any, client: Client) -> None:
+        answer, _ = confirmed(alice)
+        waiting = alice.get(answer["Location"]).content.decode()
+        assert "Look into your e-mail" in waiting and "Cancel withdrawal" in waiting
+        link = self.link()
+        for _ in range(2):  # a mail scanner, then a person who is logged in nowhere
+            text = client.get(link).content.decode()
+            assert THEIRS in text and "0.5 BTC" in text and "Confirm, send" in text
+        assert client.head(link).status_code == 200
+        assert wallets.withdrawals(alice.user_id)[0].state == "requested"
+        assert "A person looks at it before it goes out" in client.post(link).content.decode()
+        assert wallets.withdrawals(alice.user_id)[0].state == "review"
+        again = client.post(link)
+        assert again.status_code == 409 and "confirmed already" in again.content.decode()
+        assert "Confirmed by e-mail" in alice.get(answer["Location"]).content.decode()
+
+    def test_one_that_was_cancelled_meanwhile_says_that_it_is_too_late(self, alice: Any, client: Client) -> None:
+        confirmed(alice)
+        link = self.link()
+        made = wallets.withdrawals(alice.user_id)[0]
+        alice.post(f"/wallet/withdrawals/{made.id}/cancel/")
+        assert "Too late to confirm" in client.get(link).content.decode()
+        answer = client.post(link)
+        assert answer.status_code == 409 and "the money is free again" in answer.content.decode().lower()
+        assert held(alice) == 0
+
+    def test_a_link_that_never_was_is_a_page_that_says_so(self, client: Client) -> None:
+        answer = client.get("/wallet/withdrawals/confirm/nonsense/")
+        assert answer.status_code == 404 and "confirmation_invalid" in answer.content.decode()
+
+    def test_the_token_is_not_told_to_the_next_site(self, alice: Any, client: Client) -> None:
+        confirmed(alice)
+        answer = client.get(self.link())
+        assert answer["Referrer-Policy"] == "same-origin" and "no-store" in answer["Cache-Control"]
+        assert '<meta name="referrer" content="no-referrer">' in answer.content.decode()
 
 
 def test_somebody_elses_withdrawal_is_not_there(alice: Any, newcomer: Any) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from embit import bip32
 
+from custody.services import policies
 from exchange.assets.models import Rate
 from exchange.assets.services import networks
 from exchange.core.ids import uuid7
@@ -148,6 +149,19 @@ def usdt() -> str:
     contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
     networks.set_contract(asset="USDT", network="ethereum", contract=contract, now=timezone.now())
     return contract
+
+
+@pytest.fixture
+def rules(db) -> Callable[[list[dict[str, Any]]], None]:
+    """Puts these rules of the policy into force, as two people did two days ago; a last one lets the rest pass."""
+
+    def enforce(made: list[dict[str, Any]]) -> None:
+        then = timezone.now() - timedelta(days=2)
+        rest = {"name": "the rest", "effect": "allow"}
+        edit_id = policies.propose_edit(rules=[*made, rest], note="for a test", actor_id=901, now=then)
+        policies.approve_edit(edit_id=edit_id, actor_id=902, now=then)
+
+    return enforce
 
 
 @pytest.fixture

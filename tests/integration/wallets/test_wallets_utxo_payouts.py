@@ -24,7 +24,7 @@ from exchange.ledger.services import freezes, stops
 from wallets import nodes, selectors
 from wallets.chains.utxo import payout as utxo
 from wallets.models import Address, Coin, Payout, PayoutVersion, Reservation, Withdrawal
-from wallets.services import payouts, withdrawals
+from wallets.services import approving, payouts, withdrawals
 
 ALICE = 101
 BTC = 1
@@ -290,7 +290,7 @@ def test_what_the_signer_refuses_goes_to_staff_and_its_coins_are_free(house, nod
     refused = house.advance(ALICE, view.id, "review")
     assert "limit_each" in refused.reason
     assert not Reservation.objects.filter(released_at=None).exists()
-    withdrawals.reject(withdrawal_id=view.id, actor_id=1, reason="too much", now=timezone.now())
+    approving.reject(withdrawal_id=view.id, actor_id=1, reason="too much", now=timezone.now())
     assert house.balance(ALICE, BTC) == 3 * COIN
     assert holds.get(id=view.id).state == "voided"
     assert exact(house)
