@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from wallets.admin_base import ReadOnly
+from wallets.admin_cold import ColdProposalAdmin, ColdWalletAdmin, HotLevelAdmin, HotShareAdmin
 from wallets.admin_withdrawals import WithdrawalAdmin
 from wallets.models import Address, Block, Cursor, Deposit, Health, Payout, PayoutVersion, Xpub
 
-__all__ = ["WithdrawalAdmin"]
+__all__ = ["ColdProposalAdmin", "ColdWalletAdmin", "HotLevelAdmin", "HotShareAdmin", "WithdrawalAdmin"]
 
 
 @admin.register(Deposit)

@@ -18,6 +18,11 @@ def beat_schedule(*, networks: Iterable[str], seconds: float = 1.0) -> dict[str,
 
     entries = {
         "wallets-advance": entry("wallets.advance_withdrawals", seconds),
+        "wallets-sweep": entry("wallets.sweep", 30 * seconds),
+        "wallets-check-nonces": entry("wallets.check_nonces", 30 * seconds),
+        "wallets-balance-cold": entry("wallets.balance_cold", 300 * seconds),
+        "wallets-bump": entry("wallets.bump", 30 * seconds),
+        "wallets-consolidate": entry("wallets.consolidate", 600 * seconds),
         "wallets-expire-confirmations": entry("wallets.expire_confirmations", 30.0),
     }
     for network in networks:
