@@ -49,9 +49,6 @@ class PaperBlock:
     def spent(self) -> set[str]:
         return set()
 
-    def prove(self) -> None:
-        pass
-
     def prevouts(self) -> set[bytes]:
         return set()
 

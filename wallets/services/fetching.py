@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallets.chains.protocol import BlockNotFound, ChainError
+from wallets.chains.utxo.block import UtxoBlock
 
 THREADS = 4
 AHEAD = 8
@@ -51,6 +52,9 @@ def blocks(chain: Any, heights: range, *, others: Mapping[str, Any]) -> Iterator
 
 def _fetch(chain: Any, height: int, others: Mapping[str, Any]) -> Fetched:
     block = chain.block(height)
+    if others and isinstance(block, UtxoBlock):
+        # Where two sources are compared by their hashes, what one of them says is in a block must be what was hashed.
+        block.prove()
     return Fetched(block, {name: _said(other, height) for name, other in others.items()})
 
 

@@ -56,8 +56,6 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
         receipts = {txid: _receipt(chain, txid, block.ref) for txid in own}
         others = block.spends(shown.keys()) if shown else []
     else:
-        if credits:
-            block.prove()  # nothing is credited from a block whose transactions are not its header's
         spends, receipts = _spends_of_coins(routes.network.id, block, credits, exact=exact), {}
         others = block.spends_of({_prevout(spent) for spent in shown}) if shown else []
     replaced = {

@@ -17,10 +17,16 @@ from django.db import connection
 
 from wallets.chains.utxo.block import prevout
 from wallets.fingerprints import Fingerprints
-from wallets.models import Address, Coin, ColdWallet, Xpub
 
 # Rows read at once while a registry is filled.
 PAGE = 50_000
+
+ACCOUNTS = """
+SELECT xpub, 'xpub_id', id, branch, next_index FROM wallets_xpub, (VALUES (0), (1)) AS b(branch) WHERE network_id = %s
+UNION ALL SELECT descriptor, 'cold_id', id, 0, next_index FROM wallets_cold_wallet WHERE network_id = %s
+UNION ALL SELECT descriptor, 'cold_id', id, 1, change_index FROM wallets_cold_wallet WHERE network_id = %s
+"""
+NEWER_COINS = "SELECT id, txid, vout FROM wallets_coin WHERE network_id = %s AND id >= %s ORDER BY id LIMIT %s"
 
 
 @dataclass
@@ -52,35 +58,26 @@ class WatchSet(Registry):
     _loaded: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def refresh(self) -> WatchSet:
-        """Adds the addresses made since the last call. Two queries when there are none."""
+        """Adds the addresses made since the last call. One query when there are none."""
         with self.lock:
-            for text, owner, branch, made in self._accounts():
+            for text, column, account_id, branch, made in self._accounts():
                 loaded = self._loaded.get((text, branch), 0)
                 if loaded < made:
-                    self._load(owner, branch, loaded, made)
+                    self._load((column, account_id, branch), loaded, made)
                     self._loaded[(text, branch)] = made
         return self
 
-    def _accounts(self) -> Iterator[tuple[str, dict[str, int], int, int]]:
-        """(text, filter, branch, addresses made) of every branch of every account that was ever ours."""
-        for xpub in Xpub.objects.filter(network_id=self.network_id):
-            for branch in (0, 1):
-                yield xpub.xpub, {"xpub_id": xpub.pk}, branch, xpub.next_index
-        for cold in ColdWallet.objects.filter(network_id=self.network_id):
-            yield cold.descriptor, {"cold_id": cold.pk}, 0, cold.next_index
-            yield cold.descriptor, {"cold_id": cold.pk}, 1, cold.change_index
+    def _accounts(self) -> list[tuple[str, str, int, int, int]]:
+        """(text, column, id, branch, addresses made) of every branch of every account that was ever ours."""
+        with connection.cursor() as cursor:
+            cursor.execute(ACCOUNTS, [self.network_id, self.network_id, self.network_id])
+            return list(cursor.fetchall())
 
-    def _load(self, owner: dict[str, int], branch: int, start: int, end: int) -> None:
-        expected = len(self.keys) + end - start if end - start > PAGE else 0
-        ((column, value),) = owner.items()
+    def _load(self, account: tuple[str, int, int], start: int, end: int) -> None:
+        many = end - start > PAGE
         for low in range(start, end, PAGE):
-            rows = (column, value, branch, low, min(end, low + PAGE))
-            if end - start > PAGE:
-                for scripts in _pages(*rows):
-                    self.keys.extend(scripts, expected=expected)
-            else:
-                few = Address.objects.filter(**owner, branch=branch, index__gte=rows[3], index__lt=rows[4])
-                self.keys.extend(bytes(script) for script in few.values_list("script", flat=True))
+            for scripts in _pages(*account, low, min(end, low + PAGE)):
+                self.keys.extend(scripts, expected=end if many else 0)
 
 
 def _pages(column: str, value: int, branch: int, low: int, high: int) -> Iterator[list[bytes]]:
@@ -105,19 +102,25 @@ class CoinSet(Registry):
     _newest: tuple[int, str, int] = (0, "", 0)
 
     def refresh(self) -> CoinSet:
-        """Adds the coins written since the last call. Two queries when there are none."""
+        """Adds the coins written since the last call. One query when there are none."""
         with self.lock:
-            if self._newest[0] and self._page(self._newest[0], 1) != [self._newest]:
-                # The database is not the one we knew (a backup was put back): everything is read anew.
-                self.keys, self._newest = Fingerprints(), (0, "", 0)
-            while rows := self._page(self._newest[0] + 1, PAGE):
-                self.keys.extend(prevout(txid, vout) for _, txid, vout in rows)
-                self._newest = rows[-1]
-        return self
+            while True:
+                rows = self._page()
+                if self._newest[0] and rows[:1] != [self._newest]:
+                    # The database is not the one we knew (a backup was put back): everything is read anew.
+                    self.keys, self._newest = Fingerprints(), (0, "", 0)
+                    continue
+                new = rows[1:] if self._newest[0] else rows
+                if not new:
+                    return self
+                self.keys.extend(prevout(txid, vout) for _, txid, vout in new)
+                self._newest = new[-1]
 
-    def _page(self, first_id: int, limit: int) -> list[tuple[int, str, int]]:
-        newer = Coin.objects.filter(network_id=self.network_id, id__gte=first_id).order_by("id")
-        return list(newer.values_list("id", "txid", "vout")[:limit])
+    def _page(self) -> list[tuple[int, str, int]]:
+        """The newest row that we know, and those after it."""
+        with connection.cursor() as cursor:
+            cursor.execute(NEWER_COINS, [self.network_id, self._newest[0], PAGE])
+            return list(cursor.fetchall())
 
 
 def confirmed_outpoints(network_id: int, prevouts: Iterable[bytes]) -> set[bytes]:
