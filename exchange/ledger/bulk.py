@@ -60,15 +60,16 @@ POST = (
 )
 
 
-def lock(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
+def lock(cursor: Any, account_ids: Iterable[int], *, said: str = LOCK, values: Sequence[Any] = ()) -> dict[int, Locked]:
     """Lock all the accounts a transaction will touch, at once and in id order. Raises UnknownAccount.
 
     Call it once a transaction, before any other lock of the ledger: a second call may deadlock with another session's first.
+    `said` is LOCK as a session has prepared it; statements of the caller's own may stand before it, with their `values`.
     """
     wanted = set(account_ids)
     if len(wanted) > ACCOUNTS_MAX:
         raise ValueError(f"at most {ACCOUNTS_MAX} accounts are locked at once, not {len(wanted)}")
-    return _found(cursor, LOCK, wanted)
+    return _found(cursor, said, wanted, values)
 
 
 def look(cursor: Any, account_ids: Iterable[int]) -> dict[int, Locked]:
@@ -125,8 +126,8 @@ def parameters(
     )
 
 
-def _found(cursor: Any, sql: str, wanted: set[int]) -> dict[int, Locked]:
-    cursor.execute(sql, (array(wanted),))
+def _found(cursor: Any, sql: str, wanted: set[int], values: Sequence[Any] = ()) -> dict[int, Locked]:
+    cursor.execute(sql, (*values, array(wanted)))
     found = {
         account_id: Locked(int(balance), int(held), frozen, asset_id, kind)
         for account_id, balance, held, frozen, asset_id, kind in cursor.fetchall()

@@ -15,24 +15,23 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
 import psycopg2
-from django.db import connection as django_connection
 
-from exchange.ledger import bulk
 from trading import presentation
 from trading.engine import batching
 from trading.engine.book import Order
 from trading.engine.commands import Amend, Cancel, Command, OpenMarket, Place, PlaceOco
-from trading.engine.funds import Standing
 from trading.engine.matching import SHARDS_MAX, Engine
 from trading.runner import faults, record, statements, store
 from trading.runner.accounts import Directory
 from trading.runner.courier import Courier
-from trading.runner.expected import Expected, Otherwise
+from trading.runner.expected import Expected
 from trading.runner.leadership import Doubt, Fenced
+from trading.runner.locking import Lock, Session, Taken, looked_up
 from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
 from trading.runner.store import Claims
@@ -114,7 +113,8 @@ class Batcher:
         self._landed = landed
         self._courier = Courier()
         self._writing = Writing(self._courier, engine, markets)
-        self._expected = Expected(_looked_up)
+        self._expected = Expected(looked_up)
+        self._session = Session(self._courier, markets, self._expected)
         self._flight: Flight | None = None
         self._plans_until = 0  # the next command's number
 
@@ -199,8 +199,9 @@ class Batcher:
             self._courier.send(cursor.execute, statements.RENEW)
             self._plans_until = after.next_command + statements.RENEWED_EACH
         ids = [(after.next_command + place) * SHARDS_MAX + self._engine.shard for place in range(len(asked))]
-        claimed = self._courier.send(store.claim, cursor, ids, asked, without_key=set(verdicts))
-        claims, places, matched = self._matched(cursor, commands, claimed, also)
+        claim = partial(store.claim, cursor, ids, asked, without_key=set(verdicts))
+        lock = Lock(self._session, cursor, claim, behind=self.flying, at_once=is_few)
+        claims, places, matched = self._matched(cursor, commands, lock, also)
         if len(matched.events) < len(places):
             raise Shorter(places[len(matched.events)])
         outcome = Outcome(asked, ids, verdicts, claims, places, matched)
@@ -211,21 +212,20 @@ class Batcher:
         return self._finish(cursor, outcome, orders.all, candles, after, position, published_seq, at_us)
 
     def _matched(
-        self, cursor: Any, commands: Mapping[int, Command], claimed: Future[Claims], also: Collection[int]
+        self, cursor: Any, commands: Mapping[int, Command], lock: Lock, also: Collection[int]
     ) -> tuple[Claims, list[int], batching.Matched]:
         """Match as if no command came a second time, while the database looks; where one did, match again without it."""
         places = list(commands)
-        lock = _Lock(self, cursor, claimed)
         try:
             matched = batching.match(self._engine, [commands[place] for place in places], lock, also=also)
-            claims = Claims({}, {}) if lock.expecting else claimed.result()
-        except _Taken:
-            claims = claimed.result()
-            places = [place for place in commands if place not in claims.repeated and place not in claims.retried]
-            lock = _Lock(self, cursor, None)
+        except Taken:
+            places = [
+                place for place in commands if place not in lock.claims.repeated and place not in lock.claims.retried
+            ]
+            lock = Lock(self._session, cursor, None, claims=lock.claims)
             matched = batching.match(self._engine, [commands[place] for place in places], lock, also=also)
         self._expected.learn(lock.standings, matched.funds)
-        return claims, places, matched
+        return lock.claims, places, matched
 
     def _prepared(
         self, asked: Sequence[Asked], at_us: int, forced: Mapping[int, str]
@@ -312,56 +312,6 @@ class Batcher:
         return Flight(committed, after, engine.mark(), sealed)
 
 
-class _Lock:
-    """Locks what a match has touched, when called.
-
-    With a batch in the air it only has it locked, behind that one, and gives what is expected there; whether it is so, and
-    every command new, is seen before anything of this batch is written. With none in the air it waits for the locks, and raises
-    _Taken where the match rests on a claim that failed.
-    """
-
-    def __init__(self, batcher: Batcher, cursor: Any, claimed: Future[Claims] | None) -> None:
-        self._batcher, self._cursor, self._claimed = batcher, cursor, claimed
-        self.standings: Mapping[int, Standing] = {}
-        self.expecting = False
-
-    def __call__(self, accounts: Collection[int]) -> Mapping[int, Standing]:
-        send, house = self._batcher._courier.send, self._batcher._markets.house_accounts()
-        wanted = {*accounts, *house} if accounts else set[int]()
-        if self._batcher.flying and self._claimed is not None:
-            self.standings, self.expecting = self._batcher._expected.of(accounts), True
-            send(_as_expected, self._cursor, self._claimed, wanted, self.standings)
-            return self.standings
-        locked = send(bulk.lock, self._cursor, wanted) if wanted else None
-        self._batcher.land()
-        if self._claimed is not None and any(self._claimed.result()):
-            raise _Taken
-        self.standings = _standings(locked.result()) if locked is not None else {}
-        return self.standings
-
-
-def _looked_up(accounts: Collection[int]) -> Mapping[int, Standing]:
-    """On the connection beside the engine's own, which is busy with the batch before."""
-    with django_connection.cursor() as cursor:
-        return _standings(bulk.look(cursor, accounts))
-
-
-def _as_expected(
-    cursor: Any, claimed: Future[Claims], wanted: Collection[int], expected: Mapping[int, Standing]
-) -> None:
-    """On the courier's thread, before the rows of a batch. Raises Otherwise."""
-    if any(claimed.result()):
-        raise Otherwise("a command came a second time")
-    found = _standings(bulk.lock(cursor, wanted)) if wanted else {}
-    for account, standing in expected.items():
-        if found[account] != standing:
-            raise Otherwise(f"account {account} has changed")
-
-
-class _Taken(Exception):
-    """Some of the commands were matched though they came before."""
-
-
 _FRESH = frozenset({Place, PlaceOco, Amend})  # an old one of these is not what its sender wants by now
 _NO_ACCOUNTS = (0, 0)
 
@@ -379,10 +329,6 @@ def complete(command: Command, *, pair: tuple[int, int], at_us: int) -> Command:
             at_us,
         )
     return command.but(at=at_us)
-
-
-def _standings(locked: Mapping[int, bulk.Locked]) -> dict[int, Standing]:
-    return {id: Standing(row.balance, row.held, row.frozen) for id, row in locked.items()}
 
 
 def _timestamp(at_us: int) -> str:

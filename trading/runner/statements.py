@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from exchange.ledger import bulk
+
 RENEWED_EACH = 10_000  # commands
 RENEW = "DISCARD PLANS"  # those of the database's own functions, too
 
@@ -34,7 +36,12 @@ def _unnest(first: int, *types: str) -> str:
     return "unnest(" + ", ".join(f"${first + place}::{type}[]" for place, type in enumerate(types)) + ")"
 
 
-# How many of both were new.
+KEYS = _prepared("keys", f"INSERT INTO trading_command_key SELECT * FROM {_unnest(1, 'uuid', 'bigint')}")
+ORDER_KEYS = _prepared(
+    "order_keys", f"INSERT INTO trading_order_key SELECT * FROM {_unnest(1, 'bigint', 'text', 'bigint')}"
+)
+LOCK = _prepared("lock", bulk.LOCK.replace("%s", "$1"))
+# Those that are new, where not all are; how many of both were.
 CLAIM = _prepared(
     "claim",
     f"WITH c AS (INSERT INTO trading_command_key SELECT * FROM {_unnest(1, 'uuid', 'bigint')} "
@@ -130,5 +137,5 @@ _SETTINGS = (
 )
 SESSION = _SETTINGS + "; ".join(
     f"PREPARE {each.name} AS {each.sql}"
-    for each in (CLAIM, COMMANDS, ORDERS, TRADES, CANDLES, CHANGED, REMADE, BATCH, SHARD)
+    for each in (KEYS, ORDER_KEYS, LOCK, CLAIM, COMMANDS, ORDERS, TRADES, CANDLES, CHANGED, REMADE, BATCH, SHARD)
 )

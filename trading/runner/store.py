@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 from psycopg2.errors import UniqueViolation
 
+from exchange.ledger import bulk
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
@@ -51,6 +52,9 @@ class Claims(NamedTuple):
     retried: dict[int, int]
 
 
+NOTHING_TAKEN = Claims({}, {})
+
+
 class First(NamedTuple):
     """The first result of a command that came again."""
 
@@ -58,68 +62,92 @@ class First(NamedTuple):
     order_id: int | None
 
 
-def claim(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, without_key: set[int]) -> Claims:
-    """Make the batch's UUIDs and client order ids ours; what was taken before comes back. `without_key`: places whose
-    client order id is not to be used up."""
-    if not asked:
-        return Claims({}, {})
+class _Keys(NamedTuple):
+    """The UUIDs of a batch's commands, and the names that clients gave their orders: (place, user, name)."""
+
+    ids: Sequence[int]
+    uuids: Sequence[str]
+    named: Sequence[tuple[int, int, str]]
+
+
+def claim(
+    cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], *, without_key: set[int],
+    accounts: Collection[int] = (),
+) -> tuple[Claims, dict[int, bulk.Locked]]:  # fmt: skip
+    """Make the batch's UUIDs and client order ids ours, and lock these accounts behind them; what was taken before comes back,
+    and the accounts. `without_key`: places whose client order id is not to be used up. The first of a transaction."""
     named = [
         (place, each.user_id, each.client_order_id)
         for place, each in enumerate(asked)
         if each.client_order_id is not None and place not in without_key
     ]
-    if len(asked) >= COPIED_FROM and _copied_claims(cursor, command_ids, asked, named):
-        return Claims({}, {})
-    cursor.execute(
-        statements.CLAIM.call,
-        (
-            array(each.uuid for each in asked),
-            array(command_ids),
-            array(user_id for _, user_id, _ in named),
-            texts(client for _, _, client in named),
-            array(command_ids[place] for place, _, _ in named),
-        ),
-    )
-    if cursor.fetchone() == (len(asked), len(named)):
-        return Claims({}, {})
-    return Claims(_repeated(cursor, command_ids, asked), _retried(cursor, command_ids, named))
-
-
-def _copied_claims(
-    cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked], named: Sequence[tuple[int, int, str]]
-) -> bool:
-    """All of them by COPY, in half the time, where all of them are new; otherwise nothing is claimed, and back comes False."""
-    cursor.execute("SAVEPOINT claims")
+    keys = _Keys(command_ids, [each.uuid for each in asked], named)
     try:
-        copy(cursor, COMMAND_KEYS, [f"{each.uuid}\t{id}\n" for each, id in zip(asked, command_ids, strict=True)])
-        copy(cursor, ORDER_KEYS, [f"{user_id}\t{client}\t{command_ids[place]}\n" for place, user_id, client in named])
+        return NOTHING_TAKEN, (_copied if len(asked) >= COPIED_FROM else _said)(cursor, keys, accounts)
     except UniqueViolation:
-        cursor.execute("ROLLBACK TO SAVEPOINT claims; RELEASE SAVEPOINT claims")
-        return False
-    cursor.execute("RELEASE SAVEPOINT claims")
-    return True
+        cursor.connection.rollback()  # nothing came before
+    claims = _claimed_in_part(cursor, keys)
+    return claims, bulk.lock(cursor, accounts) if accounts else {}
 
 
-def _repeated(cursor: Any, command_ids: Sequence[int], asked: Sequence[Asked]) -> dict[int, int]:
+def _said(cursor: Any, keys: _Keys, accounts: Collection[int]) -> dict[int, bulk.Locked]:
+    """All new, or UniqueViolation; a few, so in one go."""
+    said, values = list[str](), list[str]()
+    if keys.uuids:
+        said.append(statements.KEYS.call)
+        values += (array(keys.uuids), array(keys.ids))
+    if keys.named:
+        said.append(statements.ORDER_KEYS.call)
+        values += _named(keys)
+    if accounts:
+        return bulk.lock(cursor, accounts, said="; ".join([*said, statements.LOCK.call]), values=values)
+    if said:
+        cursor.execute("; ".join(said), values)
+    return {}
+
+
+def _copied(cursor: Any, keys: _Keys, accounts: Collection[int]) -> dict[int, bulk.Locked]:
+    """The same in half the time, where there are many."""
+    copy(cursor, COMMAND_KEYS, [f"{uuid}\t{id}\n" for uuid, id in zip(keys.uuids, keys.ids, strict=True)])
+    copy(cursor, ORDER_KEYS, [f"{user_id}\t{client}\t{keys.ids[place]}\n" for place, user_id, client in keys.named])
+    return bulk.lock(cursor, accounts) if accounts else {}
+
+
+def _claimed_in_part(cursor: Any, keys: _Keys) -> Claims:
+    cursor.execute(statements.CLAIM.call, (array(keys.uuids), array(keys.ids), *_named(keys)))
+    if cursor.fetchone() == (len(keys.uuids), len(keys.named)):
+        return NOTHING_TAKEN
+    return Claims(_repeated(cursor, keys), _retried(cursor, keys))
+
+
+def _named(keys: _Keys) -> tuple[str, str, str]:
+    named = keys.named
+    return (
+        array(user_id for _, user_id, _ in named), texts(client for _, _, client in named),
+        array(keys.ids[place] for place, _, _ in named),
+    )  # fmt: skip
+
+
+def _repeated(cursor: Any, keys: _Keys) -> dict[int, int]:
     cursor.execute(
         "SELECT command_uuid::text, command_id FROM trading_command_key WHERE command_uuid = ANY(%s::uuid[])",
-        (array(each.uuid for each in asked),),
+        (array(keys.uuids),),
     )
     first = dict(cursor.fetchall())
-    return {place: first[each.uuid] for place, each in enumerate(asked) if first[each.uuid] != command_ids[place]}
+    return {place: first[uuid] for place, uuid in enumerate(keys.uuids) if first[uuid] != keys.ids[place]}
 
 
-def _retried(cursor: Any, command_ids: Sequence[int], named: Sequence[tuple[int, int, str]]) -> dict[int, int]:
+def _retried(cursor: Any, keys: _Keys) -> dict[int, int]:
     cursor.execute(
         "SELECT k.user_id, k.client_order_id, k.command_id FROM trading_order_key k "
         "JOIN unnest(%s::bigint[], %s::text[]) AS n (user_id, client_order_id) USING (user_id, client_order_id)",
-        (array(user_id for _, user_id, _ in named), texts(client for _, _, client in named)),
+        _named(keys)[:2],
     )
     first = {(user_id, client): command_id for user_id, client, command_id in cursor.fetchall()}
     return {
         place: first[user_id, client]
-        for place, user_id, client in named
-        if first[user_id, client] != command_ids[place]
+        for place, user_id, client in keys.named
+        if first[user_id, client] != keys.ids[place]
     }
 
 
