@@ -27,7 +27,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection  # noqa: E402
 
-from custody import faults, keystore, monitoring  # noqa: E402
+from custody import faults, key_sources, monitoring  # noqa: E402
 from custody.accounts import AccountsUnreadable  # noqa: E402
 from custody.cold_addresses import ColdUnreadable  # noqa: E402
 from custody.limits import LimitsUnreadable  # noqa: E402
@@ -96,10 +96,7 @@ def open_room(sender: Any, **kwargs: Any) -> None:
 
 def make_room() -> answering.Room:
     """Keys, rules, log and limits from the signer's settings. Raises what each of them raises."""
-    seed = keystore.open_seed(
-        Path(settings.KEYSTORE_PATH), key=keystore.PassphraseFile(Path(settings.KEYSTORE_PASSPHRASE_FILE))
-    )
-    signer = SoftwareSigner(seed)
+    signer = SoftwareSigner(key_sources.open_seed())
     return answering.Room(
         signer=signer,
         rules={name: registry.rules(name, **row) for name, row in settings.CHAINS.items()},

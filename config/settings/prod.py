@@ -16,7 +16,7 @@ if env.bool("BOURSE_DEMO", False):
 for _name in ("BOURSE_FAULTS", "ENGINE_FAULT"):
     if os.environ.get(_name):
         raise ImproperlyConfigured(f"{_name} is for tests: it kills processes at named points.")
-for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "SIGNER_DATABASE_URL"):
+for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "KEYSTORE_VAULT_TOKEN_FILE", "SIGNER_DATABASE_URL"):
     if os.environ.get(_name):
         raise ImproperlyConfigured(f"{_name} is the signer's alone; it must not be set where this process can read it.")
 

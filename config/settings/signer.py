@@ -26,7 +26,16 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 KEYSTORE_PATH = require("KEYSTORE_PATH")
-KEYSTORE_PASSPHRASE_FILE = require("KEYSTORE_PASSPHRASE_FILE")
+# What wraps the keystore's key: a passphrase file, or a Vault's transit engine. One of the two must be named.
+KEYSTORE_VAULT_ADDR = env.str("KEYSTORE_VAULT_ADDR", "")
+KEYSTORE_VAULT_TOKEN_FILE = env.str("KEYSTORE_VAULT_TOKEN_FILE", "")
+KEYSTORE_VAULT_KEY = env.str("KEYSTORE_VAULT_KEY", "")
+KEYSTORE_VAULT_MOUNT = env.str("KEYSTORE_VAULT_MOUNT", "transit")
+KEYSTORE_VAULT_NAMESPACE = env.str("KEYSTORE_VAULT_NAMESPACE", "")
+KEYSTORE_VAULT_CA_FILE = env.str("KEYSTORE_VAULT_CA_FILE", "")
+KEYSTORE_PASSPHRASE_FILE = (
+    env.str("KEYSTORE_PASSPHRASE_FILE", "") if KEYSTORE_VAULT_ADDR else require("KEYSTORE_PASSPHRASE_FILE")
+)
 VELOCITY_LOG_PATH = require("VELOCITY_LOG_PATH")
 SIGNER_LIMITS_FILE = env.str("SIGNER_LIMITS_FILE", "")  # without it: limits.json beside the keystore
 SIGNER_METRICS_PORT = env.int("SIGNER_METRICS_PORT", 0)  # /metrics, /livez, /readyz on 127.0.0.1; 0: none

@@ -57,6 +57,10 @@ class SoftwareSigner:
         """A key for sealing the velocity log: bound to the seed, useless for anything else."""
         return hashlib.sha256(b"bourse velocity log" + self._master.descend("m/1000'").secret).digest()
 
+    def ceremony_key(self) -> bytes:
+        """The secret key that signs the log of ceremonies, and nothing else."""
+        return self._master.descend("m/1001'").secret
+
     def sign_utxo(self, unsigned: utxo_payout.UnsignedUtxo, parameters: Parameters) -> bytes:
         """The signed bytes. Raises NotOurKey when an input's script is not that of our key at its path."""
         transaction = unsigned.transaction(parameters)
