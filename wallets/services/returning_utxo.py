@@ -16,7 +16,6 @@ from wallets import nodes
 from wallets.chains.protocol import DustOutput, InsufficientCoins
 from wallets.chains.utxo import cold_payout
 from wallets.chains.utxo.payout import Change, UnsignedUtxo
-from wallets.chains.utxo.selection import FeeAboveCap
 from wallets.models import Address, Block, Coin, ColdWallet, Cursor, Payout, PayoutVersion, Reservation
 from wallets.routes import Routes
 from wallets.services import cold_wallets, hot, reserving, reserving_utxo
@@ -78,12 +77,9 @@ def _build(
             change=Change(change.address, hot.path(change)),
             amount=amount,
             fee_rate=fee_rate,
-            seed=wallet.id,
         )
     except (InsufficientCoins, DustOutput):
         raise CannotReserve("hot_wallet_short") from None
-    except FeeAboveCap:
-        raise CannotReserve("fees_high") from None
     cap = hot.fee_cap(routes)
     if cap is not None and unsigned.fee > cap:
         raise CannotReserve("fees_high")

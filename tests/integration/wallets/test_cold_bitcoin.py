@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import base64
 import os
-import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from trezorlib.client import get_default_client, get_default_session
 
-from custody import cold_addresses
-from custody.signers import psbt_view, trezor
 from exchange.compliance.models import SolvencyAsset
 from exchange.compliance.services import solvency
-from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
-from exchange.outbox.models import Event
 from tests import cold_wallets as descriptors_of
+from tests.integration.wallets.cold_house import (
+    ANNA,
+    BTC,
+    COIN,
+    bring,
+    exact,
+    file_of,
+    fund_cold,
+    mine,
+    open_share,
+    open_wallet,
+    proposal,
+    settled,
+    signed_by,
+    topics,
+)  # fmt: skip
 from tests.trezor.device import SoftwareTrezor
-from wallets import nodes
-from wallets.chains.utxo.parameters import parameters
-from wallets.models import Address, Coin, ColdProposal, ColdWallet, HotLevel, Payout, PayoutVersion, Reservation
-from wallets.services import cold, cold_wallets, payouts, returns, shares
-
-BTC, COIN = 1, 10**8
-ANNA, BERT = 501, 502  # two members of staff
-REGTEST = parameters("bitcoin", "regtest")
+from wallets.models import Coin, ColdProposal, HotLevel, Payout, PayoutVersion, Reservation
+from wallets.services import cold, cold_wallets, returns
 
 pytestmark = [pytest.mark.node, pytest.mark.django_db(transaction=True)]
 
@@ -44,72 +48,6 @@ def node(chains, bitcoind):
     """The session's node: every key here, the signer's too, is new to its chain."""
     chains(bitcoin=bitcoind)
     return bitcoind
-
-
-def open_wallet(text, *, name="Drawer"):
-    """Proposed by one, approved by the other, who reads the first address off the device."""
-    wallet_id = cold_wallets.propose(network="bitcoin", name=name, text=text, actor_id=ANNA, now=timezone.now())
-    typed = cold_wallets.first_address(ColdWallet.objects.get(pk=wallet_id))[-8:]
-    cold_wallets.approve(wallet_id=wallet_id, typed=typed, actor_id=BERT, now=timezone.now())
-    return ColdWallet.objects.get(pk=wallet_id)
-
-
-def open_share(percent, floor, least="0.05"):
-    share_id = shares.propose(
-        asset="BTC", network="bitcoin", percent=percent, floor=floor, least=least, actor_id=ANNA, now=timezone.now()
-    )
-    shares.approve(share_id=share_id, actor_id=BERT, now=timezone.now())
-
-
-def mine(house, node, count=1):
-    node.mine(count)
-    return house.scan("bitcoin")
-
-
-def settled(payout_id, state, *, seconds=60):
-    """Runs the workers' job until the payout is in this state."""
-    deadline = time.monotonic() + seconds
-    while True:
-        payouts.advance_all(now=timezone.now())
-        payout = Payout.objects.get(pk=payout_id)
-        if payout.state == state:
-            return payout
-        assert time.monotonic() < deadline, (payout.state, list(payout.versions.values("refusal", "last_error")))
-        time.sleep(0.05)
-
-
-def proposal(amount, **more):
-    payout_id = returns.propose(
-        asset="BTC", network="bitcoin", amount=amount, actor_id=ANNA, now=timezone.now(), **more
-    )
-    returns.approve(payout_id=payout_id, actor_id=BERT, now=timezone.now())
-    return payout_id
-
-
-def signed_by(device, content):
-    session = get_default_session(get_default_client("bourse tests", device.path))
-    return trezor.sign_psbt(session, psbt_view.look(content, REGTEST), REGTEST)
-
-
-def bring(payout_id, content):
-    return returns.import_signed(payout_id=payout_id, content=content, actor_id=BERT, now=timezone.now())
-
-
-def file_of(payout_id):
-    return returns.export(payout_id=payout_id, actor_id=ANNA, now=timezone.now()).content
-
-
-def topics(prefix):
-    return list(Event.objects.filter(topic__startswith=prefix).order_by("id").values_list("topic", flat=True))
-
-
-def exact(house):
-    """The books sum to zero and equal, to the satoshi, what the node holds at our addresses, hot and cold."""
-    report = reconciliation.run(now=timezone.now())
-    assert (report.mismatches, report.surpluses) == ((), ()) and "wallets:bitcoin" not in report.unreachable
-    assert house.sums_to_zero()
-    scripts = [bytes(script) for script in Address.objects.filter(network_id=1).values_list("script", flat=True)]
-    return -house.total("chain_wallet", BTC) == nodes.chain("bitcoin").holdings(scripts).amount
 
 
 def test_the_surplus_goes_cold_by_itself_and_a_device_brings_it_back(signing_house, node, signer, devices):
@@ -129,10 +67,7 @@ def test_the_surplus_goes_cold_by_itself_and_a_device_brings_it_back(signing_hou
     assert waiting.payout_id is None and "the signer refused" in waiting.waiting
     assert topics("wallets.cold_held") == ["wallets.cold_held"] and not Reservation.objects.filter(released_at=None)
 
-    known = cold_addresses.ColdAddresses().with_wallet(
-        "bitcoin", nodes.rules("bitcoin"), cold_addresses.Wallet(text, "Drawer", "2026-11-20")
-    )
-    cold_addresses.write(signer.folder / "cold.json", known)
+    signer.custody("cold", "add", "bitcoin", text, "--label", "Drawer")
     (move,) = cold.balance(now=timezone.now() + cold.REFUSED_REST)
     settled(move.payout_id, "broadcast")
     assert (move.level.hot, move.level.cold, move.level.target) == (2 * COIN, 0, COIN // 5)
@@ -162,15 +97,6 @@ def test_the_surplus_goes_cold_by_itself_and_a_device_brings_it_back(signing_hou
     (level,) = cold.balance(now=timezone.now())
     assert level.level.cold == COIN * 9 // 5 - COIN - back.network_fee
     assert exact(signing_house) and topics("wallets.deposit") == []
-
-
-def fund_cold(house, node, wallet, *amounts):
-    """Somebody sends to the cold wallet from outside: the house's own capital, at addresses of their own."""
-    for amount in amounts:
-        address = cold_wallets.next_address(wallet=wallet, now=timezone.now())
-        node.send(address.address, amount)
-        mine(house, node)
-    mine(house, node, 6)
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ def build(
     change: Change,
     amount: int | None,
     fee_rate: int,
-    seed: int,
 ) -> UnsignedUtxo:
     """Pays `amount` to `destination` (None: everything, the fee taken off). `fee_rate` in base units per 1,000 vbytes.
 
@@ -51,9 +50,12 @@ def build(
         inputs_max=INPUTS_MAX,
     )
     by_key = {coin.outpoint: coin for coin in coins}
-    chosen = selection.select(
-        [selection.Candidate(coin.outpoint, coin.amount, descriptor.input_weight) for coin in coins], costs, seed=seed
+    # The largest first: a person looks at each of them, and a device asks for each one's whole transaction.
+    chosen = selection.largest_first(
+        [selection.Candidate(coin.outpoint, coin.amount, descriptor.input_weight) for coin in coins], costs
     )
+    if chosen is None:
+        raise InsufficientCoins(f"the cold coins that may be spent do not cover {amount} base units and the fee")
     outputs = [Output(destination.address, amount, path=destination.path)]
     if chosen.change:
         outputs.append(Output(change.address, chosen.change, path=change.path))
