@@ -132,15 +132,16 @@ class Walk:
     def follow(self, found: Survey, *, limit: int) -> None:
         """Goes on until the tip, the limit, or something that only the next run can judge."""
         steps = limit
-        while steps > 0 and not found.disputed:
+        while steps > 0:
             cursor = self._cursor()
             assert found.serving.tip is not None
             if cursor.hash == found.serving.tip.hash:
-                return
+                break
             forward = self._forward(found, cursor, limit=steps)
             if not forward and not self._back(found, self._cursor()):
-                return
+                break
             steps -= max(1, forward)
+        found.stand(self._cursor())
 
     def finalize(self, found: Survey) -> None:
         """Notes how far the network itself calls its blocks final. It never goes back."""
@@ -175,8 +176,6 @@ class Walk:
 
     def _back(self, found: Survey, cursor: Cursor) -> bool:
         """Walks back to the fork where the serving source is on another branch and nobody holds on to ours."""
-        if found.disputed:
-            return False
         limit = getattr(settings, "WALLETS_REORG_LIMIT", REORG_LIMIT)
         shared = reorganisations.fork(
             chain=found.serving.chain,

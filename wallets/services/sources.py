@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,14 +57,18 @@ class Look:
 
 @dataclass
 class Survey:
-    """All sources of a network at one moment. `disputed`: somebody says another block than the one we stand on."""
+    """All sources of a network at one moment.
+
+    `disputed`: somebody has another block than the one on which we stand, or than the next one. `serious`: the two have been
+    apart for longer than two blocks found at once would explain.
+    """
 
     routes: Routes
     looks: list[Look]
     serving: Look
     disputed: bool = False
     serious: bool = False
-    _held: list[str] = field(default_factory=list)
+    _contradicted: bool = False
 
     @property
     def others(self) -> list[Look]:
@@ -97,8 +101,16 @@ class Survey:
                 return False
         return True
 
+    def stand(self, cursor: Cursor) -> None:
+        """Asks again whether everybody has the block on which we stand, where somebody had not, or a next one was refused."""
+        if self.disputed or self._contradicted:
+            try:
+                self.disputed = self._contradicted or not all(_stands(look, cursor) for look in self.others)
+            except ChainError:
+                self.disputed = True  # it went down since; the next look finds it so and goes on without it
+
     def contradict(self, look: Look, height: int, ours: str, theirs: str) -> None:
-        self.disputed = True
+        self._contradicted = True
         look.disagrees = f"at height {height}, {self.serving.name} has {ours} and {look.name} has {theirs}"
 
 
