@@ -20,17 +20,17 @@ ANNA, BERT = 501, 502
 REGTEST = parameters("bitcoin", "regtest")
 
 
-def open_wallet(text, *, name="Drawer"):
+def open_wallet(text, *, name="Drawer", network="bitcoin"):
     """Proposed by one, approved by the other, who reads the first address off the device."""
-    wallet_id = cold_wallets.propose(network="bitcoin", name=name, text=text, actor_id=ANNA, now=timezone.now())
+    wallet_id = cold_wallets.propose(network=network, name=name, text=text, actor_id=ANNA, now=timezone.now())
     typed = cold_wallets.first_address(ColdWallet.objects.get(pk=wallet_id))[-8:]
     cold_wallets.approve(wallet_id=wallet_id, typed=typed, actor_id=BERT, now=timezone.now())
     return ColdWallet.objects.get(pk=wallet_id)
 
 
-def open_share(percent, floor, least="0.05"):
+def open_share(percent, floor, least="0.05", *, asset="BTC", network="bitcoin"):
     share_id = shares.propose(
-        asset="BTC", network="bitcoin", percent=percent, floor=floor, least=least, actor_id=ANNA, now=timezone.now()
+        asset=asset, network=network, percent=percent, floor=floor, least=least, actor_id=ANNA, now=timezone.now()
     )
     shares.approve(share_id=share_id, actor_id=BERT, now=timezone.now())
 
@@ -52,10 +52,8 @@ def settled(payout_id, state, *, seconds=60):
         time.sleep(0.05)
 
 
-def proposal(amount, **more):
-    payout_id = returns.propose(
-        asset="BTC", network="bitcoin", amount=amount, actor_id=ANNA, now=timezone.now(), **more
-    )
+def proposal(amount, *, asset="BTC", network="bitcoin", **more):
+    payout_id = returns.propose(asset=asset, network=network, amount=amount, actor_id=ANNA, now=timezone.now(), **more)
     returns.approve(payout_id=payout_id, actor_id=BERT, now=timezone.now())
     return payout_id
 
