@@ -112,7 +112,7 @@ class Approvals(Looked):
 @admin.register(Withdrawal)
 class WithdrawalAdmin(ReadOnly):
     list_display = [
-        "id", "owner_id", "decimal_amount", "network", "address", "destination_class", "state", "agreed", "waiting",
+        "id", "decimal_amount", "network", "state", "agreed", "waiting", "owner_id", "destination_class", "address",
         "requested_at",
     ]  # fmt: skip
     list_filter = ["state", StuckFilter, "waiting", "destination_class", "network_id", "asset_id"]

@@ -17,6 +17,7 @@ import pytest
 import redis
 import requests
 from django.conf import settings
+from django.core import mail
 from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
@@ -31,7 +32,9 @@ from exchange.assets.models import Rate
 from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
-from wallets.services import xpubs
+from exchange.outbox import services as outbox
+from wallets.selectors import WithdrawalView
+from wallets.services import withdrawals, xpubs
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery staple"
@@ -140,6 +143,20 @@ class Exchange:
             return None
 
         return str(self.wait(look))
+
+    def ask_withdrawal(self, user_id: int, address: str, amount: str) -> WithdrawalView:
+        """As if asked for over the API: it waits for its mail."""
+        with override_settings(WITHDRAWAL_EMAIL_CONFIRMATION=True):
+            return withdrawals.request(
+                user_id=user_id, asset="BTC", network="bitcoin", address=address, amount=amount,
+                idempotency_key=str(uuid7()), now=timezone.now(),
+            )  # fmt: skip
+
+    def withdrawal_link(self) -> str:
+        """The path in the newest mail about a withdrawal. No worker runs here: the test delivers the outbox itself."""
+        outbox.deliver(now=timezone.now())
+        texts = "\n".join(message.body for message in mail.outbox)
+        return str(re.findall(r"http://\S+?(/wallet/withdrawals/confirm/\S+)", texts)[-1])
 
     def import_public_keys(self) -> None:
         root = bip32.HDKey.from_seed(bytes(range(64)))

@@ -9,9 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from wallets import selectors as wallets
+from wallets.services import confirming
 
 pytestmark = [pytest.mark.browser]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -210,7 +212,7 @@ def test_a_gap_in_the_book_is_noticed_and_mended(exchange: Any, visitor: Callabl
     ]
 
 
-def test_a_withdrawal_needs_no_script(exchange: Any, visitor: Callable[..., Any]) -> None:
+def test_a_withdrawal_needs_no_script_but_the_link_in_the_mail(exchange: Any, visitor: Callable[..., Any]) -> None:
     user_id = exchange.customer("frida", btc=10**8)
     exchange.price("BTC", 1_000)
     window = visitor(java_script_enabled=False)
@@ -218,14 +220,66 @@ def test_a_withdrawal_needs_no_script(exchange: Any, visitor: Callable[..., Any]
     page = window.page
     page.get_by_role("link", name="Withdraw BTC").first.click()
     page.get_by_label("Send to").fill(THEIRS)
-    page.get_by_label("Amount that should arrive").fill("0.25")
+    page.get_by_label("Amount that should arrive").fill("0.2")
     page.get_by_role("button", name="Look it over").click()
     expect(page.get_by_role("heading", name="Is this right?")).to_be_visible()
-    expect(page.locator(".facts .total")).to_contain_text("0.2501 BTC")
+    expect(page.locator(".facts .total")).to_contain_text("0.2001 BTC")
     assert wallets.withdrawals(user_id) == []
-    page.get_by_role("button", name="Withdraw 0.25 BTC").click()
-    expect(page.get_by_text("Requested")).to_be_visible()
-    assert [each.amount for each in wallets.withdrawals(user_id)] == [25_000_000]
+    page.get_by_role("button", name="Withdraw 0.2 BTC").click()
+    expect(page.get_by_text("Look into your e-mail")).to_be_visible()
+    assert [(each.amount, each.state) for each in wallets.withdrawals(user_id)] == [(20_000_000, "requested")]
+
+    phone = visitor(**PHONE, java_script_enabled=False)  # where the mail is read, nobody is logged in
+    phone.goto(exchange.withdrawal_link())
+    expect(phone.page.get_by_role("heading", name="Let these coins leave?")).to_be_visible()
+    expect(phone.page.get_by_text(THEIRS)).to_be_visible()
+    assert [each.state for each in wallets.withdrawals(user_id)] == ["requested"]
+    phone.page.get_by_role("button", name="Confirm, send 0.2 BTC").click()
+    expect(phone.page.get_by_role("heading", name="Confirmed")).to_be_visible()
+    assert [each.state for each in wallets.withdrawals(user_id)] == ["approved"]
+
+
+def test_a_withdrawals_page_follows_by_itself_and_by_keyboard(exchange: Any, visitor: Callable[..., Any]) -> None:
+    user_id = exchange.customer("greta", btc=10**8)
+    exchange.price("BTC", 1_000)
+    view = exchange.ask_withdrawal(user_id, THEIRS, "0.1")
+    window = visitor(**PHONE)
+    window.log_in("greta")
+    window.goto(f"/wallet/withdrawals/{view.id}/")
+    page = window.page
+    expect(page.get_by_text("Look into your e-mail")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    confirming.confirm(token=exchange.withdrawal_link().split("/")[-2], now=timezone.now())
+    expect(page.locator(".step-now")).to_contain_text("Signed", timeout=30_000)
+    expect(page.get_by_text("Look into your e-mail")).to_have_count(0)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel withdrawal").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".step-bad")).to_contain_text("Cancelled", timeout=30_000)
+
+
+def test_the_address_list_is_kept_and_offered_where_coins_are_sent(exchange: Any, visitor: Callable[..., Any]) -> None:
+    exchange.customer("hilda", btc=10**8)
+    window = visitor(**PHONE)
+    window.log_in("hilda")
+    page = window.page
+    page.get_by_role("link", name="Address list").click()
+    page.get_by_label("Address", exact=True).fill(THEIRS)
+    page.get_by_label("Label", exact=True).fill("My own wallet")
+    page.get_by_role("button", name="Add to the list").click()
+    expect(page.locator(".entry")).to_contain_text("My own wallet")
+    expect(page.locator(".entry .badge")).to_have_text("New")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.get_by_text("Coins leave to addresses of this list alone.")).to_be_visible()
+    window.goto("/wallet/withdraw/BTC/")
+    expect(page.locator("#address-book option")).to_have_attribute("value", THEIRS)
+    page.get_by_label("Send to").fill(THEIRS)
+    page.get_by_label("Amount that should arrive").fill("0.1")
+    expect(page.locator("[data-total]")).to_have_text("0.1001 BTC")
+    page.get_by_role("button", name="Look it over").click()
+    expect(page.locator(".errorlist")).to_contain_text("This address is new on your list.")
+    window.complaints[:] = [each for each in window.complaints if "400" not in each]
 
 
 def test_the_theme_is_switched_and_remembered(visitor: Callable[..., Any]) -> None:

@@ -12,8 +12,10 @@ from exchange.outbox import live, registry
 TOPICS = (
     "wallets.deposit_credited",
     "wallets.deposit_orphaned",
+    "wallets.withdrawal_requested",
     "wallets.withdrawal_review",
     "wallets.withdrawal_approved",
+    "wallets.withdrawal_sent",
     "wallets.withdrawal_cancelled",
     "wallets.withdrawal_refused",
     "wallets.withdrawal_final",

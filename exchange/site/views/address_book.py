@@ -6,6 +6,7 @@ What must never happen here: a change by GET.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -47,7 +48,7 @@ def _page(request: HttpRequest, form: ListedAddressForm) -> HttpResponse:
         "form": form,
         "entries": address_book.listing(request.user.pk, now=now),
         "mode": address_book.mode(request.user.pk, now=now),
-        "cooldown": address_book.cooldown(),
+        "cooldown_h": address_book.cooldown() // timedelta(hours=1),
     }
     return render(request, "site/addresses.html", context, status=400 if form.errors else 200)
 
