@@ -94,8 +94,8 @@ def _keep(payout: Payout, version: PayoutVersion, answer: Signature, routes: Rou
         locked.txid = view.txid
         if first:
             locked.state = Payout.State.SIGNED
-            for row in Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"):
-                steps.enter(row, State.SIGNED, now=now)
+            rows = list(Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"))
+            steps.enter_all(rows, State.SIGNED, txid=view.txid, now=now)
             # The next one may be waiting for its nonce.
             transaction.on_commit(
                 lambda: current_app.send_task("wallets.advance_withdrawals", queue="chain", retry=False), robust=True

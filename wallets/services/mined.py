@@ -79,8 +79,8 @@ def _mined(
     if routes.network.family == "evm":
         _move(payout, routes=routes)
     if not final_before:
-        for withdrawal in payout.withdrawals.select_for_update().order_by("id"):
-            steps.enter(withdrawal, State.CONFIRMED, txid=version.txid, now=now)
+        rows = list(payout.withdrawals.select_for_update().order_by("id"))
+        steps.enter_all(rows, State.CONFIRMED, txid=version.txid, now=now)
     faults.passing("payout.mined.before_commit")
     transaction.on_commit(lambda: faults.passing("payout.mined.after_commit"))
 

@@ -148,8 +148,7 @@ def _ask_signer(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
         version = locked.versions.latest("number")
         locked.state = Payout.State.SIGNING
         locked.save(update_fields=["state"])
-        for row in rows:
-            steps.enter(row, State.SIGNING, now=now)
+        steps.enter_all(rows, State.SIGNING, now=now)
         signing.request(
             id=version.id,
             network=the_routes.network.code,
@@ -178,8 +177,8 @@ def _broadcast(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
             return False
         locked.state = Payout.State.BROADCAST
         locked.save(update_fields=["state"])
-        for row in Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"):
-            steps.enter(row, State.BROADCAST, txid=version.txid, now=now)
+        rows = list(Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"))
+        steps.enter_all(rows, State.BROADCAST, txid=version.txid, now=now)
         faults.passing("payout.broadcast.before_commit")
     faults.passing("payout.broadcast.after_commit")
     metrics.SENT.labels(the_routes.network.code).inc()

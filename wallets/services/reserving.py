@@ -58,7 +58,9 @@ def _batch(routes: Routes, ids: Sequence[UUID], *, fee_rate: int, now: datetime)
         reserving_utxo.reserve(built.coins, payout, now=now)
         _first_version(payout, built.unsigned.to_json(), fee=built.unsigned.fee, now=now)
         for position, row in enumerate(built.served):
-            steps.enter(row, State.RESERVED, payout=payout, payout_position=position, now=now)
+            row.payout, row.payout_position = payout, position
+        Withdrawal.objects.bulk_update(built.served, ["payout", "payout_position"])
+        steps.enter_all(built.served, State.RESERVED, now=now)
         faults.passing("payout.reserve.before_commit")
     faults.passing("payout.reserve.after_commit")
     return payout.id

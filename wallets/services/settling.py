@@ -54,6 +54,7 @@ def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
         # Coins of ours changed their place; what the network took for it is all that the books see.
         _book_fee(payout, fee, "internal", routes, now=now)
         return
+    settlements = {}
     for number, withdrawal in enumerate(withdrawals):
         booking = books.PayoutBooking(
             withdrawal_id=withdrawal.id,
@@ -64,16 +65,19 @@ def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
             network_fee=fee if number == 0 else 0,
             reference=f"{routes.network.code}:{payout.txid}",
         )
-        transfer = books.withdrawal(booking, routes.by_asset(withdrawal.asset_id), routes.own_coin, now=now)
-        steps.enter(withdrawal, State.FINAL, txid=payout.txid, now=now)
-        holds.settle(id=withdrawal.id, transfer=transfer, now=now)
+        link = routes.by_asset(withdrawal.asset_id)
+        settlements[withdrawal.id] = books.withdrawal(booking, link, routes.own_coin, now=now)
+    # Together: the accounts of a whole batch are locked in one order, the one that the engine keeps, too.
+    holds.settle_all(settlements=settlements, now=now)
+    steps.enter_all(withdrawals, State.FINAL, txid=payout.txid, now=now)
 
 
 def _failed(payout: Payout, withdrawals: list[Withdrawal], routes: Routes, *, now: datetime) -> None:
     """What was mined paid nobody: it reverted, or cancelled the payment. The customers' money is free, the fee is ours."""
     cancelled = payout.versions.filter(txid=payout.txid, kind=PayoutVersion.Kind.CANCEL).exists()
     why = "was cancelled before the network took it" if cancelled else "was refused by the network"
-    for withdrawal in withdrawals:
+    # By account, so that a batch's accounts are locked in their one order.
+    for withdrawal in sorted(withdrawals, key=lambda each: each.account_id):
         steps.enter(withdrawal, State.FAILED, txid=payout.txid, reason=f"the payment {why} ({payout.txid})", now=now)
         holds.void(id=withdrawal.id, now=now)
     _book_fee(payout, payout.network_fee or 0, "reverted", routes, now=now)

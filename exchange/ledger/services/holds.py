@@ -6,6 +6,7 @@ What must never happen here: a hold on what is not there, a second resolution, o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from exchange.ledger.services.transfers import AccountFrozen, InsufficientFunds,
 
 __all__ = [
     "AccountFrozen", "Hold", "HoldConflict", "HoldExceeded", "HoldNotFound", "HoldResolved", "InsufficientFunds",
-    "InvalidHold", "expire_due", "place", "settle", "void",
+    "InvalidHold", "expire_due", "place", "settle", "settle_all", "void",
 ]  # fmt: skip
 
 
@@ -113,6 +114,35 @@ def settle(*, id: UUID, transfer: Transfer, now: datetime) -> Receipt:
             raise TransferConflict("This transfer was posted before, apart from this hold.", param="transfer")
         _resolve(row, HoldState.POSTED, now=now, transfer_uuid=transfer.id)
         return receipt
+
+
+def settle_all(*, settlements: Mapping[UUID, Transfer], now: datetime) -> list[Receipt]:
+    """Settle several pending holds, each by its own transfer: all of them or none, every account locked once, in the one order.
+
+    Raises what `settle` raises; one that is resolved already is HoldResolved.
+    """
+    posted = list(settlements.values())
+    transfers.check_forms(posted)
+    with transaction.atomic(), connection.cursor() as cursor:
+        accounts = dict(models.Hold.objects.filter(id__in=settlements).values_list("id", "account_id"))
+        if len(accounts) != len(settlements):
+            raise HoldNotFound("There is no such hold.", param="id")
+        locked = bulk.lock(cursor, journal.net(posted).keys() | set(accounts.values()))
+        rows = list(models.Hold.objects.select_for_update().filter(id__in=settlements).order_by("id"))
+        held: Counter[int] = Counter()
+        for row in rows:
+            _require(row, becoming=HoldState.POSTED)
+            if not 0 < -journal.net([settlements[row.id]]).get(row.account_id, 0) <= row.amount:
+                raise HoldExceeded("The transfer takes nothing of what is held, or more.", param="transfer")
+            held[row.account_id] -= row.amount
+            row.state, row.resolved_at, row.transfer_uuid = HoldState.POSTED.value, now, settlements[row.id].id
+        receipts = transfers.post_locked(
+            cursor, locked=locked, transfers=posted, held_deltas=held, unfrozen=set(accounts.values()), now=now
+        )
+        if any(receipt.replayed for receipt in receipts):
+            raise TransferConflict("A transfer was posted before, apart from its hold.", param="transfer")
+        models.Hold.objects.bulk_update(rows, ["state", "resolved_at", "transfer_uuid"])
+        return receipts
 
 
 def void(*, id: UUID, now: datetime) -> Hold:

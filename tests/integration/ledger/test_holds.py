@@ -112,3 +112,43 @@ def test_the_database_itself_refuses_a_second_resolution(book, held):
     holds.void(id=held.id, now=book.now)
     with pytest.raises(IntegrityError, match="already"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE ledger_hold SET state = 'posted', transfer_uuid = id WHERE id = %s", (str(held.id),))
+
+
+class TestSettlingTogether:
+    """A batch is settled as one: each hold by its own transfer, or none of them."""
+
+    @pytest.fixture
+    def two(self, book, held):
+        """Two more holds, of Alice's and of Bob's."""
+        book.deposit(book.bob, 50)
+        return (
+            holds.place(id=uuid4(), account_id=book.alice, amount=30, now=book.now),
+            holds.place(id=uuid4(), account_id=book.bob, amount=20, now=book.now),
+        )
+
+    def test_all_are_posted_and_what_was_not_taken_is_released(self, book, held, two):
+        first, second = two
+        settlements = {
+            held.id: book.transfer(book.alice, book.fees, 60),
+            first.id: book.transfer(book.alice, book.fees, 25),
+            second.id: book.transfer(book.bob, book.fees, 20),
+        }
+        assert len(holds.settle_all(settlements=settlements, now=book.now)) == 3
+        assert [book.row(account) for account in (book.alice, book.bob, book.fees)] == [(15, 0), (30, 0), (105, 0)]
+        for hold_id, transfer in settlements.items():
+            row = HoldRow.objects.get(id=hold_id)
+            assert (row.state, row.transfer_uuid) == (HoldState.POSTED, transfer.id)
+        with pytest.raises(holds.HoldResolved):
+            holds.settle_all(settlements=settlements, now=book.now)
+
+    def test_one_that_takes_too_much_lets_none_through(self, book, held, two):
+        _, second = two
+        settlements = {
+            held.id: book.transfer(book.alice, book.fees, 60),
+            second.id: book.transfer(book.bob, book.fees, 21),
+        }
+        with pytest.raises(holds.HoldExceeded):
+            holds.settle_all(settlements=settlements, now=book.now)
+        with pytest.raises(holds.HoldNotFound):
+            holds.settle_all(settlements={**settlements, uuid4(): book.transfer(book.bob, book.fees, 1)}, now=book.now)
+        assert (book.row(book.alice), book.row(book.bob)) == ((100, 90), (50, 20))
