@@ -14,7 +14,7 @@ from deploy.journey.stage import Stage
 
 VICTIMS = ("web", "engine", "worker", "signer", "beat", "postgres", "valkey")
 PAUSE_S = (2.0, 5.0)
-ROUNDS_MAX = 4  # of all victims: on a slow machine the story must come to its end, too
+ROUNDS_MAX = 3  # of all victims: on a slow machine the story must come to its end, too
 MEET_ALL_S = 120.0
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 T = TypeVar("T")
-PATIENCE_S = 180
+PATIENCE_S = 400  # on a slow machine kills go on for some minutes, and each of them may hit the same wait
 PAUSE_S = 0.2
 
 
