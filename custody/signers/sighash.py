@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import coincurve
-from coincurve.ecdsa import cdata_to_der, der_to_cdata
 
 from wallets.chains.bip32 import hash160
 from wallets.chains.utxo.descriptors import Leaf, tagged_hash, taproot_output
@@ -19,7 +18,6 @@ from wallets.chains.utxo.payout import Coin
 from wallets.chains.utxo.transaction import Transaction, compact_size, hash256
 
 DEFAULT, ALL = 0, 1
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
 class Digests:
@@ -39,12 +37,10 @@ class Digests:
     def _good_ecdsa(self, position: int, public_key: bytes, signature: bytes) -> bool:
         if len(signature) < 9 or signature[-1] != ALL:
             return False
-        der = signature[:-1]
         try:
-            if cdata_to_der(der_to_cdata(der)) != der or not _low_s(der):
-                return False
-            return coincurve.PublicKey(public_key).verify(der, self.bip143(position), hasher=None)
-        except (ValueError, TypeError, IndexError):
+            # The library takes strict DER and the lower half of s, and nothing else: one spelling of a signature.
+            return coincurve.PublicKey(public_key).verify(signature[:-1], self.bip143(position), hasher=None)
+        except (ValueError, TypeError):
             return False
 
     def _good_schnorr(self, position: int, public_key: bytes, signature: bytes) -> bool:
@@ -95,9 +91,3 @@ class Digests:
             + struct.pack("<I", position)
         )
         return tagged_hash("TapSighash", message)
-
-
-def _low_s(der: bytes) -> bool:
-    r_length = der[3]
-    s = int.from_bytes(der[4 + r_length + 2 :], "big")
-    return 0 < s <= _HALF_ORDER

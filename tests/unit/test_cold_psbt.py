@@ -246,6 +246,22 @@ def test_change_that_is_only_claimed_is_shown_as_a_payment(devices):
     assert any(f"Send {theft.amount}" in screen for screen in device.screens) and HOT in device.screens[0]
 
 
+def test_change_to_another_wallet_that_the_file_describes_well_is_a_payment_too(devices):
+    """The thief puts an account of his own into the file, and the output is truly that account's."""
+    victim, thief = devices
+    wanted, data = FakeCoins(wallet("wpkh", victim)).proposal()
+    stolen, described = FakeCoins(wallet("wpkh", thief)).proposal()
+    file, other = psbt_file.read(data), psbt_file.read(described)
+    theft = transaction.TxOutput(file.unsigned.outputs[1].amount, stolen.descriptor.script(1, 0))
+    file.unsigned = replace(file.unsigned, outputs=(file.unsigned.outputs[0], theft))
+    file.outputs[1] = other.outputs[1]
+    file.top |= {key: value for key, value in other.top.items() if key[0] == psbt_file.XPUB}
+    view = psbt_view.look(file.serialize(), REGTEST)
+    assert view.inputs[0].owned.wallet and view.outputs[1].owned is None
+    signed(victim, file.serialize())
+    assert any(f"Send {theft.amount}" in screen for screen in victim.screens)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_stumble(data):
     for content in (data, psbt_file.MAGIC + data):
