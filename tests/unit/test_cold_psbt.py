@@ -249,7 +249,7 @@ def test_change_that_is_only_claimed_is_shown_as_a_payment(devices):
 def test_change_to_another_wallet_that_the_file_describes_well_is_a_payment_too(devices):
     """The thief puts an account of his own into the file, and the output is truly that account's."""
     victim, thief = devices
-    wanted, data = FakeCoins(wallet("wpkh", victim)).proposal()
+    _, data = FakeCoins(wallet("wpkh", victim)).proposal()
     stolen, described = FakeCoins(wallet("wpkh", thief)).proposal()
     file, other = psbt_file.read(data), psbt_file.read(described)
     theft = transaction.TxOutput(file.unsigned.outputs[1].amount, stolen.descriptor.script(1, 0))
