@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,8 +26,9 @@ from redis.connection import SSLConnection, UnixDomainSocketConnection, parse_ur
 
 log = structlog.get_logger(__name__)
 
-CONNECT_S = 1.0
-ANSWER_S = 2.0
+# After so long a Valkey that says nothing counts as gone. A machine too busy for that may be given more.
+CONNECT_S = float(os.environ.get("VALKEY_CONNECT_S", "1"))
+ANSWER_S = float(os.environ.get("VALKEY_ANSWER_S", "2"))
 WATCH_S = 0.5
 PING_S = 3.0
 WAITING_MAX = 50_000

@@ -73,6 +73,8 @@ class Exchange:
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
             "REDIS_URL": settings.REDIS_URL,
             "WEBSOCKET_LOG_IN_CHECK_S": "1",
+            "VALKEY_CONNECT_S": "30",  # a busy machine is no finding
+            "VALKEY_ANSWER_S": "30",
             # A network without a node is shown to nobody; the web process never calls it.
             **{f"{network}_RPC_URL": "http://127.0.0.1:9" for network in ("BITCOIN", "LITECOIN", "ETHEREUM")},
             **(environment or {}),
