@@ -1,8 +1,9 @@
 """Keeps the nonces of our accounts without a gap and in our own hand.
 
-The lowest free nonce is always taken next (`reserving_evm.next_nonce`), so that one that was refused is filled by whatever is sent
-after it; a gap below something that is signed is filled here by a payment of one unit to the account itself. A nonce that somebody
-else used stops withdrawals. What must never happen here: a signed transaction left hanging above a gap, or a theft overlooked.
+The lowest free nonce is always taken next (`reserving_evm.next_nonce`), so that one that was refused is filled by whatever is
+sent after it; a gap below something that is signed is filled here by a payment of one unit to the account itself. A nonce that
+somebody else used stops withdrawals. What must never happen here: a signed transaction left hanging above a gap, or a theft
+overlooked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.db import transaction
 
 from exchange.ledger.services import stops
 from wallets import news, nodes, routes
@@ -97,9 +99,10 @@ def _alarm(sender: Address, nonce: int, the_routes: Routes, *, now: datetime) ->
     network = the_routes.network.code
     log.critical("nonce_taken", network=network, address=sender.address, nonce=nonce)
     reason = f"nonce {nonce} of {sender.address} on {network} was used by a transaction that we did not sign"
-    _, new = stops.stop_once(scope="withdrawals", reason=reason, source=STOP_SOURCE, actor=None, now=now)
-    if new:
-        news.network("coins_moved", network=network, error=reason, now=now)
+    with transaction.atomic():
+        _, new = stops.stop_once(scope="withdrawals", reason=reason, source=STOP_SOURCE, actor=None, now=now)
+        if new:
+            news.network("coins_moved", network=network, error=reason, now=now)
 
 
 def _fill(sender: Address, the_routes: Routes, *, now: datetime) -> int:

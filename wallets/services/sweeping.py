@@ -59,7 +59,9 @@ def _network(the_routes: Routes, *, now: datetime) -> SweepReport:
     if the_routes.network.family != "evm" or not _scanned(the_routes):
         return SweepReport()
     closed = _close(the_routes, now=now)
-    planned = sum(_plan(the_routes, link, now=now) for link in the_routes.links if _sweepable(link))
+    # Tokens first: an address pays for them with the coin that would be swept after them.
+    links = sorted(filter(_sweepable, the_routes.links), key=lambda link: link.is_own_coin)
+    planned = sum(_plan(the_routes, link, now=now) for link in links)
     moved, busy = 0, False
     waiting = Sweep.objects.filter(network_id=the_routes.network.id, closed_at=None, payout=None)
     for sweep in waiting.select_related("address__xpub", "gas").order_by("id")[:OPEN_MAX]:
