@@ -168,7 +168,7 @@ def test_a_lost_connection_is_shown_and_heals_by_itself(exchange: Any, visitor: 
     exchange.stop("web")
     expect(window.page.locator("[data-live-state]")).to_have_text("Reconnecting…")
     exchange.start_web()
-    expect(window.page.locator("[data-live-state]")).to_have_text("Live", timeout=30_000)
+    expect(window.page.locator("[data-live-state]")).to_have_text("Live")
     order(window, side="Buy", price="1000", amount="0.01")
     expect(window.page.locator("[data-open] tr")).to_have_count(1)
     window.complaints[:] = [each for each in window.complaints if "ERR_CONNECTION" not in each]
