@@ -43,18 +43,3 @@ def test_orders_are_found_by_their_ids_however_many_are_open(
     for each in found:
         assert "Nested Loop" in each and "_pkey on" in each and "Index Cond: (id = n.id)" in each, each
         assert not any(word in each for word in ("Seq Scan", "Bitmap", "Hash", "Materialize", "user_id")), each
-
-
-def test_an_update_reads_only_the_rows_it_names(desk: Desk, owner_connection: Any) -> None:
-    owner = owner_connection.cursor()
-    owner.execute(OPEN_ORDERS)
-    owner_connection.commit()
-    cursor = desk.connection.cursor()
-    ids = "{" + ",".join(str(i * 1024) for i in range(1, 101)) + "}"
-    rest = ["{" + ",".join([value] * 100) + "}" for value in ("1", "5", "0", "1", '""', "1", "0")]
-    cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statements.CHANGED.call, ("2026-11-20", ids, *rest))
-    (node,) = cursor.fetchone()[0]
-    desk.connection.rollback()
-    join = node["Plan"]["Plans"][0]
-    assert join["Actual Rows"] == 100
-    assert join["Shared Hit Blocks"] + join["Shared Read Blocks"] < 100 * 5, "an index's depth and a page each"
