@@ -245,8 +245,6 @@ WALLETS_CONSOLIDATE_COINS = env.int("WALLETS_CONSOLIDATE_COINS", 50)
 WALLETS_CONSOLIDATE_SMALL = env.dict(
     "WALLETS_CONSOLIDATE_SMALL", cast={"value": int}, default={"bitcoin": 1_000_000, "litecoin": 100_000_000}
 )
-# Withdrawals above these amounts wait for staff: "BTC=0.5,ETH=10,USDT=20000".
-WALLETS_REVIEW_ABOVE = env.dict("WALLETS_REVIEW_ABOVE", default={})
 # Hours between the second person's yes to an edit of the withdrawal policy and its coming into force.
 CUSTODY_POLICY_DELAY_H = env.int("CUSTODY_POLICY_DELAY_H", 24)
 CMC_API_KEY = read_secret("CMC_API_KEY")

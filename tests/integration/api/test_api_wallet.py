@@ -40,6 +40,11 @@ def bob(exchange: Exchange) -> Customer:
     return exchange.customer("bob")
 
 
+@pytest.fixture(scope="module")
+def cid(exchange: Exchange) -> Customer:
+    return exchange.customer("cid")
+
+
 def payment(**more: Any) -> dict[str, Any]:
     return {"asset": "BTC", "network": "bitcoin", "address": ADDRESS, "amount": "0.1", **more}
 
@@ -146,6 +151,68 @@ def test_a_wrong_withdrawal_is_refused_and_moves_nothing(
     found = error(answer)
     assert (answer.status_code, found["code"], found["param"]) == (status, code, param), answer.text
     assert exchange.books() == before
+
+
+def test_a_quote_moves_nothing_and_its_fee_is_what_is_agreed(exchange: Exchange, ann: Customer) -> None:
+    before = exchange.books()
+    shown = ann.post("withdrawals/quote", payment())
+    assert shown.status_code == 200, shown.text
+    quote = shown.json()
+    assert (quote["amount"], quote["fee"], quote["total"], quote["address"]) == ("0.1", "0.0001", "0.1001", ADDRESS)
+    assert quote["email_confirmation"] is True and quote["usual_s"] > 0
+    without = {name: value for name, value in payment().items() if name != "address"}
+    assert ann.post("withdrawals/quote", without).json()["address"] is None
+    refused = ann.post("withdrawals/quote", payment(amount="5"))
+    assert (refused.status_code, error(refused)["code"]) == (400, "insufficient_funds")
+    other = ann.post("withdrawals", payment(fee="0.0002"), headers=key("w-fee"))
+    assert (other.status_code, error(other)["code"], error(other)["param"]) == (409, "fee_changed", "fee")
+    assert exchange.books() == before
+    made = ann.post("withdrawals", payment(fee=quote["fee"]), headers=key("w-agreed"))
+    assert made.status_code == 201, made.text
+    ann.post(f"withdrawals/{made.json()['id']}/cancel", {})
+
+
+def test_a_request_shows_that_it_waits_for_its_mail_and_no_token(exchange: Exchange, ann: Customer) -> None:
+    made = ann.post("withdrawals", payment(), headers=key("w-mail")).json()
+    assert (made["state"], made["waiting"], made["confirmation"]["state"]) == ("requested", "email", "waiting")
+    assert made["confirmation"]["expires_at"] > made["requested_at"]
+    assert set(made["confirmation"]) == {"state", "expires_at", "confirmed_at"}
+    ann.post(f"withdrawals/{made['id']}/cancel", {})
+    assert ann.get(f"withdrawals/{made['id']}").json()["confirmation"]["state"] == "not_needed"
+
+
+def test_the_address_book_is_kept_by_its_owner_alone(ann: Customer, bob: Customer) -> None:
+    made = ann.post("withdrawal-addresses", {"network": "bitcoin", "address": ADDRESS, "label": "mine"})
+    assert made.status_code == 201, made.text
+    entry = made.json()
+    assert entry["usable"] is False and entry["usable_at"] > entry["created_at"]
+    path = f"withdrawal-addresses/{entry['id']}"
+    again = ann.post("withdrawal-addresses", {"network": "bitcoin", "address": ADDRESS, "label": "again"})
+    assert (again.status_code, error(again)["code"]) == (409, "address_listed")
+    for answer in (bob.call("PATCH", path, json={"label": "his"}), bob.delete(path)):
+        assert (answer.status_code, error(answer)["code"]) == (404, "listed_address_not_found")
+    assert bob.get("withdrawal-addresses").json() == {"data": []}
+    assert ann.call("PATCH", path, json={"label": "the old one"}).json()["label"] == "the old one"
+    assert [each["label"] for each in ann.get("withdrawal-addresses?network=bitcoin").json()["data"]] == ["the old one"]
+    assert ann.get("withdrawal-addresses?network=litecoin").json() == {"data": []}
+    assert ann.delete(path).status_code == 204
+    assert ann.get("withdrawal-addresses").json() == {"data": []}
+
+
+def test_the_list_alone_is_chosen_with_a_true_and_nothing_that_looks_like_one(
+    exchange: Exchange, cid: Customer
+) -> None:
+    assert cid.get("withdrawal-mode").json() == {"allow_list_only": False, "loosens_at": None}
+    for wrong in ("yes", 1, None, "true"):
+        answer = cid.call("PUT", "withdrawal-mode", json={"allow_list_only": wrong})
+        assert answer.status_code == 400 and error(answer)["param"] == "allow_list_only"
+    tightened = cid.call("PUT", "withdrawal-mode", json={"allow_list_only": True})
+    assert tightened.json() == {"allow_list_only": True, "loosens_at": None}
+    exchange.fund(cid, BTC, 10**8)
+    refused = cid.post("withdrawals", payment(), headers=key("w-list"))
+    assert (refused.status_code, error(refused)["code"]) == (403, "address_not_listed")
+    loosened = cid.call("PUT", "withdrawal-mode", json={"allow_list_only": False}).json()
+    assert loosened["allow_list_only"] is True and loosened["loosens_at"]
 
 
 def test_another_customers_withdrawal_does_not_exist(exchange: Exchange, ann: Customer, bob: Customer) -> None:

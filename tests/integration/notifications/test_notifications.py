@@ -47,6 +47,12 @@ def happened(topic, user_id=None, **fields):
         "reference": "BOURSE-7",
         "error": "timeout",
         "scope": "withdrawals",
+        "what": "added",
+        "label": "mine",
+        "usable_at": "2026-11-21T06:00:00.000000Z",
+        **dict.fromkeys(("wanted", "hot", "floor", "owed", "seen"), "0.5"),
+        "payout_id": WITHDRAWAL_ID,
+        "sources": ["bitcoin"],
         **fields,
     }
     with transaction.atomic():
@@ -104,7 +110,38 @@ def test_every_topic_has_words_and_a_page_that_exists(alice, boss):
             resolve(line.link)
         except Resolver404:
             pytest.fail(f"{line.kind} links to {line.link}, which is no page")
-    assert len(mail.outbox) == len(messages.BY_TOPIC)
+    assert len(mail.outbox) == len(messages.BY_TOPIC) - len(messages.MAILED_BY_OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("topic", "words"),
+    [
+        ("review", "A person looks at this one"),
+        ("approved", "signed and sent next"),
+        ("sent", "on its way to"),
+        ("final", "for good"),
+        ("cancelled", "back in your balance"),
+        ("refused", "back in your balance"),
+    ],
+)
+def test_every_step_of_a_withdrawal_says_what_how_much_and_where_to(alice, topic, words):
+    happened(f"wallets.withdrawal_{topic}", alice)
+    (message,) = mail.outbox
+    for text in (words, "0.5 BTC", "0.0001 BTC", "bitcoin", ADDRESS, "Was this not you?"):
+        assert text in message.body and text in message.alternatives[0].content
+
+
+def test_the_inbox_says_that_a_mail_was_sent_and_the_mail_is_left_to_whoever_makes_the_link(alice):
+    happened("wallets.withdrawal_requested", alice)
+    (line,) = selectors.recent(alice)
+    assert "Look into your e-mail" in line.body and line.link == f"/wallet/withdrawals/{WITHDRAWAL_ID}/"
+    assert not mail.outbox
+
+
+@pytest.mark.parametrize("what", ["added", "relabelled", "removed", "tightened", "loosened"])
+def test_every_change_of_the_address_book_is_told(alice, what):
+    happened("wallets.address_book_changed", alice, what=what)
+    assert ADDRESS in mail.outbox[0].body and "/wallet/addresses/" in mail.outbox[0].body
 
 
 def test_what_others_wrote_is_escaped_in_the_html_mail(alice):
