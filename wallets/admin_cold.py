@@ -353,8 +353,4 @@ class ColdProposalAdmin(DeedAdmin):
 
     @admin.display(description="State")
     def state(self, row: ColdProposal) -> str:
-        if row.cancelled_at is not None:
-            return "cancelled"
-        if row.signed_at is None and row.payout.state in ("reserved", "signing"):
-            return "waits for signatures" if row.approved_at else "waits for a second pair of eyes"
-        return str(row.payout.get_state_display())
+        return cold_desk.state(row)

@@ -168,11 +168,20 @@ def proposal(row: ColdProposal) -> ProposalView:
         steps=_steps(row),
         signed_by=progress.signed_by,
         missing=progress.missing,
-        state=Payout.State(payout.state).label,
+        state=state(row),
         txid=version.txid,
         open=row.cancelled_at is None and row.signed_at is None and payout.state in ("reserved", "signing"),
         approved=row.approved_at is not None,
     )
+
+
+def state(row: ColdProposal) -> str:
+    """Where a proposal stands, in the words of who waits for whom. Reads row.payout."""
+    if row.cancelled_at is not None:
+        return "cancelled"
+    if row.signed_at is None and row.payout.state in ("reserved", "signing"):
+        return "waits for signatures" if row.approved_at else "waits for a second pair of eyes"
+    return Payout.State(row.payout.state).label
 
 
 def _needs(row: ColdWallet) -> str:

@@ -49,7 +49,7 @@ class Assets(Looking, TabularInline):
     can_delete = False
     ordering = ["asset_id"]
     fields = readonly_fields = [
-        "asset", "judged", "owed_text", "seen_text", "hot_text", "cold_text", "deposit_text", "other_text", "pending_text",
+        "asset", "verdict", "owed_text", "seen_text", "hot_text", "cold_text", "deposit_text", "other_text", "pending_text",
         "unseen_text", "alarm",
     ]  # fmt: skip
     owed_text = _money("owed", "Owed to customers")
@@ -65,10 +65,6 @@ class Assets(Looking, TabularInline):
     def asset(self, row: SolvencyAsset) -> str:
         return assets.asset_by_id(row.asset_id).code
 
-    @display(description="Verdict", label=COLOURS)
-    def judged(self, row: SolvencyAsset) -> tuple[str, str]:
-        return row.verdict, row.get_verdict_display()
-
 
 @admin.register(SolvencyLook)
 class SolvencyLookAdmin(Looking, ModelAdmin):
@@ -78,7 +74,7 @@ class SolvencyLookAdmin(Looking, ModelAdmin):
     list_display = ["made_at", "judged", "short", "unknown", "silent"]
     list_filter = ["verdict"]
     ordering = ["-id"]
-    fields = readonly_fields = ["made_at", "judged", "silent"]
+    fields = readonly_fields = ["made_at", "verdict", "silent"]
     inlines = [Assets]
 
     def get_queryset(self, request: HttpRequest) -> Any:

@@ -27,6 +27,8 @@ class Migration(migrations.Migration):
                 ("waiting", models.CharField(blank=True, default="", max_length=200)),
             ],
             options={
+                "verbose_name": "hot and cold",
+                "verbose_name_plural": "hot and cold",
                 "db_table": "wallets_hot_level",
                 "constraints": [
                     models.UniqueConstraint(fields=("network_id", "asset_id"), name="wallets_hot_level_once")
@@ -49,6 +51,8 @@ class Migration(migrations.Migration):
                 ("replaced_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                "verbose_name": "share that may lie hot",
+                "verbose_name_plural": "shares that may lie hot",
                 "db_table": "wallets_hot_share",
                 "constraints": [
                     models.CheckConstraint(

@@ -32,6 +32,8 @@ class HotShare(models.Model):
 
     class Meta:
         db_table = "wallets_hot_share"
+        verbose_name = "share that may lie hot"
+        verbose_name_plural = "shares that may lie hot"
         constraints = [
             models.CheckConstraint(condition=Q(share_ppm__lte=PPM), name="wallets_hot_share_whole"),
             models.CheckConstraint(condition=Q(floor__gte=0, least__gt=0), name="wallets_hot_share_positive"),
@@ -78,6 +80,8 @@ class HotLevel(models.Model):
 
     class Meta:
         db_table = "wallets_hot_level"
+        verbose_name = "hot and cold"
+        verbose_name_plural = "hot and cold"
         constraints = [models.UniqueConstraint(fields=["network_id", "asset_id"], name="wallets_hot_level_once")]
 
     def __str__(self) -> str:
