@@ -39,6 +39,10 @@ stop: ## end a demo that runs in another terminal
 pay: ## send coins from outside while the demo runs: make pay TO=<deposit address> AMOUNT=0.1 [ASSET=USDT]
 	@$(BIN)/python -m deploy.demo pay "$(TO)" "$(AMOUNT)" $(if $(ASSET),--asset $(ASSET))
 
+.PHONY: mail
+mail: ## print the demo's newest mails, which hold the links that sign-up and withdrawals ask for
+	@$(BIN)/python -m deploy.demo mail
+
 .PHONY: journey
 journey: setup ## one customer's way on real nodes, from sign-up to withdrawal, without a browser
 	@$(BIN)/python -m deploy.journey

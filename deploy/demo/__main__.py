@@ -1,4 +1,5 @@
-"""`python -m deploy.demo`: runs the demo; `stop` ends one, `pay` sends coins from outside to a deposit address."""
+"""`python -m deploy.demo`: runs the demo; `stop` ends one, `pay` sends coins from outside to a deposit address, `mail` prints the
+newest mails."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from config.regtest import NodeError, keeper
 from config.regtest.__main__ import pay
 from config.regtest.process import refuse_production
 from config.regtest.rpc import RpcError
-from deploy.demo import record, supervisor
+from deploy.demo import mailbox, record, supervisor
 from deploy.setup import machine, places
 from deploy.setup.failures import SetupError
 
@@ -25,11 +26,15 @@ def main() -> int:
     paying.add_argument("address")
     paying.add_argument("amount")
     paying.add_argument("--asset", default="", help="USDT for the test token; else the chain's own coin")
+    actions.add_parser("mail", help="print the newest mails")
     arguments = parser.parse_args()
     try:
         refuse_production()
         if arguments.action == "stop":
             return supervisor.stop()
+        if arguments.action == "mail":
+            sys.stdout.write(mailbox.newest(places.state() / "mail"))
+            return 0
         if arguments.action == "pay":
             token = record.load(places.state()).token if arguments.asset.upper() == "USDT" else ""
             sys.stdout.write(

@@ -5,8 +5,6 @@ Every call may meet a part that was killed a moment ago. A person would try agai
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+
+from deploy.demo import mailbox
 
 T = TypeVar("T")
 PATIENCE_S = 400  # on a slow machine kills go on for some minutes, and each of them may hit the same wait
@@ -137,14 +137,9 @@ class Person:
 
     def mails(self) -> Iterator[str]:
         """Texts of the mails to this person, oldest first."""
-        for path in sorted(self.inbox.glob("*"), key=lambda item: item.stat().st_mtime):
-            for raw in re.split(rb"\n-{79}\n", path.read_bytes()):
-                if not raw.strip():
-                    continue
-                message = email.message_from_bytes(raw.strip(), policy=email.policy.default)
-                body = message.get_body(preferencelist=("plain",))
-                if self.address in str(message["To"]) and body is not None:
-                    yield body.get_content()
+        for message in mailbox.messages(self.inbox):
+            if self.address in str(message["To"]):
+                yield mailbox.text(message)
 
     def _link_in_mail(self, pattern: str, *, about: str = "") -> str | None:
         """The newest such link in a mail that has this text in it."""

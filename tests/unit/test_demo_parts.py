@@ -6,10 +6,12 @@ import sys
 from decimal import Decimal
 
 import pytest
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends import filebased
 
 from config.regtest.__main__ import base_units, network_of
 from config.regtest.process import NodeError
-from deploy.demo import marked, processes, record
+from deploy.demo import mailbox, marked, processes, record
 from deploy.setup import places
 from exchange.site.demo import quoting
 
@@ -153,3 +155,17 @@ def test_a_process_that_has_ended_has_no_command_line():
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     assert marked.command_line(child.pid) == ""
+
+
+def test_the_newest_mails_are_printed_as_a_person_reads_them(tmp_path):
+    assert "no mail" in mailbox.newest(tmp_path)
+    backend = filebased.EmailBackend(file_path=str(tmp_path))
+    for number in range(5):
+        mail = EmailMultiAlternatives(
+            f"No. {number}", f"Follow http://x/{number}/{'y' * 90}/ — now", to=["a@example.org"]
+        )
+        mail.attach_alternative("<p>the same in HTML</p>", "text/html")
+        backend.send_messages([mail])
+    printed = mailbox.newest(tmp_path)
+    assert printed.index("No. 2") < printed.index("No. 3") < printed.index("No. 4") and "No. 1" not in printed
+    assert f"http://x/4/{'y' * 90}/ — now" in printed and "HTML" not in printed
