@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from wallets.services import address_book
 
@@ -34,7 +35,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 def findings(window: Any, path: str) -> list[str]:
     window.goto(path)
-    window.page.wait_for_load_state("networkidle") if "/trade/" not in path else window.page.wait_for_timeout(800)
+    if "/trade/" in path:  # its line is never idle
+        expect(window.page.locator("[data-live-state]")).to_have_text("Live")
+        window.page.wait_for_timeout(500)
+    else:
+        window.page.wait_for_load_state("networkidle")
     window.page.evaluate(AXE.read_text())
     result = window.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
     return [f"{path} {each['id']}: {node['html'][:160]}" for each in result["violations"] for node in each["nodes"]]
