@@ -13,17 +13,18 @@ from unfold.admin import TabularInline
 
 from wallets.admin_base import ReadOnly
 from wallets.admin_cold import ColdProposalAdmin, ColdWalletAdmin, HotLevelAdmin, HotShareAdmin
+from wallets.admin_find import TraceAdmin
 from wallets.admin_withdrawals import WithdrawalAdmin
 from wallets.models import Address, Block, Cursor, Deposit, Health, Payout, PayoutVersion, Xpub
 
-__all__ = ["ColdProposalAdmin", "ColdWalletAdmin", "HotLevelAdmin", "HotShareAdmin", "WithdrawalAdmin"]
+__all__ = ["ColdProposalAdmin", "ColdWalletAdmin", "HotLevelAdmin", "HotShareAdmin", "TraceAdmin", "WithdrawalAdmin"]
 
 
 @admin.register(Deposit)
 class DepositAdmin(ReadOnly):
     list_display = ["id", "owner_id", "decimal_amount", "network", "state", "txid", "block_height", "seen_at"]
     list_filter = ["state", "network_id", "asset_id"]
-    search_fields = ["=id", "=txid", "=owner_id", "=address__address"]
+    search_fields = ["=id", "txid__exact", "=owner_id", "address__address__exact"]
     list_select_related = ["address"]
     ordering = ["-id"]
 
@@ -42,7 +43,7 @@ class Versions(TabularInline):
 class PayoutAdmin(ReadOnly):
     list_display = ["id", "network", "state", "txid", "block_height", "network_fee", "created_at"]
     list_filter = ["state", "network_id"]
-    search_fields = ["=id", "=txid"]
+    search_fields = ["=id", "txid__exact"]
     ordering = ["-id"]
     inlines = [Versions]
 
@@ -65,7 +66,7 @@ class HealthAdmin(ReadOnly):
 class AddressAdmin(ReadOnly):
     list_display = ["address", "network", "purpose", "owner_id", "reference", "created_at"]
     list_filter = ["purpose", "network_id"]
-    search_fields = ["=address", "=owner_id"]
+    search_fields = ["address__exact", "=owner_id"]
     ordering = ["-id"]
     exclude = ["script"]
 
@@ -79,5 +80,5 @@ class XpubAdmin(ReadOnly):
 class BlockAdmin(ReadOnly):
     list_display = ["height", "hash", "network", "time", "orphaned_at"]
     list_filter = ["network_id"]
-    search_fields = ["=hash", "=height"]
+    search_fields = ["hash__exact", "=height"]
     ordering = ["-id"]

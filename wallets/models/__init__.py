@@ -2,7 +2,7 @@
 
 from .cold import ColdProposal, ColdWallet
 from .deposits import Deposit
-from .index import Address, Block, Coin, Cursor, Health, Movement, Source, Xpub
+from .index import Address, Block, Coin, Cursor, Health, Movement, Source, Trace, Xpub
 from .payouts import Nonce, Payout, PayoutVersion, Reservation
 from .shares import HotLevel, HotShare
 from .sweeps import Sweep
@@ -35,6 +35,7 @@ __all__ = [
     "Reservation",
     "Source",
     "Sweep",
+    "Trace",
     "Withdrawal",
     "WithdrawalApproval",
     "WithdrawalConfirmation",

@@ -97,6 +97,15 @@ class Address(models.Model):
         return self.address
 
 
+class Trace(Address):
+    """The door to staff's search, which looks for addresses first: a right of its own to see, and no table."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "find"
+        verbose_name_plural = "find (address, transaction, block, customer)"
+
+
 class Cursor(models.Model):
     """How far a network is scanned. Its row is the lock under which a block's matches are committed."""
 
