@@ -1,4 +1,7 @@
-"""Staff see what the signer was asked and what it answered. Read-only: nothing here is made, changed or deleted by hand."""
+"""Staff see what the signer was asked and what it answered, and what the policy decided. Nothing here is changed by hand.
+
+The policy itself has a page of its own in admin_policy.py.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from custody.models import Refusal, Signature, SigningJob
+from custody.admin_policy import PolicyEditAdmin
+from custody.models import PolicyDecision, Refusal, Signature, SigningJob
+from exchange.assets import selectors as assets
+from exchange.core import amounts
+
+__all__ = ["PolicyEditAdmin"]
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -52,3 +60,16 @@ class RefusalAdmin(ReadOnlyAdmin):
     list_display = ("job_id", "code", "reason", "refused_at", "signer_pid")
     list_filter = ("code",)
     ordering = ("-refused_at",)
+
+
+@admin.register(PolicyDecision)
+class PolicyDecisionAdmin(ReadOnlyAdmin):
+    list_display = ("decided_at", "subject", "owner_id", "decimal_amount", "network", "effect", "explanation")
+    list_filter = ("effect", "asset", "destination")
+    search_fields = ("=subject", "=owner_id")
+    ordering = ("-id",)
+
+    @admin.display(description="Amount")
+    def decimal_amount(self, decision: PolicyDecision) -> str:
+        decimals = {asset.code: asset.decimals for asset in assets.assets(enabled_only=False)}
+        return f"{amounts.format(decision.amount, decimals=decimals[decision.asset])} {decision.asset}"

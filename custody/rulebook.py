@@ -191,8 +191,9 @@ def _rule(item: object, place: str, known: Known) -> Rule:
 
 
 def _name(value: object, place: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > NAME_LENGTH_MAX or not value.isprintable():
-        raise RulesInvalid(f"A rule has a name of 1 to {NAME_LENGTH_MAX} characters.", param=place)
+    good = isinstance(value, str) and value.strip() and len(value) <= NAME_LENGTH_MAX and value.isprintable()
+    if not isinstance(value, str) or not good or ":" in value:
+        raise RulesInvalid(f"A rule has a name of 1 to {NAME_LENGTH_MAX} characters without a colon.", param=place)
     return value.strip()
 
 

@@ -15,6 +15,7 @@ import hmac
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -237,6 +238,7 @@ class VelocityLog:
             private_files.sync_folder(self._path.parent)
         except OSError as error:
             # Whether the new name stands nobody knows; both logs tell the same, so a new start is safe.
+            shorter.close()
             raise NotDurable(f"the shorter velocity log could not take its place: {error.strerror}") from error
         os.close(self._descriptor)
         self._descriptor, self._seal, self._index = shorter._descriptor, shorter._seal, shorter._index
@@ -244,7 +246,8 @@ class VelocityLog:
         old_archive.close()
         for stray in self._path.parent.glob(f"{self._path.name}.archive-*"):
             if stray.name != self._archived.name:
-                stray.unlink(missing_ok=True)
+                with suppress(OSError):  # the next time, then
+                    stray.unlink(missing_ok=True)
 
     def _accept(self, entry: Reservation, seal: bytes) -> None:
         self._seal = seal

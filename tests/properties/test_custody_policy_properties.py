@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from custody import rulebook
+from custody import rulebook, rulelines
 from custody.policy import (
     DAY_S,
     HOUR_S,
@@ -159,6 +159,16 @@ def test_rules_survive_being_stored(given_rules):
     named = {each.name: each for each in given_rules}
     if named:
         assert rulebook.read(rulebook.write(named.values()), known=KNOWN) == tuple(named.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(rules)
+def test_rules_survive_being_written_as_lines(given_rules):
+    """What staff are shown in words is read back as the same rules."""
+    named = {each.name: each for each in given_rules}
+    if named:
+        text = "\n".join(rulebook.sentence(each, known=KNOWN) for each in named.values())
+        assert rulebook.read(rulelines.read(text, known=KNOWN), known=KNOWN) == tuple(named.values())
 
 
 FIRST = rulebook.stored(importlib.import_module("custody.migrations.0002_policies").first_rules())

@@ -168,8 +168,11 @@ from django.urls import get_resolver
 get_resolver().url_patterns
 import config.celery
 config.celery.app.loader.import_default_modules()
-loaded = [name for name in sys.modules if name.startswith(("custody.signers", "custody.keystore", "custody.velocity",
-          "custody.signer_app", "custody.services.answering", "custody.examine"))]
+HOLDS_KEYS = ("custody.signers.software", "custody.signers.derivation", "custody.signers.trezor", "custody.keystore",
+              "custody.vault", "custody.key_sources", "custody.words", "custody.velocity", "custody.archive", "custody.examine",
+              "custody.admission", "custody.establishing", "custody.commands", "custody.signer_app",
+              "custody.services.answering")
+loaded = [name for name in sys.modules if name.startswith(HOLDS_KEYS)]
 assert "custody.services.signing" in sys.modules
 print("loaded:", loaded)
 """
