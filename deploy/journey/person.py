@@ -202,14 +202,15 @@ class Person:
             raise JourneyError(f"{error}; last it said {said[0]}") from None
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
-        def once() -> requests.Response | None:
+        def once() -> tuple[requests.Response] | None:
             try:
                 response = self.session.request(method, urljoin(self.site, path), timeout=20, **options)
             except requests.RequestException:
                 return None
-            return None if response.status_code >= 500 else response
+            # In a tuple: a response that says no counts as false, and would be asked for until time runs out.
+            return None if response.status_code >= 500 else (response,)
 
-        response = patiently(f"{method} {path}", once)
+        (response,) = patiently(f"{method} {path}", once)
         if response.status_code >= 400:
             raise JourneyError(f"{method} {path} answered {response.status_code}")
         return response

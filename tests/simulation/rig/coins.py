@@ -24,9 +24,12 @@ NETWORKS = {"BTC": "bitcoin", "LTC": "litecoin", "ETH": "ethereum", "USDT": "eth
 DECIMALS = {"BTC": 8, "LTC": 8, "ETH": 18, "USDT": 6}
 FIRST = {"BTC": 10**8, "LTC": 50 * 10**8, "ETH": 5 * 10**18, "USDT": 20_000 * 10**6}
 DEPOSIT = {"BTC": 150_000, "LTC": 5_000_000, "ETH": 2 * 10**16, "USDT": 30 * 10**6}
+NEWCOMER = 500 * 10**6
 WITHDRAWAL = {"BTC": 100_000, "LTC": 4_000_000, "ETH": 10**16, "USDT": 20 * 10**6}
 NAMES = ("alice", "bob", "carol")
 MINE_EVERY_S = 0.5
+# A sweep is looked for twice a minute: a newcomer for each look is enough.
+NEWCOMER_EVERY_S = 40.0
 DONE = {"final"}
 DEAD = {"failed", "rejected", "cancelled"}
 
@@ -98,14 +101,17 @@ class Customers:
 
     def arrive(self, miner: Miner) -> None:
         for name in NAMES:
-            person = self.people[name] = self.stage.person(name)
-            person.sign_up()
-            person.log_in()
-            for asset, network in NETWORKS.items():
-                given = person.post("/deposit-addresses", {"asset": asset, "network": network})
-                self.addresses[name, asset] = given["address"]
+            self.come(name, tuple(NETWORKS))
         self.stage.say(f"{', '.join(NAMES)} have addresses for {', '.join(NETWORKS)}")
         miner.check()
+
+    def come(self, name: str, assets: tuple[str, ...]) -> None:
+        person = self.people[name] = self.stage.person(name)
+        person.sign_up()
+        person.log_in()
+        for asset in assets:
+            given = person.post("/deposit-addresses", {"asset": asset, "network": NETWORKS[asset]})
+            self.addresses[name, asset] = given["address"]
 
 
 @dataclass
@@ -118,6 +124,7 @@ class Traffic:
     rng: random.Random
     deposits: list[Deposit] = field(default_factory=list)
     withdrawals: list[Withdrawal] = field(default_factory=list)
+    newcomer_at: float = 0.0
 
     def __post_init__(self) -> None:
         for name in NAMES:
@@ -135,13 +142,23 @@ class Traffic:
         self.miner.check()
         if point.startswith("deposit.reverse"):
             self.reorganise()
-        elif point.startswith(("deposit", "gas", "sweep")):
-            assets = ("USDT", "ETH") if point.startswith(("gas", "sweep")) else tuple(NETWORKS)
-            for asset in assets:
+        elif point.startswith(("gas", "sweep")):
+            self.newcomer()
+        elif point.startswith("deposit"):
+            for asset in NETWORKS:
                 self.deposit(self.rng.choice(NAMES), asset, DEPOSIT[asset])
         else:
             for asset in self.rng.sample(tuple(NETWORKS), 2):
                 self.withdraw(self.rng.choice(NAMES), asset)
+
+    def newcomer(self) -> None:
+        """Somebody who has tokens at an address that never saw the chain's own coin: it needs gas before it can be swept."""
+        if time.monotonic() - self.newcomer_at < NEWCOMER_EVERY_S:
+            return
+        self.newcomer_at = time.monotonic()
+        name = f"newcomer-{len(self.customers.people) - len(NAMES) + 1}"
+        self.customers.come(name, ("USDT",))
+        self.deposit(name, "USDT", NEWCOMER)
 
     def deposit(self, name: str, asset: str, amount: int) -> Deposit:
         to = self.customers.addresses[name, asset]
@@ -260,7 +277,7 @@ def _received(stage: Stage, each: Withdrawal) -> int:
 def _balances(customers: Customers, traffic: Traffic) -> list[str]:
     wrong = []
     for name, person in customers.people.items():
-        for asset in NETWORKS:
+        for asset in {asset for who, asset in customers.addresses if who == name}:
             came = sum(each.amount for each in traffic.deposits if (each.name, each.asset) == (name, asset))
             went = sum(each.total for each in traffic.withdrawals if (each.name, each.asset) == (name, asset))
             row: dict[str, Any] = person.balance(asset)
