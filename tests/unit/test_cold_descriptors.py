@@ -1,6 +1,7 @@
 """Descriptors of cold wallets: what is taken, and what is refused with a sentence. Vectors from BIP380 and BIP86."""
 
 import pytest
+from bip_utils import Bip44Changes, Bip84, Bip84Coins
 from embit import bip32, bip39
 from embit.descriptor.checksum import add_checksum
 
@@ -34,6 +35,17 @@ def test_bip86_s_own_addresses():
     assert wallet.address(0, 0).text == "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"
     assert wallet.address(0, 1).text == "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"
     assert wallet.address(1, 0).text == "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7"
+
+
+def test_litecoin_s_addresses_are_those_of_another_library():
+    litecoin = parameters("litecoin", "mainnet")
+    text = cold_wallets.descriptor("wpkh", [cold_wallets.key(ABANDON, "wpkh", coin=2)])
+    wallet = descriptors.parse(text, litecoin)
+    seed = bip39.mnemonic_to_seed("abandon " * 11 + "about")
+    account = Bip84.FromSeed(seed, Bip84Coins.LITECOIN).Purpose().Coin().Account(0)
+    for branch, change in ((0, Bip44Changes.CHAIN_EXT), (1, Bip44Changes.CHAIN_INT)):
+        theirs = [account.Change(change).AddressIndex(index).PublicKey().ToAddress() for index in range(10)]
+        assert [wallet.address(branch, index).text for index in range(10)] == theirs
 
 
 def test_the_keys_of_an_address_say_where_their_signers_find_them():

@@ -207,7 +207,8 @@ def _send_final_again(payout: Payout, down: set[int], *, now: datetime) -> None:
         return
     try:
         version = payout.versions.get(txid=payout.txid)
-        _send(version, network=routes.codes()[payout.network_id], now=now)
+        if version.raw is not None:  # a way back from cold that another wallet sent: its bytes are there, not here
+            _send(version, network=routes.codes()[payout.network_id], now=now)
     except ChainError as error:
         log.warning("node_unavailable", payout=str(payout.id), error=str(error))
         down.add(payout.network_id)
