@@ -215,7 +215,8 @@ PRICE_REFRESH_S = env.int("PRICE_REFRESH_S", 60)
 PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
 # Blocks that a reorganisation may take back by itself; a deeper one halts the network's scanner and stops withdrawals.
 WALLETS_REORG_LIMIT = env.int("WALLETS_REORG_LIMIT", 100)
-# A source whose newest block is older than so many block times (and ten minutes) is stuck; 0: never. Slow: seconds for one answer.
+PRIVATE_CHAINS_ARE_FINAL = False  # tests of finality believe a private chain's node that a block is final
+# A source whose newest block is older than so many block times (and ten minutes) is stuck; 0: never. Slow: seconds an answer.
 WALLETS_STUCK_BLOCKS = env.int("WALLETS_STUCK_BLOCKS", 12)
 WALLETS_SOURCE_SLOW_SECONDS = env.int("WALLETS_SOURCE_SLOW_SECONDS", 5)
 WALLETS_REBROADCAST_SECONDS = env.int("WALLETS_REBROADCAST_SECONDS", 30)

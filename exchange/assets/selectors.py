@@ -219,9 +219,18 @@ def configured(network: str) -> bool:
     return bool(settings.CHAINS.get(network, {}).get("url"))
 
 
+def _public(network: str) -> bool:
+    chain = settings.CHAINS.get(network, {})
+    return bool(chain) and not {chain.get("network"), chain.get("chain_id")} & set(PRIVATE_CHAINS)
+
+
+def _finalized(row: Network) -> bool:
+    """A chain of one machine has no validators: what its node calls final is a count, and confirmations are counted instead."""
+    return row.finalized and (_public(row.code) or settings.PRIVATE_CHAINS_ARE_FINAL)
+
+
 def _network(row: Network) -> NetworkView:
-    chain = settings.CHAINS.get(row.code, {})
-    public = bool(chain) and not {chain.get("network"), chain.get("chain_id")} & set(PRIVATE_CHAINS)
+    public = _public(row.code)
     return NetworkView(
         id=row.id,
         code=row.code,
@@ -235,7 +244,7 @@ def _network(row: Network) -> NetworkView:
         own_coin=row.own_coin.code,
         standard=row.standard,
         configured=configured(row.code),
-        finalized=row.finalized,
+        finalized=_finalized(row),
     )
 
 
@@ -261,5 +270,5 @@ def _link(row: AssetNetwork) -> AssetNetworkView:
         sweep_minimum=row.sweep_minimum,
         fee_on_transfer=row.fee_on_transfer,
         tiers=tuple(Tier(tier.from_amount, tier.confirmations) for tier in row.tiers.all()),
-        finalized=row.network.finalized,
+        finalized=_finalized(row.network),
     )

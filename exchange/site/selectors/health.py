@@ -97,9 +97,11 @@ def _network(health: wallets.NetworkHealthView, names: dict[str, str], now: date
     elif checked is None:
         word = "unknown"
     elif not health.ok:
-        word = "down"
+        word = "disputed" if any(source.disagrees for source in health.sources) else "down"
+    elif not answers(health, now):
+        word = "late"
     else:
-        word = "ok" if answers(health, now) else "late"
+        word = "degraded" if health.degraded else "ok"
     return NetworkLine(names.get(health.network, health.network), health, checked, word)
 
 

@@ -212,7 +212,8 @@ def test_confirmations_grow_with_the_amount_by_any_number_of_tiers(chain):
         assert credited == {amount for amount, needed in wanted.items() if needed <= depth}
 
 
-def test_where_the_network_says_what_is_final_nothing_else_counts(chain):
+def test_where_the_network_says_what_is_final_nothing_else_counts(chain, settings):
+    settings.PRIVATE_CHAINS_ARE_FINAL = True
     Network.objects.filter(id=1).update(finalized=True)
     chain.pay(address(), COIN)
     chain.mine()
@@ -231,7 +232,8 @@ def test_where_the_network_says_what_is_final_nothing_else_counts(chain):
     assert Cursor.objects.get().finalized_height == paid_at
 
 
-def test_a_final_block_that_is_left_halts_everything(chain):
+def test_a_final_block_that_is_left_halts_everything(chain, settings):
+    settings.PRIVATE_CHAINS_ARE_FINAL = True
     Network.objects.filter(id=1).update(finalized=True)
     chain.pay(address(), COIN)
     for _ in range(5):
@@ -283,8 +285,9 @@ def test_a_replacement_that_we_see_only_in_its_block_is_named(house, chains, bit
 
 
 @pytest.mark.node
-def test_ether_is_credited_when_its_chain_calls_it_final(house, chains, tmp_path):
-    Network.objects.filter(code="ethereum").update(finalized=True)
+def test_ether_is_credited_when_its_chain_calls_it_final(house, chains, settings, tmp_path):
+    settings.PRIVATE_CHAINS_ARE_FINAL = True
+    assert Network.objects.get(code="ethereum").finalized  # as it comes
     with Anvil(folder=tmp_path / "anvil", persistent=False, slots_in_an_epoch=4) as anvil:
         chains(ethereum=anvil)
         house.scan("ethereum")

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from config.regtest import Bitcoind
 from tests.esplora import esplora
@@ -124,6 +125,7 @@ def test_two_branches_hold_everything_until_one_of_them_gives_way(both, first, s
     view = selectors.network("bitcoin")
     assert not view.ok
     assert "first has" in view.last_error and "second has" in view.degraded
+    assert b"contradict each other" in Client().get("/status/").content
     assert both.balance(ALICE, BTC) == 0
     first.mine(8)
     tell(first, second)
@@ -185,6 +187,7 @@ def test_when_one_is_down_the_other_serves_and_it_is_shown(both, first, second):
     assert nodes.chain("bitcoin") is nodes.second("bitcoin")
     view = selectors.network("bitcoin")
     assert view.ok and view.degraded.startswith("first: ")
+    assert b"One of its two sources is not well" in Client().get("/status/").content
     first.start()
     both.scan("bitcoin")
     assert nodes.chain("bitcoin") is nodes.first("bitcoin")
