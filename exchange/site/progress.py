@@ -80,14 +80,29 @@ def _rows(withdrawal: WithdrawalView, taken: dict[str, Step]) -> list[_Row]:
     if "review" in taken:
         looked = "A person looks at this one before it goes out."
         rows.append(_Row(2, "Looked at by a person", looked, taken.get("approved")))
-    signed = waiting or "The signer checks it against its own limits."
+    rows.append(_Row(3, "Signed", waiting or "The signer checks it against its own limits.", taken.get("signed")))
+    sent, block = "Waiting for a block.", f"{depth} confirmations."
+    if _called_back(withdrawal):
+        sent = "We are calling it back. Which of the two transactions comes into a block, the network decides."
+        block = f"{depth} confirmations, and then amount and fee are available again."
     return [
         *rows,
-        _Row(3, "Signed", signed, taken.get("signed")),
-        _Row(4, "Sent to the network", waiting or "Waiting for a block.", taken.get("broadcast")),
-        _Row(5, "In a block", f"{depth} confirmations.", taken.get("confirmed")),
+        _Row(4, "Sent to the network", waiting or sent, taken.get("broadcast")),
+        _Row(5, "Called back" if _mined_back(withdrawal) else "In a block", block, taken.get("confirmed")),
         _Row(6, "Final", "The receiver has it for good.", taken.get("final")),
     ]
+
+
+def _called_back(withdrawal: WithdrawalView) -> bool:
+    """Staff asked the network to give the coins back, and what is mined so far does not say otherwise."""
+    if withdrawal.state == "broadcast":
+        return any(each.kind == "cancel" for each in withdrawal.transactions)
+    return _mined_back(withdrawal)
+
+
+def _mined_back(withdrawal: WithdrawalView) -> bool:
+    mined = withdrawal.state in ("confirmed", "failed")
+    return mined and any(each.kind == "cancel" and each.txid == withdrawal.txid for each in withdrawal.transactions)
 
 
 def _done(withdrawal: WithdrawalView, row: _Row) -> Stage:
@@ -103,5 +118,5 @@ def _look(number: int, under_way: int) -> str:
 
 
 def _ended_detail(withdrawal: WithdrawalView) -> str:
-    said = f" {withdrawal.reason}" if withdrawal.reason else ""
+    said = f" {withdrawal.reason[0].upper()}{withdrawal.reason[1:]}" if withdrawal.reason else ""
     return f"Amount and fee are available again.{said}"

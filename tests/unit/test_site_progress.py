@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from exchange.site import progress
-from wallets import lifecycle
+from wallets import lifecycle, records
 from wallets.selectors import Step, Transaction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ def withdrawal(state: str, *, taken: tuple[Step, ...] | None = None, **changes: 
     straight = STRAIGHT[: STRAIGHT.index(state) + 1] if state in STRAIGHT else ("requested", state)
     fields = {
         "waiting": "", "reason": "", "confirmations": 0, "confirmations_required": 3, "confirmed_at": None,
-        "confirm_until": None, "requested_at": NOON, "transactions": (Transaction("bb", "bump", NOON, "https://x/bb"),),
+        "confirm_until": None, "requested_at": NOON, "txid": "bb", "transactions": (Transaction("bb", "bump", NOON, "https://x/bb"),),
     }  # fmt: skip
     return SimpleNamespace(state=state, steps=steps(*straight) if taken is None else taken, **{**fields, **changes})
 
@@ -68,6 +68,12 @@ def test_each_stage_that_is_done_has_its_time_and_those_on_the_chain_their_trans
     assert [stage.explorer for stage in stages] == ["", "", "", "https://x/bb", ""]
 
 
+def test_an_explorers_page_is_of_the_transaction_and_there_is_none_of_nothing() -> None:
+    network = SimpleNamespace(explorer="https://explorer.example/tx/{txid}")
+    assert records.explorer_of(network, "aa") == "https://explorer.example/tx/aa"
+    assert records.explorer_of(network, None) == records.explorer_of(SimpleNamespace(explorer=""), "aa") == ""
+
+
 def test_a_block_that_was_taken_back_puts_it_back_before_the_block() -> None:
     back = withdrawal("broadcast", taken=steps(*STRAIGHT[:-1], "broadcast"))
     assert looks(back) == "done done now wait wait"
@@ -88,6 +94,16 @@ def test_only_the_stage_under_way_is_explained_and_the_reason_for_waiting_comes_
     stages = progress.of_withdrawal(withdrawal("approved", waiting="node_down"))
     assert [bool(stage.detail) for stage in stages] == [False, True, False, False, False]
     assert "network is down" in stages[1].detail
+
+
+def test_one_that_is_called_back_says_so_before_and_after_the_network_decided() -> None:
+    versions = (Transaction("aa", "first", NOON, ""), Transaction("bb", "cancel", NOON, ""))
+    waiting = progress.of_withdrawal(withdrawal("broadcast", transactions=versions))
+    assert "calling it back" in waiting[2].detail
+    mined = progress.of_withdrawal(withdrawal("confirmed", transactions=versions, confirmations=1))
+    assert mined[3].title == "Called back" and "1 of 3" in mined[3].detail and "available again" in mined[3].detail
+    too_late = progress.of_withdrawal(withdrawal("confirmed", transactions=versions, txid="aa"))
+    assert too_late[3].title == "In a block" and "available" not in too_late[3].detail
 
 
 def test_confirmations_never_count_past_what_is_needed() -> None:
