@@ -1,4 +1,5 @@
-"""`manage.py custody sign`: on a person's own machine, with a Trezor or a file, and nothing of the exchange's but this code.
+"""`manage.py custody sign` and `custody verify`: on a person's own machine, with a Trezor or a file, and nothing of the exchange's
+but this code.
 
 It says in plain words what will be signed before anything is signed, from what the file proves and not from what it claims, and
 writes a new file beside the old one. What must never happen here: a database, a keystore, a setting of the exchange's, a file
@@ -12,6 +13,7 @@ import os
 from argparse import ArgumentParser
 from collections.abc import Callable
 from decimal import Decimal
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from wallets.chains.bip32 import HARDENED
 from wallets.chains.evm import account
 from wallets.chains.evm import payout as evm
 from wallets.chains.protocol import ChainError, MalformedData
+from wallets.chains.utxo import descriptors
 from wallets.chains.utxo.parameters import Parameters, everything, parameters
 
 FILE_SIZE_MAX = 8_000_000
@@ -69,6 +72,31 @@ def run(options: dict[str, Any], *, say: Say, ask: Ask = input) -> Path:
     return target
 
 
+def add_verify_arguments(verify: ArgumentParser) -> None:
+    """What `custody verify` takes."""
+    verify.add_argument("wallet", help="a cold wallet's descriptor or account, as it was proposed")
+    verify.add_argument("--chain", default="bitcoin mainnet", metavar="'COIN NETWORK'", help="of a descriptor")
+
+
+def verify(options: dict[str, Any], *, say: Say, ask: Ask = input) -> None:
+    """Has the device show the wallet's first address; whoever approves the wallet types its end. Raises NotSigned."""
+    from custody.signers import trezor
+
+    text = options["wallet"].strip()
+    try:
+        if "0x" in text and "(" not in text:
+            owner = account.parse(text)
+            shown, wanted = trezor.evm_address_of(_session(say, ask), owner.path, show=True), owner.address
+        else:
+            wallet = descriptors.parse(text, parameters(*options["chain"].split(" ", 1)))
+            shown, wanted = trezor.show_address(_session(say, ask), wallet, 0, 0), wallet.address(0, 0).text
+    except (ChainError, TypeError) as error:
+        raise NotSigned(f"{error}.") from None
+    if shown != wanted:
+        raise NotSigned("The device shows another address than this wallet's first. Do not approve it.")
+    say("The device's address is this wallet's first. Type its end, off the device's screen, on the wallet's page.")
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > FILE_SIZE_MAX:
@@ -101,7 +129,7 @@ def _coins(contents: list[bytes], options: dict[str, Any], say: Say, ask: Ask) -
     from custody.signers import trezor
 
     say("Now look at the device: it shows the same addresses and amounts, and asks you.")
-    signed = trezor.sign_psbt(_session(say), view, chain)
+    signed = trezor.sign_psbt(_session(say, ask), view, chain)
     _say_progress(psbt_view.look(signed, chain), say)
     return signed
 
@@ -180,7 +208,7 @@ def _account(contents: list[bytes], options: dict[str, Any], say: Say, ask: Ask)
 
     path = _path(options["key_path"]) if options["key_path"] else owner.path
     say("Now look at the device: it shows the same address and amount, and asks you.")
-    raw = trezor.sign_evm(_session(say), unsigned, path)
+    raw = trezor.sign_evm(_session(say, ask), unsigned, path)
     signed = {"format": SIGNED, "version": 1, "proposal": body.get("proposal", ""), "raw": "0x" + raw.hex()}
     return json.dumps(signed, indent=1).encode() + b"\n"
 
@@ -227,8 +255,11 @@ def _path(text: str) -> tuple[int, ...]:
 # --- The device ---------------------------------------------------------------------------------------------------
 
 
-def _session(say: Say) -> Any:
-    """An open session with the device at TREZOR_PATH, or the first that is plugged in. Raises NotSigned."""
+def _session(say: Say, ask: Ask) -> Any:
+    """An open session with the device at TREZOR_PATH, or the first that is plugged in. Raises NotSigned.
+
+    The older model takes its PIN by the places of a grid that it shows, and its passphrase from here.
+    """
     from trezorlib import exceptions
     from trezorlib.client import get_default_client, get_default_session
     from trezorlib.transport import TransportException
@@ -237,7 +268,13 @@ def _session(say: Say) -> Any:
         say("… confirm on the device.")
 
     try:
-        client = get_default_client("Bourse", os.environ.get("TREZOR_PATH"), button_callback=pressed)
-        return get_default_session(client)
+        client = get_default_client(
+            "Bourse",
+            os.environ.get("TREZOR_PATH"),
+            button_callback=pressed,
+            pin_callback=lambda _: ask("PIN, by the places on the device (7 8 9 above, 1 2 3 below): ").strip(),
+            code_entry_callback=lambda: ask("The code that the device shows: ").strip(),
+        )
+        return get_default_session(client, lambda: getpass("Passphrase: "))
     except (TransportException, exceptions.TrezorException, OSError) as error:
         raise NotSigned(f"No device answers: {error}. Plug it in and unlock it, or set TREZOR_PATH.") from None

@@ -223,7 +223,7 @@ class ColdWalletAdmin(DeedAdmin):
             _approve_wallet,
             TypedForm,
             help="Not by whoever proposed it. Have the device show its first receive address (for several keys: with all of"
-            " them) and type its end as the screen shows it.",
+            " them), such as by manage.py custody verify on your own machine, and type its end as its screen shows it.",
             strong=True,
         ),
         "discard": Deed("Discard", _discard_wallet, dangerous=True),

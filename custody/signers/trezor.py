@@ -12,12 +12,14 @@ from typing import Any
 from trezorlib import btc, ethereum, exceptions, messages
 
 from custody.signers import psbt_file as files
-from custody.signers.psbt_view import Owned, View
+from custody.signers.psbt_view import Account, Owned, View
+from wallets.chains import bip32
 from wallets.chains.evm import address as evm_address
 from wallets.chains.evm import payout as evm_payout
 from wallets.chains.evm.account import DEFAULT_PATH
 from wallets.chains.evm.transaction import LegacyTransaction
 from wallets.chains.protocol import ChainError
+from wallets.chains.utxo.descriptors import Descriptor, LeafKey
 from wallets.chains.utxo.parameters import Parameters
 from wallets.chains.utxo.transaction import Transaction
 
@@ -38,9 +40,7 @@ class DeviceRefused(ChainError):
 
 def sign_psbt(session: Any, view: View, parameters: Parameters) -> bytes:
     """The file with this device's signatures in it. Raises DeviceRefused."""
-    coin = COINS.get((parameters.name, parameters.network))
-    if coin is None:
-        raise DeviceRefused(f"a Trezor knows no {parameters.name} {parameters.network}")
+    coin = _coin(parameters)
     fingerprint = bytes(_asked(session.get_root_fingerprint))
     mine = [_mine(each.owned, fingerprint) for each in view.inputs]
     signatures, _ = _asked(
@@ -64,6 +64,40 @@ def sign_psbt(session: Any, view: View, parameters: Parameters) -> bytes:
         name = files.TAP_SIGNATURE if taproot else bytes([files.PARTIAL_SIGNATURE]) + key
         view.file.inputs[place][name] = whole
     return view.file.serialize()
+
+
+def show_address(session: Any, descriptor: Descriptor, branch: int, index: int) -> str:
+    """Has the device show an address of a wallet that it holds a key of, and gives back what it showed. Raises DeviceRefused."""
+    coin = _coin(descriptor.parameters)
+    leaf = descriptor.leaf(branch, index)
+    fingerprint = bytes(_asked(session.get_root_fingerprint))
+    owned = Owned(leaf, tuple(_account(each, descriptor) for each in leaf.keys), descriptor.threshold)
+    path = leaf.keys[_mine(owned, fingerprint)].path
+    text = _asked(
+        btc.get_address,
+        session,
+        coin,
+        list(path),
+        show_display=True,
+        multisig=_multisig(owned, {}),
+        script_type=_kind(owned),
+    )
+    return str(text)
+
+
+def _account(key: LeafKey, descriptor: Descriptor) -> Account:
+    """The account that a leaf's key is derived from."""
+    for account in descriptor.keys:
+        if account.at(*key.path[-2:]).public_key == key.public_key:
+            return Account(account.fingerprint, account.origin, bip32.parse(account.xpub))
+    raise AssertionError("a leaf's keys come from its descriptor")
+
+
+def _coin(parameters: Parameters) -> str:
+    coin = COINS.get((parameters.name, parameters.network))
+    if coin is None:
+        raise DeviceRefused(f"a Trezor knows no {parameters.name} {parameters.network}")
+    return coin
 
 
 def _asked(call: Any, *arguments: Any, **named: Any) -> Any:
@@ -170,9 +204,9 @@ def _previous(made: Transaction) -> messages.TransactionType:
     )
 
 
-def evm_address_of(session: Any, path: tuple[int, ...] = DEFAULT_PATH) -> str:
-    """The device's own address at a path. Raises DeviceRefused."""
-    text = _asked(ethereum.get_address, session, list(path))
+def evm_address_of(session: Any, path: tuple[int, ...] = DEFAULT_PATH, *, show: bool = False) -> str:
+    """The device's own address at a path, on its screen as well where asked. Raises DeviceRefused."""
+    text = _asked(ethereum.get_address, session, list(path), show_display=show)
     return evm_address.parse(str(text)).text
 
 

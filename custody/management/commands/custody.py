@@ -24,10 +24,14 @@ class Command(BaseCommand):
         for module in (keys, ceremony, limits, cold):
             module.add_arguments(actions)
         by_hand.add_arguments(actions.add_parser("sign", help="sign for cold coins, on your own machine"))
+        showing = actions.add_parser(
+            "verify", help="have a Trezor show a cold wallet's first address, on your own machine"
+        )
+        by_hand.add_verify_arguments(showing)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["action"] == "sign":
-            self._sign(options)
+        if options["action"] in ("sign", "verify"):
+            self._by_hand(options)
             return
         if not getattr(settings, "KEYSTORE_PATH", ""):
             raise CommandError(
@@ -62,9 +66,9 @@ class Command(BaseCommand):
             case "cold":
                 cold.run(options, say=say)
 
-    def _sign(self, options: dict[str, Any]) -> None:
+    def _by_hand(self, options: dict[str, Any]) -> None:
         """Needs neither keystore nor database: the keys are in the device."""
         try:
-            by_hand.run(options, say=self.stdout.write)
+            {"sign": by_hand.run, "verify": by_hand.verify}[options["action"]](options, say=self.stdout.write)
         except by_hand.NotSigned as why:
             raise CommandError(str(why)) from None

@@ -132,3 +132,39 @@ def test_without_a_device_it_says_so(tmp_path, coins, sign):
     file = tmp_path / "return.psbt"
     file.write_bytes(coins.proposal()[1])
     assert "No device answers" in sign("--trezor", file, "--yes").why
+
+
+@pytest.fixture
+def verify(monkeypatch):
+    def run(text, device):
+        monkeypatch.setenv("TREZOR_PATH", device.path)
+        said: list[str] = []
+        try:
+            by_hand.verify({"wallet": text, "chain": "bitcoin regtest"}, say=said.append)
+        except by_hand.NotSigned as why:
+            return Run("\n".join(said), str(why))
+        return Run("\n".join(said))
+
+    return run
+
+
+@pytest.mark.parametrize("form", ["wpkh", "sh-wpkh", "tr", "wsh", "sh-wsh"])
+def test_the_device_shows_a_wallet_s_first_address_before_it_is_approved(device, verify, form):
+    with SoftwareTrezor(passphrase=os.urandom(8).hex()) as other:
+        keys = [cold_wallets.key(device.root, form)]
+        if "wsh" in form:
+            keys.append(cold_wallets.key(other.root, form))
+        text = cold_wallets.descriptor(form, keys, threshold=len(keys))
+        first = descriptors.parse(text, REGTEST).address(0, 0).text
+        assert "is this wallet's first" in verify(text, device).said
+        assert device.screens == [f"Receive address {first}"]
+        if len(keys) == 1:
+            assert "has no key of this wallet" in verify(text, other).why
+
+
+def test_an_account_is_verified_by_its_device_and_no_other(device, verify):
+    unsigned, document = account_file(device)
+    assert "is this wallet's first" in verify(document["account"], device).said
+    assert device.screens == [f"Receive address {unsigned.from_address}"]
+    with SoftwareTrezor(passphrase="another") as other:
+        assert "shows another address" in verify(document["account"], other).why
