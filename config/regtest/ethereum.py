@@ -31,10 +31,17 @@ class Anvil(NodeProcess):
     name = "anvil"
 
     def __init__(
-        self, *, folder: Path, port: int | None = None, persistent: bool = True, slots_in_an_epoch: int = 32
+        self,
+        *,
+        folder: Path,
+        port: int | None = None,
+        persistent: bool = True,
+        slots_in_an_epoch: int = 32,
+        chain_id: int = CHAIN_ID,
     ) -> None:
         """`persistent=False` keeps the chain in memory only. A block is finalized two epochs after it was mined."""
         super().__init__(folder=folder, port=port)
+        self.chain_id = chain_id
         self.persistent = persistent
         self.slots_in_an_epoch = slots_in_an_epoch
 
@@ -51,7 +58,7 @@ class Anvil(NodeProcess):
             *programs.command("anvil"),
             "--host=127.0.0.1",
             f"--port={self.port}",
-            f"--chain-id={CHAIN_ID}",
+            f"--chain-id={self.chain_id}",
             f"--slots-in-an-epoch={self.slots_in_an_epoch}",
             "--no-mining",
             "--quiet",
@@ -61,7 +68,7 @@ class Anvil(NodeProcess):
         return command
 
     def _probe(self) -> None:
-        if int(self.rpc("eth_chainId"), 16) != CHAIN_ID:
+        if int(self.rpc("eth_chainId"), 16) != self.chain_id:
             raise NodeError(f"another chain answers on port {self.port}")
 
     @property

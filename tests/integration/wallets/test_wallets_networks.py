@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import StringIO
 
 import pytest
@@ -16,8 +17,8 @@ from exchange.ledger import reconciliation
 from tests.integration.wallets.conftest import public_keys
 from wallets import routes, selectors
 from wallets.chains.protocol import Credit
-from wallets.models import Address, Deposit, Movement, Xpub
-from wallets.services import addresses, arriving, withdrawals, xpubs
+from wallets.models import Address, Deposit, Movement, Payout, PayoutVersion, Sweep, Xpub
+from wallets.services import addresses, arriving, payouts, sweeping, withdrawals, xpubs
 from wallets.services.addresses import NetworkDisabled
 
 ALICE, BOB = 101, 102
@@ -39,9 +40,8 @@ def ethereum(house, chains, tmp_path):
 @pytest.fixture
 def bsc(ethereum, settings, tmp_path):
     """A second chain, configured and nothing more."""
-    with Anvil(folder=tmp_path / "bsc", persistent=False) as node:
-        row = {**settings.CHAINS["bsc"], "url": node.url, "chain_id": 31337}
-        settings.CHAINS = {**settings.CHAINS, "bsc": row}
+    with Anvil(folder=tmp_path / "bsc", persistent=False, chain_id=56) as node:
+        settings.CHAINS = {**settings.CHAINS, "bsc": {**settings.CHAINS["bsc"], "url": node.url}}
         yield node
 
 
@@ -55,7 +55,7 @@ def join(keys, seed):
     """What an operator does when its node is configured: offer the network, register its keys, offer its tokens."""
     manage("add_network", "bsc")
     accounts = [{**account, "network": "bsc"} for account in keys["accounts"] if account["network"] == "ethereum"]
-    document = {**public_keys(seed), "accounts": [*keys["accounts"], *accounts], "chains": {"bsc": 31337}}
+    document = {**public_keys(seed), "accounts": [*keys["accounts"], *accounts], "chains": {"bsc": 56}}
     return xpubs.import_file(document=document, now=timezone.now())
 
 
@@ -116,7 +116,7 @@ def test_a_customer_with_an_older_key_is_watched_at_both(house, ethereum, bsc, k
     xpubs.import_file(document=other_keys, now=later)
     manage("add_network", "bsc")
     accounts = [{**each, "network": "bsc"} for each in other_keys["accounts"] if each["network"] == "ethereum"]
-    xpubs.import_file(document={**other_keys, "accounts": accounts, "chains": {}}, now=later)
+    xpubs.import_file(document={**other_keys, "accounts": accounts, "chains": {"bsc": 56}}, now=later)
     new = house.address(ALICE, "BNB", "bsc")
     assert new != old
     assert house.address(ALICE, "ETH", "ethereum") == old
@@ -282,3 +282,54 @@ def test_a_withdrawal_names_its_network_and_checks_its_digits(house, ethereum, b
         ask("fantom")
     with pytest.raises(assets.NetworkNotFound):
         addresses.deposit_address(user_id=ALICE, asset="USDT", network="litecoin", now=timezone.now())
+
+
+def test_a_token_of_18_digits_comes_in_is_swept_and_goes_out_by_the_real_signer(
+    signing_house, signer, settings, tmp_path
+):
+    """All of it on another chain than Ethereum: its own keys' rows, its own coin for gas, one gas price, other digits."""
+    limits = ("--each", "5000", "--hour", "50000", "--day", "50000", "--fee", "0.05")
+    with Anvil(folder=tmp_path / "bsc", persistent=False, chain_id=56) as node:
+        settings.CHAINS = {**settings.CHAINS, "bsc": {**settings.CHAINS["bsc"], "url": node.url}}
+        manage("add_network", "bsc")
+        xpubs.import_file(document=signer.public_keys(), now=timezone.now())
+        token = node.deploy("NoReturnToken", 18)
+        offer_tether("bsc", token)
+        digits = ("--decimals", "18", "--asset-decimals", "6")
+        signer.custody("limit", f"bsc:{token}", "--asset-id", "4", "--symbol", "USDT", *digits, *limits)
+        alice = signing_house.address(ALICE, "USDT", "bsc")
+        signing_house.scan("bsc")
+        node.send(signing_house.hot("bsc"), 5 * ETHER)
+        node.transact("NoReturnToken", token, "mint", [alice, 100 * 10**18 + 999])
+        mine(signing_house, node, "bsc")
+        assert signing_house.balance(ALICE, USDT) == 100 * DOLLAR
+        settle(signing_house, node)
+        assert Sweep.objects.get().outcome == "done"
+        assert node.read("NoReturnToken", token, "balanceOf", signing_house.hot("bsc")) == 100 * 10**18
+        view = withdrawals.request(
+            user_id=ALICE, asset="USDT", network="bsc", address=node.accounts[4], amount="20.5",
+            idempotency_key="out", now=timezone.now(),
+        )  # fmt: skip
+        signing_house.advance(ALICE, view.id, "broadcast")
+        mine(signing_house, node, "bsc")
+        assert selectors.withdrawal(ALICE, view.id).state == "final"
+        assert node.read("NoReturnToken", token, "balanceOf", node.accounts[4]) == 205 * 10**17
+        assert all(version.unsigned["legacy"] for version in PayoutVersion.objects.all())
+        assert {payout.kind for payout in Payout.objects.all()} == {"gas", "sweep", "payout"}
+        report = reconciliation.run(now=timezone.now())
+        assert (report.mismatches, report.surpluses) == ((), ())
+        assert signing_house.sums_to_zero()
+
+
+def settle(house, node):
+    """Sweeps until nothing is under way."""
+    deadline = time.monotonic() + 120
+    sweeping.sweep_due(now=timezone.now())
+    while Sweep.objects.filter(closed_at=None).exists():
+        assert time.monotonic() < deadline, list(Sweep.objects.values()) + list(Payout.objects.values())
+        payouts.advance_all(now=timezone.now())
+        if Payout.objects.filter(state__in=("reserved", "signing", "signed")).exists():
+            time.sleep(0.05)
+            continue
+        mine(house, node, "bsc")
+        sweeping.sweep_due(now=timezone.now())
