@@ -1,5 +1,5 @@
-"""`manage.py custody sign` and `custody verify`: on a person's own machine, with a Trezor or a file, and nothing of the exchange's
-but this code.
+"""`manage.py custody sign` and `custody verify`: on a person's own machine, with a Trezor or a file, and of the exchange's
+nothing but this code.
 
 It says in plain words what will be signed before anything is signed, from what the file proves and not from what it claims, and
 writes a new file beside the old one. What must never happen here: a database, a keystore, a setting of the exchange's, a file

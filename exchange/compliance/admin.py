@@ -33,12 +33,9 @@ class Looking:
 def _money(name: str, label: str) -> Any:
     @display(description=label)
     def shown(self: Any, row: SolvencyAsset) -> str:
-        asset = assets.asset_by_id(row.asset_id)
-        return (
-            f"{amounts.format(abs(units), decimals=asset.decimals)}"
-            if (units := getattr(row, name)) >= 0
-            else (f"-{amounts.format(-units, decimals=asset.decimals)}")
-        )
+        units = getattr(row, name)
+        text = amounts.format(abs(units), decimals=assets.asset_by_id(row.asset_id).decimals)
+        return f"-{text}" if units < 0 else text
 
     return shown
 
