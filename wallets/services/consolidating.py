@@ -53,7 +53,7 @@ def _consolidate(the_routes: Routes, below: int, *, now: datetime) -> int:
     if fee_rate > below:
         return 0
     coins = _gathered(network_id, the_routes.network.code, cursor, fee_rate)
-    if len(coins) < 2:
+    if not coins:
         return 0
     reserving.reserve_internal(
         kind=Payout.Kind.CONSOLIDATION,
@@ -86,4 +86,5 @@ def _gathered(network_id: int, network: str, cursor: Cursor, fee_rate: int) -> l
         others = list(
             free.filter(amount__lte=small).exclude(pk__in=[coin.pk for coin in retired]).order_by("amount", "id")[:left]
         )
-    return retired + others if retired or len(others) > least else []
+    # A lone coin gains nothing by moving, unless it is a retired key's.
+    return retired + others if retired or len(others) > max(1, least) else []
