@@ -10,10 +10,12 @@ from wallets.chains import registry
 from wallets.chains.protocol import (
     BlockNotFound,
     BroadcastRefused,
+    FeeUnknown,
     MalformedData,
     NodeUnavailable,
     WrongChain,
 )
+from wallets.chains.utxo import bump, script
 from wallets.chains.utxo.chain import UtxoChain
 from wallets.chains.utxo.payout import Change, Coin, Payment
 
@@ -100,6 +102,58 @@ def test_addresses_are_those_that_the_node_understands(world):
         assert (parsed.text, parsed.key.hex()) == (address, answer["scriptPubKey"])
     _, script, address = world.fresh()
     assert world.node.rpc("validateaddress", address)["scriptPubKey"] == script.hex()
+
+
+def test_every_standard_script_is_known_by_its_kind_and_address(world):
+    """As the node itself classifies them; taproot where the network has it."""
+    hashes = bytes(range(20)), bytes(range(32))
+    made = {
+        "pubkeyhash": b"\x76\xa9\x14" + hashes[0] + b"\x88\xac",
+        "scripthash": b"\xa9\x14" + hashes[0] + b"\x87",
+        "witness_v0_keyhash": b"\x00\x14" + hashes[0],
+        "witness_v0_scripthash": b"\x00\x20" + hashes[1],
+        "witness_v1_taproot": b"\x51\x20" + world.signer.account("m/86'/1'/0'").key[1:],
+    }
+    kinds = ["p2pkh", "p2sh", "p2wpkh", "p2wsh", "p2tr"]
+    assert [script.kind(each) for each in made.values()] == kinds
+    for name, each in made.items():
+        theirs = world.node.rpc("decodescript", each.hex())
+        theirs = theirs if "type" in theirs else theirs["segwit"]
+        # Litecoin's node is of before taproot: to it the script is a witness program of a version to come.
+        assert theirs["type"] in (name, "witness_unknown")
+        ours = world.chain.rules.address(each)
+        assert ours in (theirs.get("address"), *theirs.get("addresses", ()))
+        assert world.chain.rules.parse(ours).key == each
+    assert script.kind(b"\x6a\x04data") == ""
+
+
+def test_a_waiting_transaction_is_seen_with_what_it_waits_for(world):
+    coin = world.funded(200_000)
+    parent_unsigned, parent = world.payout([coin], [Payment(world.node.new_address(), 50_000, W1)], fee_rate=2_000)
+    parent_txid = world.chain.broadcast(parent)
+    change = parent_unsigned.outputs[1]
+    made = bump.child(
+        parent_unsigned,
+        txid=parent_txid,
+        parameters=world.chain.parameters,
+        fee_rate=20_000,
+        package_fee=parent_unsigned.fee,
+        package_size=parent_unsigned.vsize(world.chain.parameters),
+        change=Change(change.address, change.path),
+    )
+    child_txid = world.chain.broadcast(world.signer.sign_utxo(made, world.chain.parameters))
+    first, second = world.chain.mempool_entry(parent_txid), world.chain.mempool_entry(child_txid)
+    assert (first.fee, second.fee) == (parent_unsigned.fee, made.fee)
+    assert second.ancestor_fees == first.descendant_fees == first.fee + second.fee
+    assert second.ancestor_fees * 1_000 >= 20_000 * second.ancestor_vsize
+    assert world.chain.mempool_entry("ee" * 32) is None
+    waiting = world.chain.mempool()
+    assert waiting.conflicts([coin.outpoint]) == {parent_txid}
+    assert waiting.conflicts([coin.outpoint], but=parent_txid) == set()
+    assert waiting.conflicts([f"{parent_txid}:1", f"{'ee' * 32}:0"]) == {child_txid}
+    assert waiting.replaceable(child_txid) == world.chain.parameters.replacement
+    world.node.mine()
+    assert world.chain.mempool_entry(child_txid) is None
 
 
 def test_a_deposit_is_seen_waiting_then_in_a_block(world):
@@ -246,8 +300,20 @@ def test_the_node_tells_what_our_keys_hold_and_which_coins_are_unspent(world):
         world.chain.holdings([], contract="0xabc")
 
 
-def test_a_fee_rate_is_at_least_what_the_node_relays(world):
-    assert world.chain.fee_rate() >= 1_000
+def test_a_fee_rate_is_at_least_what_the_node_relays_and_never_beyond_belief(world):
+    floor = int(world.node.rpc("getmempoolinfo")["mempoolminfee"] * 10**8)
+    assert world.chain.fee_rate() >= max(1_000, floor)
+    chain = registry.connect(world.chain.name, url=world.node.url, network="regtest")
+    chain.parameters = replace(world.chain.parameters, fee_rate_max=floor - 1)
+    with pytest.raises(FeeUnknown):
+        chain.fee_rate()
+    if "feerate" in world.node.rpc("estimatesmartfee", 6):
+        return  # a chain with a fee market: the table's fallback is not asked for
+    chain.parameters = replace(world.chain.parameters, fallback_fee_rate=None)
+    with pytest.raises(FeeUnknown):
+        chain.fee_rate()
+    chain.parameters = replace(world.chain.parameters, fallback_fee_rate=1)
+    assert chain.fee_rate() == max(floor, int(world.node.rpc("getmempoolinfo")["minrelaytxfee"] * 10**8))
 
 
 def test_a_node_of_another_network_is_not_believed(world):
