@@ -28,9 +28,12 @@ PASSPHRASE_LENGTH_MIN = 16
 # A seed of BIP39's words has 64 bytes; keystores from before the words have 32.
 SEED_SIZES = (32, 64)
 Head = dict[str, Any]
-_FIELDS = dict.fromkeys(("format", "fingerprint", "kdf", "wrapped_key", "sealed_seed"), str) | {"version": int}
+_FIELDS: dict[str, type] = {
+    **dict.fromkeys(("format", "fingerprint", "kdf", "wrapped_key", "sealed_seed"), str),
+    "version": int,
+}
 # What each way of wrapping adds to the head.
-_FIELDS_OF = {
+_FIELDS_OF: dict[str, dict[str, type]] = {
     "argon2id": {"salt": str, "memory_kib": int, "iterations": int, "lanes": int},
     "vault-transit": {"vault_mount": str, "vault_key": str},
 }

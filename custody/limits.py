@@ -41,7 +41,10 @@ class Limit:
     def pays(self, chain_units: int, base_units: int) -> bool:
         """Whether a payment of `chain_units` is one of `base_units` of the house's books, to the last digit."""
         inside = self.decimals if self.asset_decimals < 0 else self.asset_decimals
-        return chain_units * 10 ** max(0, inside - self.decimals) == base_units * 10 ** max(0, self.decimals - inside)
+        finest = max(self.decimals, inside)
+        outside: int = chain_units * 10 ** (finest - self.decimals)
+        booked: int = base_units * 10 ** (finest - inside)
+        return outside == booked
 
     def rules(self, asset: str) -> list[Rule]:
         """As policy: over a limit is refused, what is left is allowed."""
