@@ -49,8 +49,8 @@ class PaperBlock:
     def spent(self) -> set[str]:
         return set()
 
-    def prevouts(self) -> set[bytes]:
-        return set()
+    def prevouts(self) -> list[bytes]:
+        return []
 
     def spends_of(self, prevouts: Container[bytes]) -> list[Spend]:
         return []

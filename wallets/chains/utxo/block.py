@@ -59,13 +59,13 @@ class UtxoBlock:
         found = [self._credit(place, script) for place, script in enumerate(self._parts.scripts) if script in to]
         return [credit for credit in found if credit.amount]
 
-    def prevouts(self) -> set[bytes]:
-        """Every outpoint this block uses up, as its 36 bytes."""
-        return set(self._parts.prevouts) - {_NULL_PREVOUT}
+    def prevouts(self) -> list[bytes]:
+        """What every input of this block names, as 36 bytes; the coinbase's names nothing."""
+        return self._parts.prevouts
 
     def spent(self) -> set[str]:
         """Every outpoint this block uses up."""
-        return {outpoint(prevout) for prevout in self.prevouts()}
+        return {outpoint(prevout) for prevout in self._parts.prevouts if prevout != _NULL_PREVOUT}
 
     def spends(self, of: Container[str]) -> list[Spend]:
         """What spends one of these outpoints."""
