@@ -96,7 +96,9 @@ def restore(options: dict[str, Any], *, say: Any, ask: Ask = input) -> None:
 
 
 def log(*, say: Any) -> None:
-    """Raises LogForged."""
+    """Raises LogForged, NotDone."""
+    if not ceremony_log_path().exists():
+        raise NotDone("There is no log of ceremonies here: no ceremony was held on this machine.")
     for line in ceremony_log.read(ceremony_log_path()):
         facts = {name: line[name] for name in line if name not in ("signature", "before", "public_key")}
         say(json.dumps(facts, ensure_ascii=False))

@@ -35,5 +35,4 @@ TOLD = (
     SourcePoor,
     VaultFailed,
     WordsWrong,
-    OSError,
 )

@@ -39,6 +39,8 @@ class Command(BaseCommand):
             )
         try:
             self._at_the_signer(options)
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
         except errors.TOLD as error:
             raise CommandError(str(error)) from None
         except (EOFError, KeyboardInterrupt):

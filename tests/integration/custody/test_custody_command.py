@@ -5,8 +5,11 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+
+from wallets.chains.utxo import descriptors
 
 from .conftest import BITCOIN, ROOT
 
@@ -125,3 +128,25 @@ def test_limits_are_set_by_the_command_and_a_wrong_amount_is_refused(custody):
         assert refused.returncode == 1
         assert refused.stderr.startswith("CommandError: "), refused.stderr
     assert json.loads((custody.folder / "limits.json").read_text()) == rows
+
+
+def test_cold_wallets_are_told_to_the_signer_at_its_machine_alone(custody):
+    xpub = "tpubDC5FSnBiZDMmhiuCmWAYsLwgLYrrT9rAqvTySfuCCrgsWz8wxMXUS9Tb9iVMvcRbvFcAHGkMD5Kx8koh4GquNGNTfohfk7pgjhaPCdXpoba"
+    body = f"wpkh([01020304/84'/1'/0']{xpub}/<0;1>/*)"
+    text = f"{body}#{descriptors.checksum(body)}"
+    first = descriptors.parse(text, BITCOIN.parameters).address(0, 0).text
+    added = custody("cold", "add", "bitcoin", text, "--label", "safe")
+    assert added.returncode == 0, added.stderr
+    assert f"first address {first}" in added.stdout
+    assert f"bitcoin safe (since {datetime.now(UTC).year}" in custody("cold", "list").stdout
+    for arguments, complaint in (
+        (("add", "bitcoin", text), "stands already"),
+        (("add", "bitcoin", text[:-1]), "checksum does not match"),
+        (("add", "dogecoin", text), "There is no network dogecoin"),
+    ):
+        refused = custody("cold", *arguments)
+        assert (refused.returncode, complaint in refused.stderr) == (1, True), refused.stderr
+    assert custody("cold", "remove", "bitcoin", text).returncode == 0
+    assert custody("cold", "list").stdout == ""
+    nothing = custody("log")
+    assert (nothing.returncode, "no ceremony was held" in nothing.stderr) == (1, True)
