@@ -333,11 +333,14 @@ class ColdProposalAdmin(DeedAdmin):
         "cancel": Deed("Cancel the proposal", _cancel, ReasonForm, dangerous=True),
     }
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # A file may have megabytes; a list of them needs none.
+        return super().get_queryset(request).defer("psbt")
+
     def open_deeds(self, row: ColdProposal) -> tuple[str, ...]:
-        view = cold_desk.proposal(row)
-        if not view.open:
+        if not cold_desk.is_open(row):
             return ()
-        return ("download", "upload", "cancel") if view.approved else ("approve", "cancel")
+        return ("download", "upload", "cancel") if row.approved_at is not None else ("approve", "cancel")
 
     def case(self, row: ColdProposal) -> dict[str, Any]:
         return {"proposal": cold_desk.proposal(row)}

@@ -170,16 +170,21 @@ def proposal(row: ColdProposal) -> ProposalView:
         missing=progress.missing,
         state=state(row),
         txid=version.txid,
-        open=row.cancelled_at is None and row.signed_at is None and payout.state in ("reserved", "signing"),
+        open=is_open(row),
         approved=row.approved_at is not None,
     )
+
+
+def is_open(row: ColdProposal) -> bool:
+    """Whether anything may still be done to it. Reads row.payout."""
+    return row.cancelled_at is None and row.signed_at is None and row.payout.state in ("reserved", "signing")
 
 
 def state(row: ColdProposal) -> str:
     """Where a proposal stands, in the words of who waits for whom. Reads row.payout."""
     if row.cancelled_at is not None:
         return "cancelled"
-    if row.signed_at is None and row.payout.state in ("reserved", "signing"):
+    if is_open(row):
         return "waits for signatures" if row.approved_at else "waits for a second pair of eyes"
     return Payout.State(row.payout.state).label
 

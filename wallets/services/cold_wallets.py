@@ -67,21 +67,22 @@ def propose(*, network: str, name: str, text: str, actor_id: int, now: datetime)
         raise ColdWalletInvalid(f"A name has 1 to {NAME_LENGTH_MAX} characters.", param="name")
     view = assets.network(network)
     kind, threshold, text = _read(network, view.family, text)
-    wallet = ColdWallet(
-        network_id=view.id,
-        name=name,
-        kind=kind,
-        descriptor=text,
-        threshold=threshold,
-        created_at=now,
-        created_by=actor_id,
-    )
+    known = ColdWallet.objects.filter(network_id=view.id, descriptor=text).first()
+    if known is not None and (known.approved_at is not None or known.retired_at is None):
+        raise ColdWalletKnown(
+            "This wallet stands here already. One that was in use before is not used again: make a new account on the device.",
+            param="descriptor",
+        )
+    wallet = known or ColdWallet(network_id=view.id, descriptor=text)
+    wallet.name, wallet.kind, wallet.threshold = name, kind, threshold
+    # Proposed once and discarded: it begins anew.
+    wallet.created_at, wallet.created_by, wallet.retired_at = now, actor_id, None
     try:
         with transaction.atomic():
             wallet.save()
             _record("propose", wallet, actor_id, {"name": name, "kind": kind, "descriptor": text}, now)
     except IntegrityError:
-        raise ColdWalletKnown("This wallet stands here already.", param="descriptor") from None
+        raise ColdWalletKnown("This wallet was proposed by somebody else at this moment.", param="descriptor") from None
     return wallet.id
 
 

@@ -6,7 +6,7 @@ What must never happen here: bytes taken in whose fields are not the proposal's,
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = "bourse-unsigned"
 SIZE_MAX = 300_000
+PATIENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,15 @@ class Plan:
     sender: Address
     to: Address
     amount: int
-    fees: evm.Fees | None
+    fees: evm.Fees
+
+
+def _patient(fees: evm.Fees) -> evm.Fees:
+    """Carried by hand, it is sent in days: the base fee may be four times today's by then. What is not needed is not paid."""
+    if fees.legacy:
+        return fees
+    most = max(fees.max_fee_per_gas, PATIENCE * fees.base_fee + fees.max_priority_fee_per_gas)
+    return replace(fees, max_fee_per_gas=most)
 
 
 def plan(
@@ -52,9 +61,9 @@ def plan(
     if to is None:
         raise CannotReserve("hot_wallet_short")
     sender = cold_wallets.next_address(wallet=wallet, now=now)
+    fees = _patient(nodes.chain(link.network).fees())
     if amount is not None:
-        return Plan(link, sender, to, amount, None)
-    fees = nodes.chain(link.network).fees()
+        return Plan(link, sender, to, amount, fees)
     own = routes.own_coin.asset_id
     units = reserving.spendable(sender, asset_id=link.asset_id, gas_asset_id=own)
     if link.asset_id == own:

@@ -71,6 +71,11 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     assert "The checksum does not match" in slip and not ColdWallet.objects.exists()
     add(anna, "coldwallet", network="bitcoin", name="Drawer", descriptor=text)
     wallet = ColdWallet.objects.get()
+    # Thrown away and proposed again: the same row, to be looked at anew.
+    do(bert, "coldwallet", wallet.pk, "discard")
+    add(anna, "coldwallet", network="bitcoin", name="Drawer", descriptor=text)
+    assert ColdWallet.objects.get().retired_at is None
+    assert "stands here already" in add(anna, "coldwallet", network="bitcoin", name="Drawer", descriptor=text)
     first = cold_wallets.first_address(wallet)
     assert first not in page(bert, "coldwallet", wallet.pk)  # it is read off the device, not off the page
     assert b"does not approve it" in do(anna, "coldwallet", wallet.pk, "approve", typed=first[-8:]).content
@@ -123,6 +128,7 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     made = [(record.action, record.actor_id) for record in deeds if record.actor_id]
     one, two = anna.user.pk, bert.user.pk
     assert made == [
+        ("wallets.cold_wallet.propose", one), ("wallets.cold_wallet.discard", two),
         ("wallets.cold_wallet.propose", one), ("wallets.cold_wallet.approve", two),
         ("wallets.hot_share.propose", one), ("wallets.hot_share.approve", two),
         ("wallets.return.propose", one), ("wallets.return.approve", two), ("wallets.return.export", one),

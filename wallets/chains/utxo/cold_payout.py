@@ -66,7 +66,9 @@ def build(
 def _everything(
     descriptor: Descriptor, coins: Sequence[Coin], destination: Change, hot: bytes, fee_rate: int
 ) -> UnsignedUtxo:
-    spent = tuple(sorted(coins, key=lambda coin: (-coin.amount, coin.outpoint))[:INPUTS_MAX])
+    # A coin that costs more to spend than it holds stays where it is.
+    worth = [coin for coin in coins if coin.amount * 4_000 > descriptor.input_weight * fee_rate]
+    spent = tuple(sorted(worth, key=lambda coin: (-coin.amount, coin.outpoint))[:INPUTS_MAX])
     weight = _HEAD_WEIGHT + 4 + _output_weight(hot) + len(spent) * descriptor.input_weight
     size = (weight + 4 * len(compact_size(len(spent))) + 3) // 4
     rest = sum(coin.amount for coin in spent) - payout.fee_of(size, fee_rate)
