@@ -16,13 +16,13 @@ from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import holds
 from wallets import nodes, selectors
 from wallets.chains.protocol import Confirmation
-from wallets.models import Address, Deposit, Nonce, Payout
+from wallets.models import Address, Deposit, Nonce, Payout, Withdrawal
 from wallets.services import payouts, scanning, withdrawals
 
 ALICE, BOB = 101, 102
 ETH, USDT = 3, 4
 ETHER, DOLLAR = 10**18, 10**6
-DEEP = 70  # deeper than any number of confirmations asked for
+DEEP = 14  # deeper than what these amounts wait for
 KEYS = itertools.count()
 
 pytestmark = [pytest.mark.node, pytest.mark.django_db(transaction=True)]
@@ -192,12 +192,19 @@ def test_many_at_once_take_one_nonce_each_without_a_gap(house, node, token):
     assert exact(house, token)
 
 
-def test_what_the_signer_refuses_gives_its_nonce_to_the_next(house, node, token, fund):
-    fund(ALICE, ETH, 40 * ETHER)
-    node.send(house.hot("ethereum"), 60 * ETHER)
-    mine(house, node, DEEP)
-    refused = ask("ETH", stranger(node), "31")  # the signer's own limit is 30
-    assert "limit_each" in house.advance(ALICE, refused.id, "review").reason
+@pytest.fixture
+def at_most_one_ether(signer):
+    """The signer's own limit for one payout, below what the house's policy lets through."""
+    rest = ("--asset-id", "3", "--symbol", "ETH", "--decimals", "18", "--hour", "100", "--day", "200", "--fee", "0.05")
+    signer.custody("limit", "ethereum", "--each", "1", *rest)
+    yield
+    signer.custody("limit", "ethereum", "--each", "30", *rest)
+
+
+def test_what_the_signer_refuses_gives_its_nonce_to_the_next(house, node, token, at_most_one_ether):
+    refused = ask("ETH", stranger(node), "1.5")
+    house.advance(ALICE, refused.id, "review")
+    assert "limit_each" in Withdrawal.objects.get(pk=refused.id).reason  # for staff, not for the customer
     good = ask("ETH", stranger(node), "0.1")
     house.advance(ALICE, good.id, "broadcast")
     assert [(each.nonce, each.released_at is None) for each in Nonce.objects.order_by("id")] == [(0, False), (0, True)]
