@@ -8,7 +8,7 @@ amount, or a withdrawal given back although some version that pays it may still 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 BUMP_BLOCKS = 6
 BATCH = 100
+# A later version that came to nothing is not made again at once.
+RETRY = timedelta(hours=1)
 Kind = PayoutVersion.Kind
 
 
@@ -81,7 +83,7 @@ def bump_due(*, now: datetime) -> int:
     if stops.is_stopped("withdrawals"):
         return 0
     bumped = 0
-    for payout_id in _overdue():
+    for payout_id in _overdue(now=now):
         try:
             bump(payout_id=payout_id, now=now)
             bumped += 1
@@ -90,22 +92,27 @@ def bump_due(*, now: datetime) -> int:
     return bumped
 
 
-def _overdue() -> list[UUID]:
+def _overdue(*, now: datetime) -> list[UUID]:
     """Waiting for a block since too many; of an account's nonces only the lowest, for which the others wait."""
-    blocks = int(getattr(settings, "WALLETS_BUMP_BLOCKS", BUMP_BLOCKS))
     heights = dict(Cursor.objects.values_list("network_id", "height"))
     rows = Payout.objects.filter(state=Payout.State.BROADCAST, closed_at=None).exclude(kind=Payout.Kind.RETURN)
     # A parent is helped by its child, and that one, if need be, by a child of its own.
     rows = rows.exclude(Q(children__kind=Payout.Kind.CHILD, children__closed_at=None))
+    rows = rows.exclude(Q(children__kind=Payout.Kind.CHILD, children__created_at__gt=now - RETRY))
     due: list[UUID] = []
     for payout in rows.order_by("id").prefetch_related("versions", "nonces")[:BATCH]:
         newest = max(payout.versions.all(), key=lambda version: version.number)
         nonces = [nonce for nonce in payout.nonces.all() if nonce.released_at is None]
-        if newest.sent_height is None or heights.get(payout.network_id, 0) - newest.sent_height < blocks:
-            continue
-        if not any(_waits_for_another(nonce) for nonce in nonces):
+        if _waited(newest, heights.get(payout.network_id, 0), now=now) and not any(map(_waits_for_another, nonces)):
             due.append(payout.id)
     return due
+
+
+def _waited(newest: PayoutVersion, height: int, *, now: datetime) -> bool:
+    """Long enough since the newest version went out; or, where signer or node would not have that one, for another try."""
+    if newest.sent_height is None:
+        return newest.created_at < now - RETRY
+    return height - newest.sent_height >= int(getattr(settings, "WALLETS_BUMP_BLOCKS", BUMP_BLOCKS))
 
 
 def _waits_for_another(nonce: Nonce) -> bool:
