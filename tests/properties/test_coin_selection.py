@@ -137,6 +137,16 @@ def test_another_seed_may_draw_other_coins(one, other):
     assert set(drawn[0].coins) != set(drawn[1].coins)
 
 
+def test_a_match_that_rounding_leaves_short_is_made_whole_by_one_more_coin():
+    """The first coin's worth covers the target to the fraction of a vbyte; sizes are whole, so the exact fee is a little more."""
+    first, second = Candidate("a", 111_800, P2WPKH), Candidate("b", 7_375, P2WPKH)
+    asked = Costs(100_000, 201, 124, P2WPKH, 294, 100_000, 10_000)
+    assert asked.fee([first], change=False) == first.amount - asked.target + 100
+    found = selection.branch_and_bound([first, second], asked)
+    assert found is not None
+    assert set(found.coins) == {first, second}
+
+
 def test_four_hundred_coins_that_nearly_match_end_in_a_bounded_search():
     coins = [Candidate(f"{number:03}", 2 * (100_000 + number * number), P2WPKH) for number in range(400)]
     asked = Costs(9_999_999, 200, 124, P2WPKH, 294, 1_000, 10_000)
