@@ -79,7 +79,7 @@ def _rows(withdrawal: WithdrawalView, taken: dict[str, Step]) -> list[_Row]:
         rows.append(_Row(1, "Confirmed by e-mail", "We sent you a link. Follow it, look, and confirm.", confirmed))
     if "review" in taken:
         looked = "A person looks at this one before it goes out."
-        rows.append(_Row(2, "Looked at by a person", looked, taken.get("approved")))
+        rows.append(_Row(2, "Looked at by a person", looked, _agreed(withdrawal)))
     rows.append(_Row(3, "Signed", waiting or "The signer checks it against its own limits.", taken.get("signed")))
     sent, block = "Waiting for a block.", f"{depth} confirmations."
     if _called_back(withdrawal):
@@ -91,6 +91,17 @@ def _rows(withdrawal: WithdrawalView, taken: dict[str, Step]) -> list[_Row]:
         _Row(5, "Called back" if _mined_back(withdrawal) else "In a block", block, taken.get("confirmed")),
         _Row(6, "Final", "The receiver has it for good.", taken.get("final")),
     ]
+
+
+def _agreed(withdrawal: WithdrawalView) -> Step | None:
+    """The first approval after the last look; a later one is a batch that was gathered anew."""
+    agreed = None
+    for step in withdrawal.steps:
+        if step.state == "review":
+            agreed = None
+        elif step.state == "approved":
+            agreed = agreed or step
+    return agreed
 
 
 def _called_back(withdrawal: WithdrawalView) -> bool:

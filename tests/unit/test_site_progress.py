@@ -61,6 +61,12 @@ def test_the_stages_of_a_confirmation_and_of_a_look_are_there_only_where_they_ha
     assert looks(looked).startswith("done done now wait")
 
 
+def test_the_time_of_a_look_is_that_of_the_yes_and_not_of_a_batch_that_was_gathered_anew() -> None:
+    taken = steps("requested", "review", "approved", "reserved", "approved", "reserved", "signing", "signed")
+    stages = {stage.title: stage for stage in progress.of_withdrawal(withdrawal("signed", taken=taken))}
+    assert stages["Looked at by a person"].at == taken[2].at
+
+
 def test_each_stage_that_is_done_has_its_time_and_those_on_the_chain_their_transaction() -> None:
     stages = progress.of_withdrawal(withdrawal("final"))
     assert [stage.at for stage in stages] == [NOON + timedelta(minutes=minute) for minute in (0, 4, 5, 6, 7)]

@@ -139,6 +139,19 @@ def test_a_token_names_its_standard_beside_the_network(alice: Any) -> None:
     assert "Ethereum (ERC20)" in text
 
 
+def test_the_networks_of_a_token_are_told_apart_by_name_standard_and_fee(alice: Any, settings: Any) -> None:
+    settings.CHAINS = {**settings.CHAINS, "bsc": {**settings.CHAINS["bsc"], "url": "http://127.0.0.1:9"}}
+    contract = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    AssetNetwork.objects.filter(asset_id=4, network_id__in=(3, 4)).update(contract=contract, enabled=True)
+    AssetNetwork.objects.filter(asset_id=4, network_id=4).update(withdrawal_fee=500_000)
+    text = alice.get("/wallet/withdraw/USDT/").content.decode()
+    assert "Ethereum (ERC20)" in text and "BNB Smart Chain (BEP20)" in text
+    assert "fee 2 USDT" in text and "fee 0.5 USDT" in text and 'data-fee="500000"' in text
+    deposits = alice.get("/wallet/deposit/USDT/").content.decode()
+    assert "Ethereum (ERC20)" in deposits and "BNB Smart Chain (BEP20)" in deposits
+    assert "over any other network it is lost" in deposits
+
+
 class TestTheLinkInTheMail:
     @pytest.fixture(autouse=True)
     def asked_for(self, settings: Any) -> None:
