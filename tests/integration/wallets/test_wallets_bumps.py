@@ -139,6 +139,22 @@ def test_a_cancel_that_is_mined_gives_the_money_back_and_the_house_pays_the_fee(
     assert exact(house)
 
 
+def test_a_reorganisation_that_has_the_other_version_mined_after_all_stops_withdrawals(house, node, sent):
+    """Deeper than we waited: the books say paid, the chain says cancelled. No machine puts that right."""
+    view, payout, _ = sent
+    first = payout.versions.get()
+    back = broadcast(bumping.cancel(payout_id=payout.id, actor_id=STAFF, now=timezone.now()))
+    (block,) = [node.rpc("generateblock", node.new_address(), [bytes(first.raw).hex()])["hash"]]
+    mine_others(house, node, 2)
+    assert state(view) == "final"
+    node.invalidate(block)
+    node.rpc("generateblock", node.new_address(), [bytes(back.raw).hex()])
+    mine_others(house, node, 4)
+    assert Payout.objects.get().txid == back.txid
+    (stop,) = ledger.stops.active()
+    assert (back.txid in stop.reason, str(payout.id) in stop.reason) == (True, True)
+
+
 def test_a_bump_without_change_takes_another_coin_and_gives_it_back_when_the_first_version_is_mined(house, node):
     node.send(house.hot("bitcoin"), TENTH + 110 * 20)  # a tenth, and the fee of one input and one output
     mine(house, node, 6)
