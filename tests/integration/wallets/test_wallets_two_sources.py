@@ -13,10 +13,11 @@ from django.core.management import call_command
 from django.test import Client
 
 from config.regtest import Bitcoind
+from exchange.ledger.services import stops
 from tests.esplora import esplora
 from tests.integration.chains.between import Answer, between
 from wallets import nodes, selectors
-from wallets.models import Block, Cursor, Source
+from wallets.models import Cursor, Source
 from wallets.services import health, scanning
 
 ALICE, BTC, COIN = 101, 1, 10**8
@@ -135,23 +136,19 @@ def test_two_branches_hold_everything_until_one_of_them_gives_way(both, first, s
 
 
 def test_a_credit_waits_while_the_other_says_that_our_newest_block_is_another(both, first, second):
-    paid(both, first, depth=1)
+    stop = stops.stop(scope="deposits", reason="so that it is deep and not credited yet", now=both.now())
+    paid(both, first)
     tell(first, second)
     both.scan("bitcoin")
     (deposit,) = selectors.deposits(ALICE)
-    assert deposit.state == "confirming"
-    needed = deposit.confirmations_required
-    first.mine(needed - 1)
-    tell(first, second)
-    both.scan("bitcoin", limit=needed - 2)  # one block before the depth
-    top = first.rpc("getbestblockhash")
-    second.invalidate(second.rpc("getblockhash", first.height() - needed + 1))
+    assert deposit.state == "confirming" and deposit.confirmations >= deposit.confirmations_required
+    second.invalidate(second.rpc("getblockhash", first.height() - 9))
     second.rpc("prioritisetransaction", deposit.txid, 0, -COIN)
-    second.mine(needed + 3)
+    second.mine(12)
+    stops.lift(stop_id=stop, reason="now it may be", actor=None, now=both.now())
     report = both.scan("bitcoin")
     assert (report.disputed, report.credited) == (True, 0)
     assert both.balance(ALICE, BTC) == 0
-    assert Block.objects.filter(orphaned_at=None, hash=top).count() == 0
     tell(second, first)  # the other was right: what we had is taken back, nothing was ever credited
     report = both.scan("bitcoin")
     assert (report.disputed, report.reversed) == (False, 0)
