@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -95,6 +96,11 @@ def test_one_key_many_times_at_once_is_one_withdrawal(house):
     assert held() == COIN // 100 + FEE
 
 
+def later(seconds, job):
+    time.sleep(seconds)
+    return job()
+
+
 def reserved(view):
     """As the machine leaves it before it asks the signer: a payout with a version of its own."""
     now = timezone.now()
@@ -120,7 +126,9 @@ def test_cancelling_and_holding_against_signing_either_stop_it_or_come_too_late_
             if number % 2
             else partial(approving.hold, actor_id=ANN, reason="wait", **taken)
         )
-        stopped, _ = at_once(stop, partial(payouts.advance, reference=str(payout.id), now=timezone.now()))
+        # A little later each time, so that each of the two comes first now and then.
+        late = partial(later, (number // 2) * 0.008, stop)
+        stopped, _ = at_once(late, partial(payouts.advance, reference=str(payout.id), now=timezone.now()))
         state = selectors.withdrawal(ALICE, view.id).state
         asked = SigningJob.objects.filter(reference=str(payout.id)).exists()
         pending = Hold.objects.get(pk=view.id).state == "pending"
