@@ -36,8 +36,8 @@ def add_arguments(actions: Any) -> None:
     limit.add_argument("--symbol", required=True)
     limit.add_argument("--decimals", type=int, required=True, help="on the chain")
     limit.add_argument("--asset-decimals", type=int, help="in the exchange's books, where they are others")
-    for name, meaning in (("each", "one withdrawal"), ("hour", "an hour"), ("day", "a day")):
-        limit.add_argument(f"--{name}", required=True, metavar="AMOUNT", help=f"{meaning} at most, fees included")
+    for name, meaning in (("each", "one withdrawal"), ("hour", "an hour with fees"), ("day", "a day with fees")):
+        limit.add_argument(f"--{name}", required=True, metavar="AMOUNT", help=f"{meaning} at most")
     limit.add_argument("--fee", required=True, metavar="AMOUNT", help="one fee at most, in the chain's own coin")
 
 
