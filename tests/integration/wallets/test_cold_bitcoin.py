@@ -30,6 +30,7 @@ from tests.integration.wallets.cold_house import (
     topics,
 )  # fmt: skip
 from tests.trezor.device import SoftwareTrezor
+from wallets import faults
 from wallets.models import Coin, ColdProposal, HotLevel, Payout, PayoutVersion, Reservation
 from wallets.services import cold, cold_wallets, returns
 
@@ -110,7 +111,19 @@ def vault(house, node, devices):
     return wallet
 
 
-def test_two_of_two_files_one_after_the_other_and_nothing_else_is_taken(house, node, devices, vault):
+class Died(Exception):
+    """The process that took the file in, at a point where it could end."""
+
+
+def die_at(point):
+    def passing(name):
+        if name == point:
+            raise Died
+
+    return passing
+
+
+def test_two_of_two_files_one_after_the_other_and_nothing_else_is_taken(house, node, devices, vault, monkeypatch):
     one, two = devices
     assert house.total("house_capital", BTC) == COIN * 7 // 4
     payout_id = proposal("1.2")
@@ -133,7 +146,12 @@ def test_two_of_two_files_one_after_the_other_and_nothing_else_is_taken(house, n
         bring(payout_id, by_one)
     assert settled(payout_id, "reserved").txid == ""
     # The second signs what the first has signed; it might as well have signed the bare file.
-    progress = bring(payout_id, signed_by(two, file_of(payout_id)))
+    by_both = signed_by(two, file_of(payout_id))
+    with monkeypatch.context() as dying, pytest.raises(Died):
+        dying.setattr(faults, "passing", die_at("payout.keep.before_commit"))
+        bring(payout_id, by_both)
+    assert Payout.objects.get(pk=payout_id).state == "reserved" and returns.progress(payout_id).missing == 1
+    progress = bring(payout_id, by_both)
     assert progress.missing == 0 and set(progress.signed_by) == {one.fingerprint.hex(), two.fingerprint.hex()}
     with pytest.raises(returns.ProposalClosed):
         returns.cancel(payout_id=payout_id, reason="too late", actor_id=ANNA, now=timezone.now())
