@@ -239,9 +239,11 @@ def measure(house: House, public: Path) -> None:
     if twice or missing:
         raise SystemExit("a withdrawal was paid twice, or not at all")
     found = {
-        "payouts_final": sum(paid[address] == 1 for address in outside[:PAYOUTS]), "paid_twice": twice, "transactions": batched.transactions,
+        "payouts_final": sum(paid[address] == 1 for address in outside[:PAYOUTS]),
+        "paid_twice": twice,
+        "transactions": batched.transactions,
         "fee_ratio_batched_to_single": ratio,
-    }  # fmt: skip
+    }
     print(json.dumps({"bench": "withdrawals", "figures": found}))
 
 
