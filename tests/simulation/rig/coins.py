@@ -6,6 +6,7 @@ the end could not tell them apart.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
@@ -16,6 +17,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
+from config.regtest import rpc
 from deploy.journey.person import JourneyError, Person, patiently
 from deploy.journey.stage import Stage
 from wallets.chains.evm import address as evm_address
@@ -192,6 +194,15 @@ class Traffic:
             node.invalidate(block)
             for _ in range(depth + 1):
                 node.rpc("generateblock", node.new_address(), [])
+            self._send_again()
+
+    def _send_again(self) -> None:
+        """A node forgets what was in more than ten blocks that it leaves; their senders would send again, and so does this."""
+        for deposit in self.deposits:
+            if deposit.asset == "BTC":
+                raw = self.stage.bitcoind.wallet("gettransaction", deposit.txid)["hex"]
+                with contextlib.suppress(rpc.RpcError):  # it has it, or it is in a block
+                    self.stage.bitcoind.rpc("sendrawtransaction", raw)
 
     def _fresh_address(self, asset: str) -> str:
         if asset == "BTC":
