@@ -230,12 +230,23 @@ WALLETS_BATCH_MAX = env.int("WALLETS_BATCH_MAX", 100)
 WALLETS_BATCH_SECONDS = env.int("WALLETS_BATCH_SECONDS", 10)
 # A transaction that so many blocks have passed by is bumped by itself.
 WALLETS_BUMP_BLOCKS = env.int("WALLETS_BUMP_BLOCKS", 6)
-# The most one transaction may cost, in base units of the chain's own coin; and, where its customers pay their fees in that coin,
-# in percent of what they agreed to. Above either a withdrawal waits, and a bump is refused.
+# The most one transaction may cost, in base units of the chain's own coin, by network, or by family ("utxo", "evm") for one that
+# is not named; and, where its customers pay their fees in that coin, in percent of what they agreed to. Above either a withdrawal
+# waits, and a bump is refused.
 WALLETS_FEE_CAP = env.dict(
     "WALLETS_FEE_CAP",
     cast={"value": int},
-    default={"bitcoin": 1_000_000, "litecoin": 10_000_000, "ethereum": 5 * 10**16},
+    default={
+        "bitcoin": 1_000_000,
+        "litecoin": 10_000_000,
+        "utxo": 1_000_000,
+        "ethereum": 5 * 10**16,
+        "bsc": 5 * 10**15,
+        "polygon": 5 * 10**18,
+        "avalanche": 5 * 10**17,
+        "fantom": 5 * 10**19,
+        "evm": 10**16,
+    },
 )
 WALLETS_FEE_CAP_SHARE = env.int("WALLETS_FEE_CAP_SHARE", 1_000)
 # Small coins are gathered into one when a vkB (1,000 vbytes) costs at most this, and there are more than so many of them.

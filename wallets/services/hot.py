@@ -43,11 +43,13 @@ def path(address: Address) -> str:
 def fee_cap(routes: Routes, withdrawals: Iterable[Withdrawal] = ()) -> int | None:
     """The most one transaction may cost, in the chain's own coin; None without a limit.
 
-    WALLETS_FEE_CAP is the house's limit a transaction. Where the customers pay their fee in the same coin, it is at most
-    WALLETS_FEE_CAP_SHARE percent of what they agreed to as well: the house does not pay any price for them.
+    WALLETS_FEE_CAP is the house's limit a transaction, by network, or by family for one that is not named. Where the customers
+    pay their fee in the same coin, it is at most WALLETS_FEE_CAP_SHARE percent of what they agreed to as well: the house does
+    not pay any price for them.
     """
     caps = []
-    absolute = getattr(settings, "WALLETS_FEE_CAP", {}).get(routes.network.code)
+    limits = getattr(settings, "WALLETS_FEE_CAP", {})
+    absolute = limits.get(routes.network.code, limits.get(routes.network.family))
     if absolute is not None:
         caps.append(int(absolute))
     share = getattr(settings, "WALLETS_FEE_CAP_SHARE", None)
