@@ -20,3 +20,6 @@ SOURCE_DISAGREES = Gauge(
 CREDITED = Counter("bourse_wallets_deposits_credited_total", "Deposits credited", ["network"])
 REVERSED = Counter("bourse_wallets_deposits_reversed_total", "Credits taken back after a reorganisation", ["network"])
 SENT = Counter("bourse_wallets_payouts_broadcast_total", "Payouts sent to a network for the first time", ["network"])
+FAULTS = Counter(
+    "bourse_wallets_faults_total", "What failed in a way nobody foresaw, and was passed over", ["network", "what"]
+)

@@ -26,6 +26,7 @@ _WAITING = {
     "node_down": "Our connection to the network is down. It goes on by itself when the network is back.",
     "node_refused": "The network's node did not take the question. We try again.",
     "signer": "Waiting for the signer.",
+    "fault": "Something went wrong on our side, and we were told. Your money is held for this withdrawal meanwhile.",
     "broadcast_refused": "The network did not take the transaction yet. We try again.",
     "hot_wallet_busy": "An earlier payment has to be confirmed first.",
     "reconciling": "The books are being compared with the chain. It goes on by itself.",

@@ -35,6 +35,10 @@ class Withdrawal(models.Model):
     payout_position = models.PositiveIntegerField(null=True, blank=True)
     # At most so many may share its next transaction: halved each time the signer refuses one as a whole. Null: as many as fit.
     company_max = models.PositiveSmallIntegerField(null=True, blank=True)
+    # When it was last in turn and could not leave: it stands behind those who wait since then. And how often the network's node
+    # said that the payment itself would fail; too often, and staff look at it.
+    tried_at = models.DateTimeField(null=True, blank=True)
+    refusals = models.PositiveSmallIntegerField(default=0)
     # Whether it goes to an address of the house, of the customer's address book, or to any other.
     destination_class = models.CharField(
         max_length=8, choices=[("own", "Own"), ("listed", "Listed"), ("one_time", "One-time")], default="one_time"

@@ -2,7 +2,8 @@
 
 A UTXO transaction has room for many: they gather for WALLETS_BATCH_SECONDS since the oldest of them was approved, or until
 WALLETS_BATCH_MAX are there, and share one fee. Elsewhere a transaction pays one. What must never happen here: one that may not
-leave (its owner frozen, refused by the signer, too large for the hot wallet) holding up the rest.
+leave (its owner frozen, refused by signer or node, too large for the hot wallet) holding up the rest, however many of them there
+are: whoever could not leave stands at the end of the line.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from exchange.ledger import selectors as ledger
-from wallets.chains.protocol import FeeUnknown, NodeRefused
+from wallets.chains.protocol import ChainError, FeeUnknown, NodeRefused, NodeUnavailable, PayoutImpossible, WrongChain
 from wallets.lifecycle import State
 from wallets.models import Withdrawal
 from wallets.routes import Routes
-from wallets.services import reserving
+from wallets.services import failing, reserving, steps
 from wallets.services.hot import CannotReserve
 
 log = structlog.get_logger(__name__)
@@ -31,14 +35,20 @@ QUEUE_MAX = 500
 ROUNDS_MAX = 20
 # What keeps every other one from going just as well.
 OF_ALL = frozenset({"hot_wallet_busy", "fee_unknown"})
+# A payment that the node says would fail is asked about again after this long, and is staff's after so many times.
+REFUSED_AGAIN = timedelta(seconds=30)
+REFUSALS_MAX = 10
+# How nodes say that it is the payment's fault: its receiver does not take it, or only for more gas than a payment may burn.
+_REVERTS = ("revert", "invalid opcode", "out of gas", "gas required exceeds")
+_REVERTED_CODE = 3
 
 
 def gather(*, routes: Routes, now: datetime) -> list[UUID]:
-    """Reserves for what is due on this network; the new payouts' ids. Raises NodeUnavailable where the node cannot be asked."""
+    """Reserves for what is due on this network; the new payouts' ids. Raises NodeUnavailable, WrongChain: nobody can go then."""
     made: list[UUID] = []
     passed_over: set[UUID] = set()
     for _ in range(ROUNDS_MAX):
-        waiting = [row for row in _queue(routes) if row.id not in passed_over]
+        waiting = [row for row in _queue(routes, now=now) if row.id not in passed_over]
         if not waiting or (routes.network.family == "utxo" and not _due(waiting, now=now)):
             break
         company = _company(waiting, routes)
@@ -52,22 +62,53 @@ def gather(*, routes: Routes, now: datetime) -> list[UUID]:
             why = cannot.why
         except FeeUnknown:
             why = "fee_unknown"
-        except NodeRefused as error:
+        except (NodeUnavailable, WrongChain):
+            raise
+        except ChainError as error:
             log.warning("node_refused", withdrawals=[str(each) for each in company], error=str(error))
             why = "node_refused"
+            if len(company) == 1 and _is_the_payments_fault(error):
+                _refused(company[0], str(error), now=now)
+        except Exception as error:
+            failing.note(error, "gather", network=routes.network.code, withdrawals=[str(each) for each in company])
+            why = "fault"
         if why in OF_ALL:
             _wait([row.id for row in waiting], why)
             break
         if why:
             _wait(company, why)
+            Withdrawal.objects.filter(pk__in=company).update(tried_at=now)
             passed_over.update(company)
     return made
 
 
-def _queue(routes: Routes) -> list[Withdrawal]:
-    """The approved ones that may go, the longest waiting first. Says so of those that may not."""
+def _is_the_payments_fault(error: ChainError) -> bool:
+    if isinstance(error, NodeRefused):
+        text = str(error).lower()
+        return error.node_code == _REVERTED_CODE or any(word in text for word in _REVERTS)
+    return isinstance(error, PayoutImpossible)
+
+
+def _refused(withdrawal_id: UUID, why: str, *, now: datetime) -> None:
+    """Counts it; staff decide about one that the network has refused again and again."""
+    with transaction.atomic():
+        row = Withdrawal.objects.select_for_update().get(pk=withdrawal_id)
+        if row.state != State.APPROVED:
+            return
+        row.refusals += 1
+        row.save(update_fields=["refusals"])
+        if row.refusals >= REFUSALS_MAX:
+            steps.enter(
+                row, State.REVIEW, reason=f"the network would refuse this payment: {why}"[:500], refusals=0, now=now
+            )
+
+
+def _queue(routes: Routes, *, now: datetime) -> list[Withdrawal]:
+    """The approved ones that may go, the longest waiting for their turn first. Says so of those that may not."""
     rows = Withdrawal.objects.filter(network_id=routes.network.id, state=State.APPROVED, closed_at=None)
-    waiting = list(rows.order_by("approved_at", "id")[:QUEUE_MAX])
+    rows = rows.exclude(Q(waiting="node_refused") & Q(tried_at__gt=now - REFUSED_AGAIN))
+    in_turn = rows.annotate(since=Greatest(F("tried_at"), F("approved_at"))).order_by("since", "id")
+    waiting = list(in_turn[:QUEUE_MAX])
     frozen = {owner for owner in {row.owner_id for row in waiting} if ledger.is_frozen(owner_id=owner)}
     if frozen:
         _wait((row.id for row in waiting if row.owner_id in frozen), "frozen")
@@ -76,7 +117,7 @@ def _queue(routes: Routes) -> list[Withdrawal]:
 
 def _due(waiting: list[Withdrawal], *, now: datetime) -> bool:
     gather_for = timedelta(seconds=getattr(settings, "WALLETS_BATCH_SECONDS", BATCH_SECONDS))
-    oldest = waiting[0].approved_at or waiting[0].requested_at
+    oldest = min(row.tried_at or row.approved_at or row.requested_at for row in waiting)
     return now - oldest >= gather_for or len(waiting) >= _batch_max()
 
 

@@ -15,17 +15,17 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 
 from custody.services import signing
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import stops as ledger_stops
 from wallets import faults, metrics, nodes, routes
-from wallets.chains.protocol import BroadcastRefused, ChainError, NodeRefused
+from wallets.chains.protocol import BroadcastRefused, ChainError, NodeUnavailable, WrongChain
 from wallets.lifecycle import State
 from wallets.models import Cursor, Payout, PayoutVersion, Withdrawal
 from wallets.routes import Routes
-from wallets.services import batching, keeping, releasing, steps
+from wallets.services import batching, failing, keeping, releasing, steps
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,9 @@ def advance_all(*, now: datetime) -> int:
     approved = Withdrawal.objects.filter(closed_at=None, state=State.APPROVED)
     for network_id in sorted(set(approved.values_list("network_id", flat=True))):
         taken += len(_gather(network_id, down, now=now))
-    for payout_id in [*_new(), *_sent(now=now)]:
-        taken += _advance_one(payout_id, down, now=now)
+    for network_id in _open():
+        for payout_id in [*_new(network_id), *_sent(network_id, now=now)]:
+            taken += _advance_one(payout_id, down, now=now)
     for payout in Payout.objects.filter(state=Payout.State.FINAL, block_height=None).order_by("id")[:BATCH]:
         _send_final_again(payout, down, now=now)
     return taken
@@ -78,17 +79,27 @@ def _gather(network_id: int, down: set[int], *, now: datetime) -> list[UUID]:
         log.warning("node_unavailable", network_id=network_id, error=str(error))
         waiting.exclude(waiting="node_down").update(waiting="node_down")
         down.add(network_id)
-        return []
+    except Exception as error:
+        failing.note(error, "gather", network=str(network_id))
+        waiting.exclude(waiting="fault").update(waiting="fault")
+    return []
 
 
-def _new() -> list[UUID]:
-    rows = Payout.objects.filter(closed_at=None, state__in=NEW).exclude(BY_HAND).order_by("id")
-    return list(rows.values_list("id", flat=True)[:BATCH])
+def _open() -> list[int]:
+    """The networks that have something under way: each has its own share of a run, so that none fills another's."""
+    return sorted(set(Payout.objects.filter(closed_at=None).values_list("network_id", flat=True)))
 
 
-def _sent(*, now: datetime) -> list[UUID]:
+def _new(network_id: int) -> list[UUID]:
+    """Those not out yet; of those whose bytes wait, the ones that were sent in vain longest ago come first."""
+    rows = Payout.objects.filter(network_id=network_id, closed_at=None, state__in=NEW).exclude(BY_HAND)
+    in_turn = rows.annotate(last=Max("versions__last_broadcast_at")).order_by(F("last").asc(nulls_first=True), "id")
+    return list(in_turn.values_list("id", flat=True)[:BATCH])
+
+
+def _sent(network_id: int, *, now: datetime) -> list[UUID]:
     """Those out there that are due: a later version waits for its signature, or the last sending was a while ago."""
-    rows = Payout.objects.filter(closed_at=None, state=Payout.State.BROADCAST)
+    rows = Payout.objects.filter(network_id=network_id, closed_at=None, state=Payout.State.BROADCAST)
     unsigned = rows.filter(versions__raw=None, versions__refusal="").values_list("id", flat=True)
     last = rows.annotate(last=Max("versions__last_broadcast_at")).order_by("last", "id")
     again = last.filter(Q(last=None) | Q(last__lte=now - _every())).values_list("id", flat=True)
@@ -117,13 +128,16 @@ def _step(payout: Payout, down: set[int], *, now: datetime) -> bool:
         return False
     try:
         return STEPS[Payout.State(payout.state)](payout, routes.of(routes.codes()[payout.network_id]), now=now)
-    except NodeRefused as error:
-        log.warning("node_refused", payout=str(payout.id), error=str(error))
-        _wait(payout.id, "node_refused")
-    except ChainError as error:
+    except (NodeUnavailable, WrongChain) as error:
         log.warning("node_unavailable", payout=str(payout.id), error=str(error))
         _wait(payout.id, "node_down")
         down.add(payout.network_id)
+    except ChainError as error:
+        log.warning("node_refused", payout=str(payout.id), error=str(error))
+        _wait(payout.id, "node_refused")
+    except Exception as error:
+        failing.note(error, "payout", network=str(payout.network_id), payout=str(payout.id))
+        _wait(payout.id, "fault")
     return False
 
 
@@ -167,8 +181,12 @@ def _take_signature(payout: Payout, the_routes: Routes, *, now: datetime) -> boo
 
 
 def _broadcast(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
-    version = payout.versions.latest("number")
-    if not _send(version, network=the_routes.network.code, now=now):
+    """For the first time; where no node takes it, a later version at another fee may do."""
+    versions = list(payout.versions.order_by("-number"))
+    if _take_later(payout, versions, the_routes, now=now):
+        return True
+    version = _sent_one(versions, the_routes, now=now)
+    if version is None:
         _wait(payout.id, "broadcast_refused")
         return False
     with transaction.atomic():
@@ -191,14 +209,23 @@ def _go_on(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
     The newest version goes first. Where the node will not have it, an older one may still do: whichever is mined, counts.
     """
     versions = list(payout.versions.order_by("-number"))
-    for version in versions:
-        if version.raw is None and not version.refusal and keeping.take(payout, version, the_routes, now=now):
-            return True
-    sent = any(
-        _send(version, network=the_routes.network.code, now=now) for version in versions if version.raw is not None
-    )
+    if _take_later(payout, versions, the_routes, now=now):
+        return True
+    sent = _sent_one(versions, the_routes, now=now)
     _wait(payout.id, "" if sent else "broadcast_refused")
     return False
+
+
+def _take_later(payout: Payout, versions: list[PayoutVersion], the_routes: Routes, *, now: datetime) -> bool:
+    """Whether a later version was signed meanwhile and is kept now."""
+    waiting = [version for version in versions if version.raw is None and not version.refusal]
+    return any(keeping.take(payout, version, the_routes, now=now) for version in waiting)
+
+
+def _sent_one(versions: list[PayoutVersion], the_routes: Routes, *, now: datetime) -> PayoutVersion | None:
+    """The newest version that the node takes; None when it takes none of them."""
+    kept = (version for version in versions if version.raw is not None)
+    return next((version for version in kept if _send(version, network=the_routes.network.code, now=now)), None)
 
 
 def _send_final_again(payout: Payout, down: set[int], *, now: datetime) -> None:
@@ -209,9 +236,11 @@ def _send_final_again(payout: Payout, down: set[int], *, now: datetime) -> None:
         version = payout.versions.get(txid=payout.txid)
         if version.raw is not None:  # a way back from cold that another wallet sent: its bytes are there, not here
             _send(version, network=routes.codes()[payout.network_id], now=now)
-    except ChainError as error:
+    except (NodeUnavailable, WrongChain) as error:
         log.warning("node_unavailable", payout=str(payout.id), error=str(error))
         down.add(payout.network_id)
+    except Exception as error:
+        failing.note(error, "send_again", network=str(payout.network_id), payout=str(payout.id))
 
 
 def _every() -> timedelta:

@@ -65,16 +65,22 @@ def withdrawals(
     """One transaction for as many of these as the coins at hand allow, oldest first. Raises CannotReserve."""
     offered = _offered(free(routes.network.id, cursor))
     served = _fitting(rows, offered.values(), routes, fee_rate=fee_rate)
-    # What fits by the sum may still be too much once inputs are counted; then the youngest waits for the next one.
-    for count in range(len(served), 0, -1):
+    # What fits by the sum may still be too much once inputs are counted; then the youngest waits for the next one. Above the cap
+    # on fees half of them wait: a transaction of one may well be below it.
+    count = len(served)
+    while count:
         payments = [utxo.Payment(each.address, each.amount, str(each.id)) for each in served[:count]]
         cap = hot.fee_cap(routes, served[:count])
         try:
             unsigned = _build(payout, offered, payments, routes, fee_rate=fee_rate, fee_max=cap)
         except (InsufficientCoins, DustOutput):
+            count -= 1
             continue
         except FeeAboveCap:
-            raise CannotReserve("fees_high") from None
+            if count == 1:
+                raise CannotReserve("fees_high") from None
+            count //= 2
+            continue
         return Built(unsigned, _rows(unsigned, offered), tuple(served[:count]))
     raise CannotReserve("hot_wallet_short")
 
