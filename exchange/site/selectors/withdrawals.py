@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from exchange.assets import selectors as assets
 from exchange.core.errors import Unavailable
 from exchange.ledger import selectors as ledger
@@ -42,6 +44,7 @@ class Terms:
     codes: tuple[str, ...]
     book: tuple[address_book.Entry, ...]
     mode: address_book.Mode
+    email_confirmation: bool
 
     @property
     def links(self) -> tuple[assets.AssetNetworkView, ...]:
@@ -71,4 +74,5 @@ def terms(*, user_id: int, asset: str, now: datetime) -> Terms:
         codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
         book=tuple(each for each in address_book.listing(user_id, now=now) if each.network in names),
         mode=address_book.mode(user_id, now=now),
+        email_confirmation=settings.WITHDRAWAL_EMAIL_CONFIRMATION,
     )
