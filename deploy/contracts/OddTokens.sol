@@ -77,3 +77,21 @@ contract FakeTether is PlainToken {
         require(false, "never happened");
     }
 }
+
+/// Says false instead of failing, as some early tokens do, once its owner has shut it: the call succeeds and moves nothing.
+contract FalseToken is PlainToken {
+    bool public shut;
+
+    constructor() PlainToken("Says false", "FALSE", 6) {}
+
+    function shutDown(bool shut_) external {
+        shut = shut_;
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        if (shut) return false;
+        take(msg.sender, to, amount);
+        emit Transfer(msg.sender, to, amount);
+        return true;
+    }
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -36,7 +36,8 @@ class Found:
     """A block's matches, read before the transaction opens.
 
     `receipts` are of our own EVM transactions, by txid. `replaced` are deposits that we showed and whose inputs this block
-    gives to another transaction: that one's txid by the deposit's id.
+    gives to another transaction: that one's txid by the deposit's id. `unmoved` are token payments of ours that the token took
+    and did not make: their receipts are good, and say `succeeded` False here.
     """
 
     ref: BlockRef
@@ -44,6 +45,7 @@ class Found:
     spends: Sequence[Spend]
     receipts: dict[str, Confirmation]
     replaced: dict[UUID, str] = field(default_factory=dict)
+    unmoved: frozenset[str] = frozenset()
 
 
 def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Found:
@@ -55,10 +57,13 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     ours = watch.hits(block.destinations())
     credits = arriving.known(chain=chain, routes=routes, ref=block.ref, credits=block.credits(ours) if ours else ())
     shown = _shown(routes.network.id)
+    unmoved: frozenset[str] = frozenset()
     if routes.network.family == "evm":
         spends = block.spends_from(_senders(routes.network.id, watch.hits(block.senders())))
         own = _own_versions([spend.txid for spend in spends])
         receipts = {txid: _receipt(chain, txid, block.ref) for txid in own}
+        unmoved = frozenset(txid for txid in own if receipts[txid].succeeded and not _moved(own[txid], block))
+        receipts |= {txid: replace(receipts[txid], succeeded=False) for txid in unmoved}
         others = block.spends(shown.keys()) if shown else []
     else:
         spends, receipts = _spends_of_coins(routes.network.id, block, credits, exact=exact), {}
@@ -66,7 +71,7 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     replaced = {
         deposit_id: spend.txid for spend in others for txid, deposit_id in shown[spend.spent] if txid != spend.txid
     }
-    return Found(block.ref, credits, spends, receipts, replaced)
+    return Found(block.ref, credits, spends, receipts, replaced, unmoved)
 
 
 def _senders(network_id: int, keys: set[bytes]) -> set[bytes]:
@@ -107,6 +112,14 @@ def _receipt(chain: Any, txid: str, ref: BlockRef) -> Confirmation:
     return receipt
 
 
+def _moved(version: PayoutVersion, block: Any) -> bool:
+    """Whether a transaction of ours that succeeded did what it was for: of a token, only its own log says so."""
+    pays = version.unsigned["pays"]
+    return not pays["contract"] or block.token_moved(
+        version.txid, contract=pays["contract"], payer=version.unsigned["from"], to=pays["address"]
+    )
+
+
 def record(*, found: Found, routes: Routes, now: datetime) -> None:
     """Writes the block and everything of it that is ours. Recording the same block again changes nothing."""
     network_id, ref = routes.network.id, found.ref
@@ -127,7 +140,15 @@ def record(*, found: Found, routes: Routes, now: datetime) -> None:
     _record_credits(found, routes=routes, own=own, now=now)
     if routes.network.family == "utxo":
         _record_spent_coins(found, network_id=network_id)
-    mined.record(found_spends=found.spends, ref=ref, receipts=found.receipts, own=own, routes=routes, now=now)
+    mined.record(
+        found_spends=found.spends,
+        ref=ref,
+        receipts=found.receipts,
+        unmoved=found.unmoved,
+        own=own,
+        routes=routes,
+        now=now,
+    )
 
 
 def _drop_replaced(found: Found, *, routes: Routes, now: datetime) -> None:

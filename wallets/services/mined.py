@@ -30,6 +30,7 @@ def record(
     found_spends: Sequence[Spend],
     ref: BlockRef,
     receipts: dict[str, Confirmation],
+    unmoved: frozenset[str] = frozenset(),
     own: dict[str, PayoutVersion],
     routes: Routes,
     now: datetime,
@@ -40,7 +41,7 @@ def record(
         if version is None:
             _alarm(txid, ref=ref, network=routes.network.code, now=now)
         else:
-            _mined(version, ref=ref, receipt=receipts.get(txid), routes=routes, now=now)
+            _mined(version, ref=ref, receipt=receipts.get(txid), unmoved=txid in unmoved, routes=routes, now=now)
 
 
 def _alarm(txid: str, *, ref: BlockRef, network: str, now: datetime) -> None:
@@ -55,11 +56,19 @@ def _alarm(txid: str, *, ref: BlockRef, network: str, now: datetime) -> None:
 
 
 def _mined(
-    version: PayoutVersion, *, ref: BlockRef, receipt: Confirmation | None, routes: Routes, now: datetime
+    version: PayoutVersion,
+    *,
+    ref: BlockRef,
+    receipt: Confirmation | None,
+    unmoved: bool,
+    routes: Routes,
+    now: datetime,
 ) -> None:
     payout = Payout.objects.select_for_update().get(pk=version.payout_id)
     if payout.block_hash == ref.hash:
         return  # a rescan
+    if unmoved:
+        _unmoved(version, ref=ref, network=routes.network.code, now=now)
     # A UTXO transaction in a block has succeeded, and its fee is what its bytes leave; an EVM one has a receipt. A version that
     # cancels has done its own work, but not the payout's.
     succeeded = (receipt.succeeded if receipt else True) and version.kind != PayoutVersion.Kind.CANCEL
@@ -83,6 +92,18 @@ def _mined(
         steps.enter_all(rows, State.CONFIRMED, txid=version.txid, now=now)
     faults.passing("payout.mined.before_commit")
     transaction.on_commit(lambda: faults.passing("payout.mined.after_commit"))
+
+
+def _unmoved(version: PayoutVersion, *, ref: BlockRef, network: str, now: datetime) -> None:
+    """A token took our call and moved nothing. Nothing was paid; whether it may stay listed is for staff."""
+    contract = version.unsigned["pays"]["contract"]
+    log.critical("token_did_not_move", network=network, txid=version.txid, contract=contract, height=ref.height)
+    stops.stop(
+        scope="withdrawals",
+        reason=f"the token {contract} took {version.txid} in {network} block {ref.height} and moved nothing",
+        source=STOP_SOURCE,
+        now=now,
+    )
 
 
 def _contradiction(version: PayoutVersion, *, ref: BlockRef, network: str, now: datetime) -> None:

@@ -24,6 +24,8 @@ class _Found:
     to: bytes
     amount: int
     contract: bytes
+    # Who paid, of a token: the 40 hexadecimal digits as the log has them.
+    payer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,13 @@ class EvmBlock:
     def credits(self, to: Container[bytes]) -> list[Credit]:
         """What pays one of these addresses, in the block's order."""
         return [_credit(found) for found in self._found if found.to in to]
+
+    def token_moved(self, txid: str, *, contract: str, payer: str, to: str) -> bool:
+        """Whether this token says that it moved from one address to the other: some answer false, and the receipt is good."""
+        token, receiver, who = _twenty(contract), _twenty(to), _twenty(payer).hex()
+        return any(
+            (found.txid, found.contract, found.to, found.payer) == (txid, token, receiver, who) for found in self._found
+        )
 
     def spent(self) -> set[str]:
         """Every nonce this block uses up."""
@@ -222,7 +231,8 @@ def _logs(receipt: dict[str, Any], txid: str) -> list[_Found]:
     for place, log in enumerate(logs):
         transfer = erc20.read_transfer_log(log.get("topics"), log.get("data"))
         if transfer is not None and transfer[1] and not log.get("removed"):
-            found.append(_Found(txid, f"log:{place}", *transfer, _twenty(log.get("address"))))
+            payer = str(log["topics"][1])[-40:].lower()
+            found.append(_Found(txid, f"log:{place}", *transfer, _twenty(log.get("address")), payer))
     return found
 
 

@@ -188,11 +188,16 @@ class EvmChain:
         return payout.Fees(base_fee, 2 * base_fee + priority, priority)
 
     def send_gas(self, *, from_address: str, payment: payout.Payment) -> int:
-        """The gas limit for this payment: the estimate and a fifth more. Raises NodeRefused when the payment would fail."""
+        """The gas limit for this payment: the estimate and a fifth more. Raises NodeRefused when the payment would fail.
+
+        A token that would answer false fails, too: its transaction would succeed and move nothing.
+        """
         self._ready()
         to, value, data = payout.call(payment)
         asked = {"from": from_address, "to": addresses.checksummed(to), "value": hex(value), "data": "0x" + data.hex()}
         estimate = block.quantity(self._rpc.call("eth_estimateGas", asked), "gas")
+        if payment.contract and _says_false(self._rpc.call("eth_call", asked, "latest")):
+            raise NodeRefused(f"the token {payment.contract} answers false to this payment")
         return estimate if estimate == payout.PLAIN_GAS else estimate + estimate // 5
 
     def token_decimals(self, contract: str) -> int:
@@ -253,6 +258,12 @@ class EvmChain:
         if self.block_ref(ref.height).hash != ref.hash:
             raise BlockNotFound(f"block {ref.hash} is gone")
         return traced
+
+
+def _says_false(answer: object) -> bool:
+    """A word of zeros. No answer at all is a yes: the largest token gives none."""
+    word = hexadecimal(answer, "answer")
+    return len(word) == 32 and not any(word)
 
 
 def _number(answer: object, contract: str) -> int:
