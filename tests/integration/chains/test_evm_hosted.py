@@ -67,11 +67,13 @@ def test_a_key_is_in_no_error_and_no_log_even_if_the_service_echoes_it(service, 
     service.behave = lambda asked, forward: Answer(echo.encode())
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
+    logging.getLogger("urllib3").setLevel(logging.NOTSET)
     logs.configure({"level": "DEBUG", "json": True})
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root.addHandler(handler)
     try:
+        logging.getLogger("anybody").debug("debug lines are written")
         with pytest.raises(NodeRefused) as told:
             chain.check()
         service.behave = lambda asked, forward: Answer(drop=True)
@@ -81,6 +83,7 @@ def test_a_key_is_in_no_error_and_no_log_even_if_the_service_echoes_it(service, 
         root.removeHandler(handler)
         root.setLevel(before[0])
         root.handlers[:] = before[1]
+    assert "debug lines are written" in written.getvalue()
     said = written.getvalue() + capsys.readouterr().err
     for error in (told.value, gone.value):
         said += f"{error!s} {error!r}"

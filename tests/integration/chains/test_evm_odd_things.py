@@ -11,7 +11,7 @@ import pytest
 
 from custody.signers.software import SoftwareSigner
 from wallets.chains import registry
-from wallets.chains.evm import payout, transaction
+from wallets.chains.evm import block, payout, transaction
 from wallets.chains.evm.chain import EvmChain
 from wallets.chains.evm.payout import Payment
 from wallets.chains.protocol import BroadcastRefused, MalformedData, NodeRefused
@@ -132,6 +132,31 @@ def test_a_failed_transaction_pays_nothing_inside(world, forwarder):
     txid = world.call("Forwarder", forwarder, "payThenFail", world.mine_address, value=ETHER)
     assert world.credits() == []
     assert world.chain.confirmation(txid).succeeded is False
+
+
+def test_what_a_receipt_calls_failed_pays_nothing_whatever_value_and_logs_it_shows(world, anvil):
+    token = anvil.deploy("NoReturnToken", 6)
+    world.call("NoReturnToken", token, "mint", world.mine_address, 500)
+    world.node.send(world.mine_address, ETHER)
+    world.node.mine()
+    body = world.chain._block_json(world.node.height(), whole=True)
+    receipts = world.chain._receipts(body)
+    assert len(block.parse(body, receipts).credits({world.key})) == 2
+    failed = [{**receipt, "status": "0x0"} for receipt in receipts]
+    assert block.parse(body, failed).credits({world.key}) == []
+    assert len(block.parse(body, failed).spent()) == len(failed)  # their nonces are used all the same
+
+
+def test_a_receipt_of_another_block_or_of_nobody_is_not_believed(world):
+    world.node.send(world.mine_address, ETHER)
+    world.node.mine()
+    body = world.chain._block_json(world.node.height(), whole=True)
+    receipts = world.chain._receipts(body)
+    extra = {**receipts[0], "transactionHash": "0x" + "00" * 32}  # as a bridge's, which is no transaction of the block
+    assert len(block.parse(body, [*receipts, extra]).credits({world.key})) == 1
+    for wrong in ([], [{**receipts[0], "blockHash": "0x" + "11" * 32}], [receipts[0], receipts[0]], [extra]):
+        with pytest.raises(MalformedData):
+            block.parse(body, wrong)
 
 
 def test_an_empty_inner_call_and_a_delegated_one_are_no_payments(world, forwarder, anvil):

@@ -15,7 +15,7 @@ from exchange.ledger import selectors as ledger
 from exchange.ledger.services import stops
 from wallets import nodes
 from wallets.models import Address, Deposit, Movement, Nonce, Payout, Sweep
-from wallets.services import nonces, payouts, scanning, sweeping
+from wallets.services import gas, nonces, payouts, scanning, sweeping
 
 ALICE, BOB = 101, 102
 ETH, USDT = 3, 4
@@ -212,19 +212,29 @@ def test_nothing_is_swept_where_the_asset_has_no_minimum_or_keeps_a_fee(house, n
     assert sweep().planned == 1
 
 
-def test_two_workers_at_once_plan_and_pay_once(house, node, token, monkeypatch):
-    give(house, node, token, ALICE, dollars=1_000)
-    stale = sweeping._movable
+@pytest.mark.parametrize(
+    ("where", "name", "deposit", "kind"),
+    [
+        (sweeping, "_movable", {"dollars": 1_000}, "gas"),  # while we plan
+        (gas, "of_token", {"dollars": 1_000}, "gas"),  # while we reckon what a token needs
+        (gas, "needed", {"ether": 2 * ETHER}, "sweep"),  # while we reckon what the coin's own sweep costs
+    ],
+)
+def test_two_workers_at_once_plan_and_pay_once(house, node, token, monkeypatch, where, name, deposit, kind):
+    give(house, node, token, ALICE, **deposit)
+    honest = getattr(where, name)
+    others = []
 
-    def while_another_works(*args):
-        monkeypatch.setattr(sweeping, "_movable", stale)
-        sweep()  # the other worker, between our look and our step
-        return stale(*args)
+    def while_another_works(*args, **kwargs):
+        monkeypatch.setattr(where, name, honest)
+        others.append(sweep())  # the other worker, between our look and our step
+        return honest(*args, **kwargs)
 
-    monkeypatch.setattr(sweeping, "_movable", while_another_works)
+    monkeypatch.setattr(where, name, while_another_works)
     sweep()
+    assert [report.moved for report in others] == [1]
     assert Sweep.objects.count() == 1
-    assert Payout.objects.filter(kind="gas").count() == 1
+    assert [payout.kind for payout in Payout.objects.all()] == [kind]
 
 
 def test_the_coin_of_an_address_pays_for_its_tokens_before_it_is_swept(house, node, token):
@@ -242,8 +252,8 @@ def test_the_coin_of_an_address_pays_for_its_tokens_before_it_is_swept(house, no
 def test_a_reorganised_gas_payment_is_sent_again_and_never_twice(house, node, token):
     give(house, node, token, ALICE, dollars=1_000)
     sweep()
-    gas = Sweep.objects.get().gas
-    sent(gas.pk)
+    brought = Sweep.objects.get().gas
+    sent(brought.pk)
     node.mine(3)
     house.scan("ethereum")
     node.reorganise(3)
@@ -325,9 +335,9 @@ def test_a_gap_below_a_signed_nonce_is_filled(house, node, token):
 def test_a_nonce_that_another_hand_used_stops_withdrawals_before_the_scanner_is_there(house, node, token):
     give(house, node, token, ALICE, dollars=1_000)
     sweep()
-    gas = Sweep.objects.get().gas
-    sent(gas.pk)
-    node.rpc("anvil_dropTransaction", gas.versions.get().txid)
+    brought = Sweep.objects.get().gas
+    sent(brought.pk)
+    node.rpc("anvil_dropTransaction", brought.versions.get().txid)
     hot = house.hot("ethereum")
     node.rpc("anvil_impersonateAccount", hot)
     node.send(node.accounts[3], ETHER, sender=hot)
