@@ -2,8 +2,10 @@
 nothing but this code.
 
 It says in plain words what will be signed before anything is signed, from what the file proves and not from what it claims, and
-writes a new file beside the old one. What must never happen here: a database, a keystore, a setting of the exchange's, a file
-written over, or a signature before a person has said yes.
+writes a new file beside the old one. Cold coins return to the house's hot accounts or stay in their wallet: that is held against
+the signer's own public keys (`--house`), because the page that gave the file, and the address on it, are the database's word.
+What must never happen here: a database, a keystore, a setting of the exchange's, a file written over, a signature before a
+person has said yes, or one for an output that is not the house's, unless that person asked for no check.
 """
 
 from __future__ import annotations
@@ -11,24 +13,29 @@ from __future__ import annotations
 import json
 import os
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from getpass import getpass
 from pathlib import Path
 from typing import Any
 
+from custody import house
+from custody.house import House
 from custody.signers import psbt, psbt_file, psbt_view
 from custody.signers.psbt_view import View
 from wallets.chains.bip32 import HARDENED
 from wallets.chains.evm import account
+from wallets.chains.evm import address as addresses
 from wallets.chains.evm import payout as evm
 from wallets.chains.protocol import ChainError, MalformedData
 from wallets.chains.utxo import descriptors
 from wallets.chains.utxo.parameters import Parameters, everything, parameters
 
 FILE_SIZE_MAX = 8_000_000
+SAYS_MAX = 60
 UNSIGNED, SIGNED = "bourse-unsigned", "bourse-signed"
 SYMBOLS = {"bitcoin": "BTC", "litecoin": "LTC"}
+OURS, NOT_OURS, NOT_CHECKED = "proved: the house's own hot account", "NOT OURS", "NOT CHECKED"
 
 Say = Callable[[str], Any]
 Ask = Callable[[str], str]
@@ -44,6 +51,16 @@ def add_arguments(sign: ArgumentParser) -> None:
     how = sign.add_mutually_exclusive_group(required=True)
     how.add_argument("--trezor", action="store_true", help="sign with a Trezor (USB, or where TREZOR_PATH says)")
     how.add_argument("--psbt", action="store_true", help="check what any wallet signed, and join several files in one")
+    against = sign.add_mutually_exclusive_group(required=True)
+    against.add_argument(
+        "--house",
+        type=Path,
+        metavar="PUBLIC.json",
+        help="the signer's public keys, from its machine (custody show --public): nothing may be paid to anybody else",
+    )
+    against.add_argument(
+        "--unchecked", action="store_true", help="without that file: whose each address is, you have proved elsewhere"
+    )
     sign.add_argument(
         "--chain", default="", metavar="'COIN NETWORK'", help="such as 'bitcoin mainnet'; else the file's own"
     )
@@ -56,10 +73,11 @@ def run(options: dict[str, Any], *, say: Say, ask: Ask = input) -> Path:
     """Shows, asks, signs or joins, writes; the file that was written. Raises NotSigned."""
     try:
         contents = [_read(path) for path in options["files"]]
+        known = _house(options, say)
         if contents[0].lstrip().startswith(b"{"):
-            suffix, result = ".signed.json", _account(contents, options, say, ask)
+            suffix, result = ".signed.json", _account(contents, known, options, say, ask)
         else:
-            suffix, result = ".signed.psbt", _coins(contents, options, say, ask)
+            suffix, result = ".signed.psbt", _coins(contents, known, options, say, ask)
     except ChainError as error:
         raise NotSigned(f"{error}. Nothing was written.") from None
     target: Path = options["out"] or options["files"][0].with_suffix(suffix)
@@ -106,6 +124,36 @@ def _read(path: Path) -> bytes:
         raise NotSigned(f"{path} cannot be read: {error.strerror}.") from None
 
 
+def _house(options: dict[str, Any], say: Say) -> House | None:
+    """The house's public keys; None when the person does without. Raises MalformedData."""
+    if options["house"] is None:
+        say(
+            "Nothing proves here whose the addresses are. Compare them with what the signer's machine told, not with a page."
+        )
+        return None
+    known = house.read(options["house"])
+    say(
+        f"The house: fingerprint {known.fingerprint}, check {known.check}. Compare both with the paper of the ceremony."
+    )
+    return known
+
+
+def _whose(known: House | None, network: str, chain: str | int, key: bytes) -> str:
+    """What is said of an output to this key. Raises MalformedData where the public keys are of another chain."""
+    if known is None:
+        return NOT_CHECKED
+    return OURS if known.owns(network, chain, key) else NOT_OURS
+
+
+def _refuse_strangers(whose: Iterable[str]) -> None:
+    """Raises NotSigned where an output is nobody's of the house."""
+    if NOT_OURS in whose:
+        raise NotSigned(
+            "This pays an address that no hot account of the public keys leads to. Do not sign it anywhere, and ask who made"
+            " this proposal: the page's word for an address proves nothing. Nothing was written."
+        )
+
+
 def _confirm(options: dict[str, Any], ask: Ask) -> None:
     if not options["yes"] and ask("Is this what you came to sign? Type yes: ").strip().lower() != "yes":
         raise NotSigned("You did not say yes. Nothing was signed.")
@@ -114,12 +162,18 @@ def _confirm(options: dict[str, Any], ask: Ask) -> None:
 # --- Coins --------------------------------------------------------------------------------------------------------
 
 
-def _coins(contents: list[bytes], options: dict[str, Any], say: Say, ask: Ask) -> bytes:
+def _coins(contents: list[bytes], known: House | None, options: dict[str, Any], say: Say, ask: Ask) -> bytes:
     chain = _chain(contents[0], options["chain"])
     views = [psbt_view.look(content, chain) for content in contents]
     view = _joined(views, chain)
-    for line in words(view, chain):
+    whose = {
+        output.script: _whose(known, chain.name, chain.network, output.script)
+        for output in view.outputs
+        if output.owned is None
+    }
+    for line in words(view, chain, whose):
         say(line)
+    _refuse_strangers(whose.values())
     if options["psbt"]:
         _say_progress(view, say)
         return view.file.serialize()
@@ -161,8 +215,8 @@ def _joined(views: list[View], chain: Parameters) -> View:
     return psbt_view.look(first.file.serialize(), chain)
 
 
-def words(view: View, chain: Parameters) -> list[str]:
-    """What the file will do, a line each. Amounts are proved by the previous transactions."""
+def words(view: View, chain: Parameters, whose: Mapping[bytes, str]) -> list[str]:
+    """What the file will do, a line each. Amounts are proved by the previous transactions; `whose`: of each script paid."""
     symbol = SYMBOLS.get(chain.name, chain.name)
     members = len(view.inputs[0].owned.leaf.keys)
     wallet = (
@@ -171,11 +225,12 @@ def words(view: View, chain: Parameters) -> list[str]:
     lines = [f"This transaction on {chain.name} {chain.network} spends {len(view.inputs)} coins of {wallet}:"]
     lines += [f"  coin   {_coins_text(each.coin.amount, symbol)}  {each.coin.outpoint}" for each in view.inputs]
     for output in view.outputs:
-        where = "back   " if output.owned is not None else "pays   "
-        tail = "  (proved: the same wallet's own)" if output.owned is not None else ""
-        lines.append(f"  {where}{_coins_text(output.amount, symbol)}  to {output.address}{tail}")
+        where, tail = "back   ", "proved: the same wallet's own"
+        if output.owned is None:
+            where, tail = "pays   ", whose[output.script]
+        lines.append(f"  {where}{_coins_text(output.amount, symbol)}  to {output.address}  ({tail})")
     lines.append(f"  fee    {_coins_text(view.fee, symbol)}")
-    lines.append("Compare the address and the amount with the proposal's page before you go on.")
+    lines.append("Compare the amounts with the proposal's page before you go on.")
     return lines
 
 
@@ -193,7 +248,7 @@ def _say_progress(view: View, say: Say) -> None:
 # --- An account ---------------------------------------------------------------------------------------------------
 
 
-def _account(contents: list[bytes], options: dict[str, Any], say: Say, ask: Ask) -> bytes:
+def _account(contents: list[bytes], known: House | None, options: dict[str, Any], say: Say, ask: Ask) -> bytes:
     if options["psbt"] or len(contents) != 1:
         raise NotSigned("An account's transaction is one file, and a device signs it: use --trezor.")
     body = _document(contents[0])
@@ -201,8 +256,11 @@ def _account(contents: list[bytes], options: dict[str, Any], say: Say, ask: Ask)
     owner = account.parse(str(body.get("account", "")))
     if owner.address != unsigned.from_address:
         raise MalformedData("the file's account is not the one that its transaction spends from")
-    for line in account_words(unsigned, str(body.get("says", ""))):
+    key = addresses.parse(unsigned.payment.address).key
+    whose = _whose(known, unsigned.network, unsigned.transaction.chain_id, key)
+    for line in account_words(unsigned, str(body.get("says", "")), whose):
         say(line)
+    _refuse_strangers([whose])
     _confirm(options, ask)
     from custody.signers import trezor
 
@@ -223,22 +281,27 @@ def _document(content: bytes) -> dict[str, Any]:
     return body
 
 
-def account_words(unsigned: evm.UnsignedEvm, says: str) -> list[str]:
+def account_words(unsigned: evm.UnsignedEvm, says: str, whose: str) -> list[str]:
     """What an account's transaction will do, a line each."""
     payment, fields = unsigned.payment, unsigned.transaction
+    # The file's own words: one short line of them, so that they cannot pass for ours.
+    says = "".join(each for each in says if each.isprintable())[:SAYS_MAX]
     fee = f"{Decimal(unsigned.fee_max).scaleb(-18).normalize():f}"
     lines = [f"This transaction on {unsigned.network} (chain {fields.chain_id}) sends from {unsigned.from_address}:"]
     if payment.contract:
-        lines.append(f"  pays   {payment.amount} units of the token {payment.contract}  to {payment.address}")
+        lines.append(
+            f"  pays   {payment.amount} units of the token {payment.contract}  to {payment.address}  ({whose})"
+        )
         if says:
             lines.append(f"         (the exchange calls that {says}; the device shows the units)")
     else:
         lines.append(
             f"  pays   {Decimal(payment.amount).scaleb(-18).normalize():f} of the chain's coin  to {payment.address}"
+            f"  ({whose})"
         )
     lines.append(f"  fee    at most {fee} of the chain's coin")
     lines.append(f"  nonce  {fields.nonce}")
-    lines.append("Compare the address and the amount with the proposal's page before you go on.")
+    lines.append("Compare the amounts with the proposal's page before you go on.")
     return lines
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from custody import public_keys
+from custody.accounts import Accounts
 from custody.signers import psbt
+from custody.signers.software import SoftwareSigner
 from wallets.chains import registry
 from wallets.chains.evm import payout as evm
 from wallets.chains.utxo.descriptors import Descriptor
@@ -13,8 +16,16 @@ from wallets.chains.utxo.payout import Coin, Output, UnsignedUtxo
 from wallets.chains.utxo.transaction import Transaction, TxInput, TxOutput
 
 REGTEST = parameters("bitcoin", "regtest")
-HOT = "bcrt1qkvwu9g3k2pdxewfqr7syz89r3gj557l374sg5v"
+HOUSE = SoftwareSigner(b"\x2a" * 32)
+CHAINS = {"bitcoin": {"network": "regtest"}, "ethereum": {"chain_id": 31337}}
+HOT_PATH, HOT_ACCOUNT_PATH = "m/84'/1'/1'/0/0", "m/44'/60'/1'/0/0"
+HOT = registry.rules("bitcoin", network="regtest").address(HOUSE.script(HOT_PATH))
 SENT, FEE = 40_000_000, 2_000
+
+
+def public_document(signer: SoftwareSigner = HOUSE, accounts: Accounts | None = None) -> dict[str, Any]:
+    """What `custody show --public` writes at that signer's machine."""
+    return public_keys.document(signer, CHAINS, accounts or Accounts())
 
 
 class FakeCoins:
@@ -35,14 +46,14 @@ class FakeCoins:
         branch = self.descriptor.change_branch
         rest = sum(coin.amount for coin in self.coins) - sent - fee
         outputs = (
-            Output(to, sent, path="m/84'/1'/1'/0/0"),
+            Output(to, sent, path=HOT_PATH),
             Output(self.descriptor.address(branch, 0).text, rest, path=f"cold/{branch}/0"),
         )
         wanted = psbt.Spending(UnsignedUtxo("bitcoin", tuple(self.coins), outputs), self.descriptor)
         return wanted, psbt.make(wanted, previous=self.previous, note={"network": "bitcoin regtest", "proposal": "x"})
 
 
-def account_file(device: Any, *, legacy: bool = False) -> tuple[evm.UnsignedEvm, dict[str, Any]]:
+def account_file(device: Any, *, legacy: bool = False, to: str = "") -> tuple[evm.UnsignedEvm, dict[str, Any]]:
     """An account's unsigned transaction, and the document that carries it to the device."""
     from eth_account import Account
 
@@ -53,7 +64,7 @@ def account_file(device: Any, *, legacy: bool = False) -> tuple[evm.UnsignedEvm,
         from_address=owner,
         from_path="cold/0/0",
         nonce=3,
-        payment=evm.Payment("0x73d0385F4d8E00C5e6504C6030F47BF6212736A8", 15 * 10**17, path="m/44'/60'/1'/0/0"),
+        payment=evm.Payment(to or HOUSE.evm_address(HOT_ACCOUNT_PATH), 15 * 10**17, path=HOT_ACCOUNT_PATH),
         fees=fees,
         gas_limit=21_000,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from custody import accounts, ceremony_log, establishing, key_sources, keystore, words
+from custody import accounts, ceremony_log, establishing, house, key_sources, keystore, words
 from custody.commands.errors import NotDone
 from custody.public_keys import document
 from custody.signer_paths import accounts_path, ceremony_log_path
@@ -89,9 +89,10 @@ def record(signer: SoftwareSigner, event: str, facts: dict[str, Any]) -> None:
 
 def print_public(signer: SoftwareSigner, options: dict[str, Any], *, say: Any) -> None:
     """The public document, to a file or on the screen."""
-    text = json.dumps(document(signer, settings.CHAINS, accounts.read(accounts_path())), indent=1)
+    body = document(signer, settings.CHAINS, accounts.read(accounts_path()))
+    text = json.dumps(body, indent=1)
     if options["public"]:
         options["public"].write_text(text + "\n")
-        say(f"fingerprint {signer.fingerprint}; public keys in {options['public']}")
+        say(f"fingerprint {signer.fingerprint}; public keys in {options['public']}, check {house.check(body)}")
     else:
         say(text)
