@@ -23,7 +23,8 @@ from wallets.chains.utxo import payout as utxo_payout
 from wallets.chains.utxo.rules import UtxoRules
 
 Rules = UtxoRules | EvmRules
-SIGNABLE_STATES = frozenset({"signing", "broadcast"})
+# The first version while it is with us; a later one also of what is signed and no node takes (its fee is too low by now).
+SIGNABLE_STATES = frozenset({"signing", "signed", "broadcast"})
 _EVM_COIN_TYPE = 60
 
 

@@ -125,8 +125,11 @@ def stuck(*, now: datetime) -> Q:
     late = Q(pk__in=[])
     for network in assets.networks():
         before = now - timedelta(seconds=blocks * network.block_seconds)
-        late |= Q(network_id=network.id, payout__versions__number=1, payout__versions__first_broadcast_at__lt=before)
-    return Q(state=State.BROADCAST) & late
+        first = Q(network_id=network.id, payout__versions__number=1)
+        late |= first & Q(state=State.BROADCAST, payout__versions__first_broadcast_at__lt=before)
+        # Signed, and no node takes it.
+        late |= first & Q(state=State.SIGNED, payout__versions__signed_at__lt=before)
+    return late
 
 
 def case(*, withdrawal_id: UUID, now: datetime) -> Case:

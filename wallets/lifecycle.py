@@ -55,8 +55,9 @@ CANCELLABLE = frozenset(state for state, ways in WAYS.items() if State.CANCELLED
 HELD = frozenset(State) - CLOSED
 # Not signed yet, so that staff can still take it out of the line.
 HOLDABLE = frozenset({State.APPROVED, State.RESERVED})
-# In the network's hands: it can be helped along, or its inputs or nonce be spent by another version.
-ON_CHAIN = frozenset({State.BROADCAST})
+# Signed, so in the network's hands, whether or not a node takes it yet: it can be helped along, or its inputs or nonce be spent
+# by another version.
+ON_CHAIN = frozenset({State.SIGNED, State.BROADCAST})
 
 
 class WrongTurn(Exception):

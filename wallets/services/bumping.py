@@ -25,9 +25,9 @@ from wallets import nodes, routes
 from wallets.chains.evm import payout as evm
 from wallets.chains.protocol import ChainError, InsufficientCoins, PayoutImpossible
 from wallets.chains.utxo.selection import FeeAboveCap
-from wallets.models import Cursor, Nonce, Payout, PayoutVersion
+from wallets.models import Address, Cursor, Nonce, Payout, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import bumping_utxo, hot
+from wallets.services import bumping_utxo, hot, reserving_evm
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,8 @@ BUMP_BLOCKS = 6
 BATCH = 100
 # A later version that came to nothing is not made again at once.
 RETRY = timedelta(hours=1)
+# Signed, and waiting for a node that takes it or for a block.
+OUT = (Payout.State.SIGNED, Payout.State.BROADCAST)
 Kind = PayoutVersion.Kind
 
 
@@ -71,7 +73,7 @@ def cancel(*, payout_id: UUID, actor_id: int, now: datetime) -> UUID:
     payout, the_routes = _bumpable(payout_id)
     if payout.versions.filter(kind=Kind.CANCEL, refusal="").exists():
         raise NotBumpable("This transaction is being cancelled already; its cancellation can be bumped.")
-    if the_routes.network.family == "utxo" and not nodes.rules(the_routes.network.code).parameters.replacement:
+    if the_routes.network.family == "utxo" and not _replaces(payout, the_routes):
         raise NotBumpable(
             f"{the_routes.network.name} replaces no waiting transaction, so this one cannot be taken back."
         )
@@ -95,7 +97,7 @@ def bump_due(*, now: datetime) -> int:
 def _overdue(*, now: datetime) -> list[UUID]:
     """Waiting for a block since too many; of an account's nonces only the lowest, for which the others wait."""
     heights = dict(Cursor.objects.values_list("network_id", "height"))
-    rows = Payout.objects.filter(state=Payout.State.BROADCAST, closed_at=None).exclude(kind=Payout.Kind.RETURN)
+    rows = Payout.objects.filter(state__in=OUT, closed_at=None).exclude(kind=Payout.Kind.RETURN)
     # A parent is helped by its child, and that one, if need be, by a child of its own.
     rows = rows.exclude(Q(children__kind=Payout.Kind.CHILD, children__closed_at=None))
     rows = rows.exclude(Q(children__kind=Payout.Kind.CHILD, children__created_at__gt=now - RETRY))
@@ -103,6 +105,8 @@ def _overdue(*, now: datetime) -> list[UUID]:
     for payout in rows.order_by("id").prefetch_related("versions", "nonces")[:BATCH]:
         newest = max(payout.versions.all(), key=lambda version: version.number)
         nonces = [nonce for nonce in payout.nonces.all() if nonce.released_at is None]
+        if payout.state == Payout.State.SIGNED and not any(version.last_error for version in payout.versions.all()):
+            continue  # no node said no to it yet
         if _waited(newest, heights.get(payout.network_id, 0), now=now) and not any(map(_waits_for_another, nonces)):
             due.append(payout.id)
     return due
@@ -129,7 +133,7 @@ def _bumpable(payout_id: UUID) -> tuple[Payout, Routes]:
 
 
 def _ensure(payout: Payout) -> None:
-    if payout.state != Payout.State.BROADCAST:
+    if payout.state not in OUT:
         raise NotBumpable(f"This transaction is {payout.state}: only one that waits for a block can be helped along.")
     if payout.kind == Payout.Kind.RETURN:
         raise NotBumpable("This transaction was signed by hand; another version needs those hands again.")
@@ -148,7 +152,7 @@ def _again(
         with transaction.atomic():
             cursor = Cursor.objects.select_for_update().get(network_id=the_routes.network.id)
             locked = _locked(payout)
-            if not nodes.rules(the_routes.network.code).parameters.replacement:
+            if not _replaces(locked, the_routes):
                 version = bumping_utxo.child(locked, the_routes, asked, actor_id=actor_id, now=now)
                 _audit("payout.child", locked, version, actor_id, now=now)
                 return version.id
@@ -160,6 +164,11 @@ def _again(
         raise NotBumpable(f"There is nothing to raise the fee from: {short}.") from None
     except PayoutImpossible as impossible:
         raise NotBumpable(f"Another version cannot be made: {impossible}.") from None
+
+
+def _replaces(payout: Payout, the_routes: Routes) -> bool:
+    """Whether another version with the same inputs has a chance: always while no node took the first (a child has none then)."""
+    return payout.state == Payout.State.SIGNED or nodes.rules(the_routes.network.code).parameters.replacement
 
 
 def _locked(payout: Payout) -> Payout:
@@ -181,7 +190,18 @@ def _evm(
         cap = hot.fee_cap(the_routes, locked.withdrawals.all())
         if cap is not None and made.fee_max > cap:
             raise FeeAboveCap(f"the fee would be up to {made.fee_max} base units, at most {cap} are allowed")
+        _ensure_covered(locked, the_routes, made)
         return _add(locked, the_routes, kind, made.to_json(), made.fee_max, actor_id=actor_id, now=now)
+
+
+def _ensure_covered(payout: Payout, the_routes: Routes, made: evm.UnsignedEvm) -> None:
+    """A version that its sender cannot pay is refused by every node, and counts in the signer's windows all the same."""
+    sender = Address.objects.select_for_update().get(pk=payout.address_id)
+    own_coin = the_routes.own_coin
+    needed = made.fee_max + own_coin.from_chain(made.transaction.value)
+    held = reserving_evm.spendable(sender, asset_id=own_coin.asset_id, gas_asset_id=own_coin.asset_id, but=payout.id)
+    if held < needed:
+        raise NotBumpable(f"Its sender has {held} base units to spend; another version may cost {needed}.")
 
 
 def _add(

@@ -84,8 +84,9 @@ def _keep(payout: Payout, version: PayoutVersion, answer: Signature, routes: Rou
         return False
     with transaction.atomic():
         locked = Payout.objects.select_for_update().get(pk=payout.pk)
-        # A later version is of use only while the payout waits for a block; kept it is even so, once one took it away again.
-        if locked.state not in (Payout.State.SIGNING, Payout.State.BROADCAST):
+        # A later version is of use only while the payout waits for a node or a block; kept it is even so, once one took it away
+        # again.
+        if locked.state not in (Payout.State.SIGNING, Payout.State.SIGNED, Payout.State.BROADCAST):
             return False
         first = locked.state == Payout.State.SIGNING
         kept = PayoutVersion.objects.filter(pk=version.pk, raw=None)
