@@ -108,11 +108,13 @@ def lowest_first(house, node, settings):
     all_are(views, "broadcast")
     settings.WALLETS_BUMP_BLOCKS = 0
     first = Payout.objects.get(withdrawals=views[0].id)
-    settings.WALLETS_FEE_CAP = {"ethereum": int(first.versions.get().fee)}
+    settings.WALLETS_FEE_CAP = {"evm": int(first.versions.get().fee)}  # the network is not named: its family's
     with pytest.raises(bumping.FeesTooHigh):
         bumping.bump(payout_id=first.id, now=timezone.now())
     assert bumping.bump_due(now=timezone.now()) == 0
-    settings.WALLETS_FEE_CAP = {}
+    settings.WALLETS_FEE_CAP, settings.WALLETS_FEE_CAP_SHARE = {}, None
+    with pytest.raises(bumping.NotBumpable, match="to spend"):  # more than the whole hot wallet
+        bumping.bump(payout_id=first.id, fee_rate=10**15, now=timezone.now())
     assert bumping.bump_due(now=timezone.now()) == 1
     broadcast(first.versions.get(number=2).id)
     mine(house, node, DEEP)
