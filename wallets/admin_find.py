@@ -1,6 +1,6 @@
 """The back office's one search: a word in, every trace of it out, each with its row and the network's explorer.
 
-What must never happen here: a search by somebody who may not see addresses, or a word in a query by any other way than as a parameter.
+What must never happen here: a search by somebody who has no right to it, or a word that becomes part of a statement.
 """
 
 from __future__ import annotations
