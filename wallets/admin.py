@@ -15,7 +15,7 @@ from wallets.admin_base import ReadOnly
 from wallets.admin_cold import ColdProposalAdmin, ColdWalletAdmin, HotLevelAdmin, HotShareAdmin
 from wallets.admin_find import TraceAdmin
 from wallets.admin_withdrawals import WithdrawalAdmin
-from wallets.models import Address, Block, Cursor, Deposit, Health, Payout, PayoutVersion, Xpub
+from wallets.models import Address, Block, Cursor, Deposit, Health, Payout, PayoutVersion, Sweep, Xpub
 
 __all__ = ["ColdProposalAdmin", "ColdWalletAdmin", "HotLevelAdmin", "HotShareAdmin", "TraceAdmin", "WithdrawalAdmin"]
 
@@ -46,6 +46,30 @@ class PayoutAdmin(ReadOnly):
     search_fields = ["=id", "txid__exact"]
     ordering = ["-id"]
     inlines = [Versions]
+
+
+@admin.register(Sweep)
+class SweepAdmin(ReadOnly):
+    list_display = [
+        "id",
+        "network",
+        "asset",
+        "address",
+        "waiting",
+        "outcome",
+        "gas",
+        "payout",
+        "created_at",
+        "closed_at",
+    ]
+    list_filter = ["outcome", "network_id", "waiting"]
+    search_fields = ["=id", "address__address__exact"]
+    list_select_related = ["address", "gas", "payout"]
+    ordering = ["-id"]
+
+    @admin.display(description="Asset", ordering="asset_id")
+    def asset(self, sweep: Sweep) -> str:
+        return str(self.assets[sweep.asset_id].code)
 
 
 @admin.register(Health)
