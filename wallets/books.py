@@ -82,6 +82,19 @@ def withdrawal(
     )
 
 
+def reverted(
+    *, withdrawal_id: UUID, customer_account_id: int, fee: int, link: AssetNetworkView, reference: str, now: datetime
+) -> Transfer:
+    """The fee alone of a withdrawal that its receiver refused on the chain; the rest of the hold is the customer's again."""
+    ours = house(Kind.HOUSE_FEES, asset_id=link.asset_id, label="withdrawals", now=now)
+    return Transfer(
+        id=uuid5(withdrawal_id, "reverted"),
+        kind="withdrawal_fee",
+        entries=(Entry(customer_account_id, -fee), Entry(ours, fee)),
+        reference=reference,
+    )
+
+
 def network_fee(
     *, payout_id: UUID, name: str, amount: int, own_coin: AssetNetworkView, reference: str, now: datetime
 ) -> Transfer:

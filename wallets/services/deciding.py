@@ -21,9 +21,8 @@ from custody.services import policies
 from exchange.ledger.services import holds
 from wallets.lifecycle import State
 from wallets.models import Withdrawal
-from wallets.services import steps
+from wallets.services import steps, windows
 
-NOT_COUNTED = (State.CANCELLED, State.REJECTED, State.FAILED)
 ALLOW, BLOCK = "allow", "block"
 # What the customer is told; by the decision's code, the first that fits.
 LOOKED_AT = "A person looks at this one before it goes out."
@@ -101,7 +100,7 @@ def _spent(owner_id: int, asset_id: int, *, but: UUID, now: datetime) -> Mapping
     A customer's own count from the request on. For the house only those count that their customers confirmed: else whoever
     asks and never confirms could use up everybody's room.
     """
-    rows = Withdrawal.objects.filter(asset_id=asset_id).exclude(state__in=NOT_COUNTED).exclude(id=but)
+    rows = windows.counted().filter(asset_id=asset_id).exclude(id=but)
     scopes = {"customer": rows.filter(owner_id=owner_id), "house": rows.exclude(state=State.REQUESTED)}
     spent = {}
     for scope, seconds in policies.WINDOWS:

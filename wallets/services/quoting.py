@@ -30,11 +30,10 @@ from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
 from wallets.chains.protocol import AddressWrongNetwork as ChainAddressWrongNetwork
 from wallets.lifecycle import State
 from wallets.models import Address, Withdrawal
-from wallets.services import address_book
+from wallets.services import address_book, windows
 from wallets.services.addresses import NetworkDisabled
 
 LIMIT_WINDOW = timedelta(hours=24)
-NOT_COUNTED = (State.CANCELLED, State.REJECTED, State.FAILED)
 # How long it usually takes is the median of so many that ended lately, if there were enough of them.
 TIMED_MAX, TIMED_MIN = 30, 5
 OURS = (Address.Purpose.HOT, Address.Purpose.COLD)
@@ -186,8 +185,8 @@ def ensure_funds(*, user_id: int, link: AssetNetworkView, amount: int) -> int:
 def left_lately(user_id: int, *, but: UUID | None = None, now: datetime) -> dict[int, int]:
     """What the customer asked out in the limit's window, by asset; `but` leaves one withdrawal out."""
     rows = (
-        Withdrawal.objects.filter(owner_id=user_id, requested_at__gt=now - LIMIT_WINDOW)
-        .exclude(state__in=NOT_COUNTED)
+        windows.counted()
+        .filter(owner_id=user_id, requested_at__gt=now - LIMIT_WINDOW)
         .exclude(id=but)
         .values("asset_id")
         .annotate(sum=Sum("amount"))

@@ -12,17 +12,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Sum
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import nodes
 from wallets.chains.evm import payout as evm
+from wallets.chains.protocol import PayoutImpossible
 from wallets.models import Address, Deposit, Movement, Nonce, Payout
 from wallets.routes import Routes
 from wallets.services import hot
 from wallets.services.hot import CannotReserve
 
 UNSIGNED = (Payout.State.RESERVED, Payout.State.SIGNING)
+# A receiver of the chain's own coin may burn no more than this: what he runs when he is paid is his own choice, and we pay it.
+NATIVE_GAS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,22 @@ def ask(
     link: AssetNetworkView,
     fees: evm.Fees | None = None,
 ) -> Asked:
-    """Prices and nonce for this payment of `amount` base units. Raises CannotReserve, ChainError."""
+    """Prices and nonce for this payment of `amount` base units. Raises CannotReserve, ChainError.
+
+    PayoutImpossible where a withdrawal's receiver burns more gas than WALLETS_NATIVE_GAS_MAX.
+    """
     chain = nodes.chain(link.network)
     held = link.from_chain(chain.holdings([bytes(sender.script)], contract=link.contract).amount)
     if held < amount:
         raise CannotReserve("hot_wallet_short")  # an estimate of gas would fail for want of coins
+    gas_limit = chain.send_gas(from_address=sender.address, payment=payment)
+    most = int(getattr(settings, "WALLETS_NATIVE_GAS_MAX", NATIVE_GAS_MAX))
+    if payment.withdrawal_id and not payment.contract and gas_limit > most:
+        raise PayoutImpossible(f"the receiver burns {gas_limit} gas when it is paid, at most {most} are allowed")
     return Asked(
         payment=payment,
         fees=fees or chain.fees(),
-        gas_limit=chain.send_gas(from_address=sender.address, payment=payment),
+        gas_limit=gas_limit,
         mined_nonce=chain.nonce(sender.address),
     )
 

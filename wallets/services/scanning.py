@@ -23,7 +23,17 @@ from wallets import faults, nodes, routes
 from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError, DataPruned
 from wallets.models import Address, Block, Coin, Cursor
 from wallets.routes import Routes
-from wallets.services import crediting, fetching, health, matching, mempools, reorganisations, settling, sources
+from wallets.services import (
+    crediting,
+    failing,
+    fetching,
+    health,
+    matching,
+    mempools,
+    reorganisations,
+    settling,
+    sources,
+)
 from wallets.services.sources import Look, Survey
 
 REORG_LIMIT = 100
@@ -110,10 +120,16 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
 
 
 def _repeat(due: Any, the_routes: Routes, *, now: datetime) -> int:
-    """Runs a batch job until a batch comes back empty; each batch is a transaction of its own."""
+    """Runs a batch job until a batch comes back empty; each batch is a transaction of its own.
+
+    A batch that fails is noted, and what else this run has to do goes on.
+    """
     total = 0
-    while count := due(routes=the_routes, now=now):
-        total += count
+    try:
+        while count := due(routes=the_routes, now=now):
+            total += count
+    except Exception as error:
+        failing.note(error, due.__name__, network=the_routes.network.code)
     return total
 
 

@@ -7,36 +7,52 @@ still be mined.
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from exchange.ledger.services import holds, transfers
 from wallets import books, faults
 from wallets.lifecycle import State
 from wallets.models import Cursor, Payout, PayoutVersion, Reservation, Withdrawal
 from wallets.routes import Routes
-from wallets.services import depth, steps
+from wallets.services import depth, failing, steps
 
 
 def settle_due(*, routes: Routes, now: datetime) -> int:
-    """Settles one final payout; 0 when there is none. A transaction each, so one that fails holds up no other's locks."""
+    """Settles every final payout of the network; how many. A transaction each: one that cannot be settled holds up no other."""
+    deep = _deep(routes, Cursor.objects.get(network_id=routes.network.id))
+    due = list(deep.filter(state=Payout.State.CONFIRMED).order_by("id").values_list("id", flat=True))
+    due += deep.filter(state=Payout.State.FINAL).exclude(booked_fee=F("network_fee")).values_list("id", flat=True)
+    settled = 0
+    for payout_id in due:
+        try:
+            settled += _settle_one(payout_id, routes, now=now)
+        except Exception as error:
+            failing.note(error, "settle", network=routes.network.code, payout=str(payout_id))
+    return settled
+
+
+def _deep(routes: Routes, cursor: Cursor) -> QuerySet[Payout]:
+    return Payout.objects.filter(depth.deep_enough(routes, cursor), network_id=routes.network.id)
+
+
+def _settle_one(payout_id: UUID, routes: Routes, *, now: datetime) -> bool:
     with transaction.atomic():
         cursor = Cursor.objects.select_for_update().get(network_id=routes.network.id)
-        deep = Payout.objects.select_for_update().filter(
-            depth.deep_enough(routes, cursor), network_id=routes.network.id
-        )
-        payout = deep.filter(state=Payout.State.CONFIRMED).order_by("id").first()
-        if payout is not None:
+        payout = _deep(routes, cursor).select_for_update().filter(pk=payout_id).first()
+        if payout is None:
+            return False
+        if payout.state == Payout.State.CONFIRMED:
             _settle(payout, routes, now=now)
             faults.passing("payout.settle.before_commit")
             transaction.on_commit(lambda: faults.passing("payout.settle.after_commit"))
-            return 1
-        again = deep.filter(state=Payout.State.FINAL).exclude(booked_fee=F("network_fee")).order_by("id").first()
-        if again is not None:
-            _correct_fee(again, routes, now=now)
-            return 1
-    return 0
+            return True
+        if payout.state == Payout.State.FINAL and payout.booked_fee != payout.network_fee:
+            _correct_fee(payout, routes, now=now)
+            return True
+    return False
 
 
 def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
@@ -73,13 +89,28 @@ def _settle(payout: Payout, routes: Routes, *, now: datetime) -> None:
 
 
 def _failed(payout: Payout, withdrawals: list[Withdrawal], routes: Routes, *, now: datetime) -> None:
-    """What was mined paid nobody: it reverted, or cancelled the payment. The customers' money is free, the fee is ours."""
+    """What was mined paid nobody: it reverted, or cancelled the payment. The customers' money is free, the network's fee is ours.
+
+    The fee that a customer agreed to is due where it reverted: the network was paid to refuse what he asked for. Staff's cancel
+    costs him nothing.
+    """
     cancelled = payout.versions.filter(txid=payout.txid, kind=PayoutVersion.Kind.CANCEL).exists()
     why = "was cancelled before the network took it" if cancelled else "was refused by the network"
     # By account, so that a batch's accounts are locked in their one order.
     for withdrawal in sorted(withdrawals, key=lambda each: each.account_id):
         steps.enter(withdrawal, State.FAILED, txid=payout.txid, reason=f"the payment {why} ({payout.txid})", now=now)
-        holds.void(id=withdrawal.id, now=now)
+        if cancelled or not withdrawal.fee:
+            holds.void(id=withdrawal.id, now=now)
+            continue
+        fee = books.reverted(
+            withdrawal_id=withdrawal.id,
+            customer_account_id=withdrawal.account_id,
+            fee=withdrawal.fee,
+            link=routes.by_asset(withdrawal.asset_id),
+            reference=f"{routes.network.code}:{payout.txid}",
+            now=now,
+        )
+        holds.settle(id=withdrawal.id, transfer=fee, now=now)
     _book_fee(payout, payout.network_fee or 0, "reverted", routes, now=now)
 
 

@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from config.regtest import Anvil
 from exchange.assets.services import networks
+from exchange.core.ids import uuid7
 from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import holds
 from wallets import nodes, selectors
 from wallets.chains.protocol import Confirmation
 from wallets.models import Address, Deposit, Nonce, Payout, Withdrawal
-from wallets.services import payouts, scanning, withdrawals
+from wallets.services import deciding, payouts, quoting, scanning, withdrawals
 
 ALICE, BOB = 101, 102
 ETH, USDT = 3, 4
@@ -250,7 +251,7 @@ def test_a_final_one_that_is_reorganised_away_is_sent_again_and_booked_once(hous
     assert exact(house, token)
 
 
-def test_one_that_reverts_gives_the_money_back_and_costs_the_house_the_fee(house, node, token):
+def test_one_that_reverts_gives_the_money_back_but_for_the_agreed_fee_and_counts_in_the_limits(house, node, token):
     outside = "0x000000000000000000000000000000000000bEEF"
     view = ask("ETH", outside, "0.5")
     house.advance(ALICE, view.id, "broadcast")
@@ -258,9 +259,15 @@ def test_one_that_reverts_gives_the_money_back_and_costs_the_house_the_fee(house
     mine(house, node, DEEP)
     failed = selectors.withdrawal(ALICE, view.id)
     assert failed.state == "failed"
-    assert house.balance(ALICE, ETH) == 2 * ETHER
-    assert holds.get(id=view.id).state == "voided"
+    assert house.balance(ALICE, ETH) == 2 * ETHER - view.fee < 2 * ETHER
+    balance = next(each for each in ledger.balances(owner_id=ALICE) if each.asset_id == ETH)
+    assert (holds.get(id=view.id).state, balance.held) == ("posted", 0)
+    assert house.total("house_fees", ETH) == view.fee
     assert house.total("house_network_fees", ETH) == -failed.network_fee < 0
+    now = timezone.now()
+    assert quoting.left_lately(ALICE, now=now) == {ETH: ETHER // 2}
+    spent = deciding._spent(ALICE, ETH, but=uuid7(), now=now)
+    assert set(spent.values()) == {ETHER // 2}
     assert exact(house, token)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -12,7 +13,17 @@ from wallets import nodes, routes
 from wallets.chains.evm.payout import Fees
 from wallets.chains.protocol import Holdings, MalformedData, NodeRefused, NodeUnavailable
 from wallets.models import Address, Cursor, Movement, Payout, Withdrawal
-from wallets.services import batching, payouts, reserving, reserving_utxo, withdrawals
+from wallets.services import (
+    batching,
+    crediting,
+    payouts,
+    reserving,
+    reserving_utxo,
+    scanning,
+    settling,
+    sources,
+    withdrawals,
+)
 from wallets.services.hot import CannotReserve
 
 CUSTOMERS = range(101, 110)
@@ -85,7 +96,7 @@ def advance(seconds=0):
     payouts.advance_all(now=timezone.now() + timedelta(seconds=seconds))
 
 
-@pytest.mark.parametrize("estimate", [2_040_000, REVERTS, MalformedData("the node said nothing sensible")])
+@pytest.mark.parametrize("estimate", [2_040_000, 100_001, REVERTS, MalformedData("the node said nothing sensible")])
 def test_a_payment_that_cannot_be_made_holds_up_no_other_of_its_network(node, estimate):
     node.of[BURNER] = estimate
     burner, good = ask(BURNER), ask()
@@ -220,3 +231,48 @@ def test_a_batch_above_the_fee_cap_leaves_in_parts(node, settings):
     with pytest.raises(CannotReserve) as cannot:
         reserving_utxo.withdrawals(rows, payout, cursor, bitcoin, fee_rate=10_000)
     assert cannot.value.why == "fees_high"
+
+
+def test_a_payout_that_cannot_be_settled_holds_up_no_other(node, monkeypatch):
+    hot = Address.objects.get(network_id=ETH, purpose="hot")
+    first, second = (
+        Payout.objects.create(
+            network_id=ETH, asset_id=ETH, state="confirmed", kind="gas", amount=1, address=hot, confirmations_required=1,
+            block_height=5, txid=f"0x{number}", network_fee=7, succeeded=True, created_at=timezone.now(),
+        )
+        for number in range(2)
+    )  # fmt: skip
+    real = settling._settle
+
+    def settle(payout, the_routes, *, now):
+        if payout.id == first.id:
+            raise StopIteration
+        real(payout, the_routes, now=now)
+
+    monkeypatch.setattr(settling, "_settle", settle)
+    assert settling.settle_due(routes=routes.of("ethereum"), now=timezone.now()) == 1
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state, second.booked_fee) == ("confirmed", "final", 7)
+
+
+def test_a_credit_that_fails_holds_up_no_settlement(node, monkeypatch):
+    ran = []
+
+    def credit_due(*, routes, now):
+        raise LookupError("a defect")
+
+    def settle_due(*, routes, now):
+        ran.append(routes.network.code)
+        return 0
+
+    monkeypatch.setattr(crediting, "credit_due", credit_due)
+    monkeypatch.setattr(settling, "settle_due", settle_due)
+    monkeypatch.setattr(scanning.Walk, "follow", lambda *arguments, **more: None)
+    monkeypatch.setattr(scanning.Walk, "finalize", lambda *arguments: None)
+    monkeypatch.setattr(scanning.health, "seen", lambda *arguments, **more: None)
+    found = SimpleNamespace(serving=SimpleNamespace(chain=None), disputed=False)
+    monkeypatch.setattr(sources, "survey", lambda **more: found)
+    monkeypatch.setattr(scanning.mempools, "look", lambda **more: None)
+    scanning.scan(network="ethereum", now=timezone.now())
+    assert ran == ["ethereum"]
