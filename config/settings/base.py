@@ -249,7 +249,7 @@ WALLETS_FEE_CAP = env.dict(
     },
 )
 WALLETS_FEE_CAP_SHARE = env.int("WALLETS_FEE_CAP_SHARE", 1_000)
-# The most gas that the receiver of an EVM chain's own coin may burn by being paid. A chain whose plain payments cost more needs more.
+# The most gas that the receiver of an EVM chain's own coin may burn by being paid; more where a chain's plain payments cost more.
 WALLETS_NATIVE_GAS_MAX = env.int("WALLETS_NATIVE_GAS_MAX", 100_000)
 # Small coins are gathered into one when a vkB (1,000 vbytes) costs at most this, and there are more than so many of them.
 WALLETS_CONSOLIDATE_BELOW = env.dict(
