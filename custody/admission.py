@@ -118,14 +118,22 @@ def _judge(
 
 
 def _replaced(kind: str, reading: Reading, log: VelocityLog) -> str:
-    """The payment that this job is a later version of, "" if none. Raises Refused when it would pay beside it."""
+    """The payment that this job is a later version of, "" if none. Raises Refused when it would pay beside it.
+
+    What pays withdrawals is a version of what paid them before, whatever else it spends; and of whichever payment it is a
+    version, it must exclude every other version of that one.
+    """
     for payment in reading.paid:
         if log.long_ago(payment.withdrawal_id):
             raise Refused("payment_too_old", f"withdrawal {payment.withdrawal_id} was signed for long ago")
-    earlier = {entry.job_id: entry for payment in reading.paid for entry in log.paid(payment.withdrawal_id)}
-    if kind in ("replacement", "cancel"):
-        earlier |= {entry.job_id: entry for spend in reading.spends for entry in log.spending(spend)}
-    payments = {entry.payment for entry in earlier.values()}
+    payments = {entry.payment for payment in reading.paid for entry in log.paid(payment.withdrawal_id)}
+    if not reading.paid and kind in ("replacement", "cancel"):
+        payments = {
+            entry.payment
+            for spend in reading.spends
+            for entry in log.spending(spend)
+            if _takes_the_place(kind, reading, entry)
+        }
     versions = [entry for payment in payments for entry in log.versions(payment)]
     if not conflicts(reading.spends, versions):
         named = ", ".join(payment.withdrawal_id for payment in reading.paid if log.paid(payment.withdrawal_id))
@@ -136,9 +144,19 @@ def _replaced(kind: str, reading: Reading, log: VelocityLog) -> str:
         raise Refused(
             "replaces_nothing", "the signer signed no transaction with these payments and one of these inputs"
         )
-    if kind == "cancel" and not any(entry.spends.keys() == reading.spends.keys() for entry in versions):
+    if kind == "cancel" and not versions:
         raise Refused("replaces_nothing", "the signer signed no transaction with exactly these inputs")
     return payments.pop() if payments else ""
+
+
+def _takes_the_place(kind: str, reading: Reading, entry: Reservation) -> bool:
+    """Whether a job that pays nobody may be another version of this one: a cancel has its very inputs, a bump all of them.
+
+    One input in common is not enough: a payment gives back what a bump had added to it and the mined version left, and the next
+    payment that spends this coin is another one.
+    """
+    own = reading.spends.keys()
+    return own == entry.spends.keys() if kind == "cancel" else own >= entry.spends.keys()
 
 
 def _same_payments(reading: Reading, versions: list[Reservation]) -> bool:
