@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from exchange.core.amounts import MAX_BASE_UNITS
 from wallets.chains.protocol import BlockRef, Credit
 from wallets.routes import Routes
 
@@ -31,7 +32,8 @@ def known(*, chain: Any, routes: Routes, ref: BlockRef | None, credits: Iterable
         replace(credit, amount=routes.by_contract(credit.contract).from_chain(credit.amount))  # type: ignore[union-attr]
         for credit in arrived
     )
-    return [credit for credit in in_base_units if credit.amount]
+    # What no column holds is no money: such numbers stand in calls that will fail.
+    return [credit for credit in in_base_units if 0 < credit.amount <= MAX_BASE_UNITS]
 
 
 def _measured(chain: Any, routes: Routes, ref: BlockRef, contract: str, credits: Iterable[Credit]) -> list[Credit]:

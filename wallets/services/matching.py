@@ -19,9 +19,9 @@ from exchange.assets.selectors import AssetNetworkView
 from wallets import news
 from wallets.chains.protocol import BlockNotFound, BlockRef, Confirmation, Credit, PendingTransaction, Spend
 from wallets.chains.utxo.block import prevout
-from wallets.models import Address, Block, Coin, Deposit, Movement, PayoutVersion
+from wallets.models import Address, Block, Coin, Deposit, Movement, Payout, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import arriving, mined, watching
+from wallets.services import arriving, depth, mined, watching
 
 # A coin that is our own change hangs on a payout of ours; one confirmation is enough to spend it on.
 CHANGE_CONFIRMATIONS = 1
@@ -37,7 +37,8 @@ class Found:
 
     `receipts` are of our own EVM transactions, by txid. `replaced` are deposits that we showed and whose inputs this block
     gives to another transaction: that one's txid by the deposit's id. `unmoved` are token payments of ours that the token took
-    and did not make: their receipts are good, and say `succeeded` False here.
+    and did not make: their receipts are good, and say `succeeded` False here. `carried` are ways back from cold accounts
+    that came to the network without passing here: the txid that each version turned out to have.
     """
 
     ref: BlockRef
@@ -46,6 +47,7 @@ class Found:
     receipts: dict[str, Confirmation]
     replaced: dict[UUID, str] = field(default_factory=dict)
     unmoved: frozenset[str] = frozenset()
+    carried: dict[UUID, str] = field(default_factory=dict)
 
 
 def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Found:
@@ -58,11 +60,14 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     credits = arriving.known(chain=chain, routes=routes, ref=block.ref, credits=block.credits(ours) if ours else ())
     shown = _shown(routes.network.id)
     unmoved: frozenset[str] = frozenset()
+    carried: dict[str, PayoutVersion] = {}
     if routes.network.family == "evm":
         spends = block.spends_from(_senders(routes.network.id, watch.hits(block.senders())))
         own = _own_versions([spend.txid for spend in spends])
+        carried = _carried([spend for spend in spends if spend.txid not in own], block, routes.network.id)
+        own |= carried
         receipts = {txid: _receipt(chain, txid, block.ref) for txid in own}
-        unmoved = frozenset(txid for txid in own if receipts[txid].succeeded and not _moved(own[txid], block))
+        unmoved = frozenset(txid for txid in own if receipts[txid].succeeded and not _moved(txid, own[txid], block))
         receipts |= {txid: replace(receipts[txid], succeeded=False) for txid in unmoved}
         others = block.spends(shown.keys()) if shown else []
     else:
@@ -71,7 +76,8 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     replaced = {
         deposit_id: spend.txid for spend in others for txid, deposit_id in shown[spend.spent] if txid != spend.txid
     }
-    return Found(block.ref, credits, spends, receipts, replaced, unmoved)
+    named = {version.id: txid for txid, version in carried.items()}
+    return Found(block.ref, credits, spends, receipts, replaced, unmoved, named)
 
 
 def _senders(network_id: int, keys: set[bytes]) -> set[bytes]:
@@ -112,11 +118,37 @@ def _receipt(chain: Any, txid: str, ref: BlockRef) -> Confirmation:
     return receipt
 
 
-def _moved(version: PayoutVersion, block: Any) -> bool:
+def _carried(spends: Sequence[Spend], block: Any, network_id: int) -> dict[str, PayoutVersion]:
+    """Which of these unknown transactions of our accounts are ways back from cold that we proposed, by txid.
+
+    A proposal leaves as a file. Signed and sent elsewhere, even after it was called back here, it has the nonce and makes the
+    call that we built; what it pays for gas, and so its txid, may be another's choice.
+    """
+    found = {}
+    for spend in spends:
+        sender, _, nonce = spend.spent.partition(":")
+        proposed = PayoutVersion.objects.select_related("payout").filter(
+            payout__network_id=network_id,
+            payout__kind=Payout.Kind.RETURN,
+            txid="",
+            unsigned__from=sender,
+            unsigned__nonce=int(nonce),
+        )
+        # One that is still open before one that was called back.
+        for version in sorted(proposed, key=lambda each: each.payout.state == Payout.State.RELEASED):
+            call = version.unsigned
+            data = bytes.fromhex(call["data"].removeprefix("0x"))
+            if block.calls(spend.txid, to=call["to"], value=int(call["value"]), data=data):
+                found[spend.txid] = version
+                break
+    return found
+
+
+def _moved(txid: str, version: PayoutVersion, block: Any) -> bool:
     """Whether a transaction of ours that succeeded did what it was for: of a token, only its own log says so."""
     pays = version.unsigned["pays"]
     return not pays["contract"] or block.token_moved(
-        version.txid, contract=pays["contract"], payer=version.unsigned["from"], to=pays["address"]
+        txid, contract=pays["contract"], payer=version.unsigned["from"], to=pays["address"]
     )
 
 
@@ -136,6 +168,8 @@ def record(*, found: Found, routes: Routes, now: datetime) -> None:
         [block], update_conflicts=True, unique_fields=["network_id", "hash"], update_fields=["orphaned_at"]
     )
     _drop_replaced(found, routes=routes, now=now)
+    for version_id, txid in found.carried.items():
+        PayoutVersion.objects.filter(pk=version_id, txid="").update(txid=txid)
     own = _own_versions({spend.txid for spend in found.spends} | {credit.txid for credit in found.credits})
     _record_credits(found, routes=routes, own=own, now=now)
     if routes.network.family == "utxo":
@@ -179,20 +213,43 @@ def _own_versions(txids: Any) -> dict[str, PayoutVersion]:
 
 
 def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersion], now: datetime) -> None:
+    needed = needed_by_owner(found.credits, own=own, routes=routes, height=found.ref.height)
     addresses = addresses_by_key(routes.network.id, [credit.key for credit in found.credits])
     for credit in found.credits:
         address, link = addresses.get(credit.key), routes.by_contract(credit.contract)
         if address is None or link is None:
             continue  # a token we do not know, or an address that was rolled back
-        required = max(link.confirmations_for(credit.amount), credit.maturity)
         if internal(own.get(credit.txid), credit, address):
             required = CHANGE_CONFIRMATIONS
         else:
+            alone = link.confirmations_for(credit.amount)
+            required = max(needed.get((address.owner_id, link.asset_id), alone), credit.maturity)
             arrive(credit, address, link, ref=found.ref, required=required, now=now)
         if routes.network.family == "utxo":
             _add_coin(credit, address, height=found.ref.height, required=required)
         else:
             _add_movement(credit, address, link, height=found.ref.height)
+
+
+def needed_by_owner(
+    credits: Sequence[Credit], *, own: dict[str, PayoutVersion], routes: Routes, height: int
+) -> dict[tuple[int | None, int], int]:
+    """The confirmations that a block's arrivals need, by customer and asset: what is his counts together, however it is cut."""
+    addresses = addresses_by_key(routes.network.id, [credit.key for credit in credits])
+    sums: dict[tuple[int | None, int], int] = {}
+    for credit in credits:
+        address, link = addresses.get(credit.key), routes.by_contract(credit.contract)
+        if address is None or link is None or address.owner_id is None:
+            continue
+        if not internal(own.get(credit.txid), credit, address):
+            whose = address.owner_id, link.asset_id
+            sums[whose] = sums.get(whose, 0) + credit.amount
+    return {
+        (owner_id, asset_id): depth.confirmations(
+            routes.by_asset(asset_id), owner_id=owner_id, amount=amount, height=height
+        )
+        for (owner_id, asset_id), amount in sums.items()
+    }
 
 
 def internal(version: PayoutVersion | None, credit: Credit, address: Address) -> bool:
@@ -232,11 +289,13 @@ def arrive(
         .filter(network_id=link.network_id, txid=credit.txid, position=credit.slot)
         .first()
     )
+    if deposit is None and ref is not None:
+        deposit = _shown_elsewhere(credit, address, link)
     if deposit is None:
         deposit = Deposit(network_id=link.network_id, txid=credit.txid, position=credit.slot, seen_at=now)
     elif deposit.state not in open_states or deposit.reversal_due:
         return None
-    deposit.asset_id, deposit.amount = link.asset_id, credit.amount
+    deposit.position, deposit.asset_id, deposit.amount = credit.slot, link.asset_id, credit.amount
     deposit.address, deposit.owner_id = address, address.owner_id
     deposit.confirmations_required = required
     deposit.state = Deposit.State.CONFIRMING if ref else Deposit.State.SEEN
@@ -248,6 +307,16 @@ def arrive(
     scanned = ref.height if ref else 0
     news.deposit("confirming" if ref else "seen", deposit, link, scanned_height=scanned, now=now)
     return deposit
+
+
+def _shown_elsewhere(credit: Credit, address: Address, link: AssetNetworkView) -> Deposit | None:
+    """What we showed of this very log before it ran, when its place among the logs could only be guessed."""
+    if not credit.slot.startswith("log:"):
+        return None
+    shown = Deposit.objects.select_for_update().filter(state=Deposit.State.SEEN, position__startswith="log:", credits=0)
+    return shown.filter(
+        network_id=link.network_id, txid=credit.txid, address=address, asset_id=link.asset_id, reversal_due=False
+    ).first()
 
 
 def _add_coin(credit: Credit, address: Address, *, height: int, required: int) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import transaction
 
-from wallets.chains.protocol import PendingTransaction
-from wallets.models import Address, Deposit, PayoutVersion
+from wallets.chains.protocol import Confirmation, PendingTransaction
+from wallets.models import Address, Block, Cursor, Deposit, PayoutVersion
 from wallets.routes import Routes
 from wallets.services import arriving, matching, watching
 
@@ -55,25 +55,42 @@ def _show(pending: list[PendingTransaction], *, chain: Any, routes: Routes, now:
     )
     own = {version.txid: version for version in PayoutVersion.objects.filter(txid__in=list(by_txid))}
     addresses = matching.addresses_by_key(network_id, [credit.key for credit in credits])
+    height = Cursor.objects.values_list("height", flat=True).get(network_id=network_id) + 1
+    needed = matching.needed_by_owner(credits, own=own, routes=routes, height=height)
     for credit in credits:
         address, link = addresses.get(credit.key), routes.by_contract(credit.contract)
         if address is None or link is None or (credit.txid, credit.slot) in known:
             continue
         if matching.internal(own.get(credit.txid), credit, address):
             continue  # from us to ourselves
-        required = max(link.confirmations_for(credit.amount), credit.maturity)
+        alone = link.confirmations_for(credit.amount)
+        required = max(needed.get((address.owner_id, link.asset_id), alone), credit.maturity)
         with transaction.atomic():
             waiting = by_txid[credit.txid]
             matching.arrive(credit, address, link, ref=None, required=required, waiting=waiting, now=now)
 
 
 def _drop(pending: set[str], pool: Any, *, chain: Any, routes: Routes, now: datetime) -> None:
-    """A shown deposit that neither waits nor was mined was replaced by its sender, or forgotten by the network."""
+    """A shown deposit that does not wait any more was replaced by its sender, forgotten, or came to nothing in a block we read.
+
+    A token's payment can fail when it is mined: its block is scanned and has nothing for us.
+    """
     shown = Deposit.objects.filter(network_id=routes.network.id, state=Deposit.State.SEEN, reversal_due=False)
     for deposit in shown.exclude(txid__in=pending):
-        if chain.confirmation(deposit.txid).state != "unknown":
+        found = chain.confirmation(deposit.txid)
+        if found.state != "unknown" and not _read(found, routes.network.id):
             continue
         others = (pool.spender(spent) for spent in deposit.spends)
         by = next((txid for txid in others if txid and txid != deposit.txid), "")
         with transaction.atomic():
             matching.drop(deposit.pk, replaced_by=by, routes=routes, now=now)
+
+
+def _read(found: Confirmation, network_id: int) -> bool:
+    """Whether the block that holds it is one that we have scanned."""
+    if found.state != "mined" or found.height is None:
+        return False
+    ours = Block.objects.filter(network_id=network_id, height=found.height, orphaned_at=None)
+    if found.block_hash:
+        ours = ours.filter(hash=found.block_hash)
+    return ours.exists()

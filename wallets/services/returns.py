@@ -239,7 +239,8 @@ def progress(payout_id: UUID) -> Progress:
 def cancel(*, payout_id: UUID, reason: str, actor_id: int, now: datetime) -> None:
     """Gives a proposal up: its coins or nonce are free again. Not once the finished transaction is here.
 
-    A file that was given out may still be signed and sent from elsewhere; it would pay our own hot wallet, and be recognised.
+    A file that was given out may still be signed and sent from elsewhere; it would pay our own hot wallet, and be recognised: by
+    its txid, or on a chain where the gas may be chosen anew by its nonce and what it calls.
     Raises ProposalNotFound, ProposalClosed, ProposalImpossible without a reason.
     """
     reason = reason.strip()

@@ -15,12 +15,13 @@ from exchange.assets.services import networks
 from exchange.compliance.models import SolvencyAsset
 from exchange.compliance.services import solvency
 from exchange.ledger import reconciliation
+from exchange.ledger.selectors import stops
 from tests.integration.wallets.cold_house import BERT, bring, file_of, open_share, open_wallet, proposal, settled
 from tests.trezor.device import SoftwareTrezor
 from wallets import nodes
 from wallets.chains.evm import account
 from wallets.chains.evm import payout as evm
-from wallets.models import Address, Nonce, Payout
+from wallets.models import Address, Deposit, Nonce, Payout
 from wallets.services import cold, returns
 
 ETH, USDT = 3, 4
@@ -145,3 +146,30 @@ def altered(content, **fields):
     body = json.loads(content)
     body["unsigned"] |= fields
     return json.dumps(body).encode()
+
+
+def test_a_way_back_that_is_sent_elsewhere_is_ours_even_after_it_was_called_back(house, node):
+    """Here the account's key signs in the node, with gas of its own choice: the txid is none that we could know."""
+    open_share("20", "1", "0.5", asset="ETH", network="ethereum")
+    (move,) = [each for each in cold.balance(now=timezone.now()) if each.payout_id]
+    to_the_end(house, node, move.payout_id)
+    holder = Address.objects.get(purpose="cold").address
+    node.rpc("anvil_impersonateAccount", holder)
+    for called_back in (True, False):
+        payout_id = proposal("2", asset="ETH", network="ethereum")
+        unsigned = json.loads(file_of(payout_id))["unsigned"]
+        if called_back:
+            returns.cancel(payout_id=payout_id, reason="not needed", actor_id=BERT, now=timezone.now())
+        sent = {"from": holder, "to": unsigned["to"], "value": hex(int(unsigned["value"])), "gas": hex(30_000)}
+        txid = node.rpc("eth_sendTransaction", sent)
+        mine(house, node, DEEP)
+        payout = Payout.objects.get(pk=payout_id)
+        assert (payout.state, payout.succeeded, payout.txid) == ("final", True, txid)
+        assert not stops.is_stopped("withdrawals")
+        assert not Deposit.objects.filter(txid=txid).exists()  # coins that changed their place are no capital
+        assert exact(house)
+    # The same nonce for another call is somebody else's hand.
+    proposal("1", asset="ETH", network="ethereum")
+    node.send(node.accounts[5], ETHER, sender=holder)
+    mine(house, node)
+    assert stops.is_stopped("withdrawals")

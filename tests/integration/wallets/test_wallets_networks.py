@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from config.regtest import Anvil
@@ -16,9 +17,9 @@ from exchange.assets.services import networks
 from exchange.ledger import reconciliation
 from tests.integration.wallets.conftest import public_keys
 from wallets import routes, selectors
-from wallets.chains.protocol import Credit
+from wallets.chains.protocol import BlockRef, Credit
 from wallets.models import Address, Deposit, Movement, Payout, PayoutVersion, Sweep, Xpub
-from wallets.services import addresses, arriving, payouts, sweeping, withdrawals, xpubs
+from wallets.services import addresses, arriving, matching, payouts, sweeping, withdrawals, xpubs
 from wallets.services.addresses import NetworkDisabled
 
 ALICE, BOB = 101, 102
@@ -237,6 +238,41 @@ def test_a_token_that_keeps_a_fee_is_counted_by_what_the_balance_gained(house, e
     assert sorted(Deposit.objects.values_list("amount", flat=True)) == [80 * DOLLAR, 100 * DOLLAR]
     assert house.balance(ALICE, USDT) == 180 * DOLLAR
     assert reconciliation.run(now=timezone.now()).mismatches == ()
+
+
+def test_what_fails_in_its_block_is_shown_no_longer_and_a_number_beyond_all_numbers_never(house, ethereum):
+    token = ethereum.deploy("TestToken")
+    networks.set_contract(asset="USDT", network="ethereum", contract=token, now=timezone.now())
+    AssetNetwork.objects.filter(asset_id=USDT, network_id=3).update(decimals=2)
+    alice = house.address(ALICE, "USDT", "ethereum")
+    house.scan("ethereum")
+    ethereum.transact("TestToken", token, "transfer", [alice, 10**15])  # nothing is there: it will revert
+    ethereum.transact("TestToken", token, "transfer", [alice, 2**256 - 1])
+    ethereum.send(alice, 2 * ETHER)
+    house.scan("ethereum")
+    shown = {(view.amount, view.state) for view in selectors.deposits(ALICE)}
+    assert shown == {(10**19, "seen"), (2 * ETHER, "seen")}
+    mine(house, ethereum, "ethereum")
+    states = {(view.amount, view.state) for view in selectors.deposits(ALICE)}
+    assert states == {(10**19, "dropped"), (2 * ETHER, "credited")}
+
+
+def test_a_log_shown_before_its_place_was_known_is_one_deposit_with_the_one_that_was_mined(house, ethereum):
+    token = ethereum.deploy("TestToken")
+    networks.set_contract(asset="USDT", network="ethereum", contract=token, now=timezone.now())
+    row = Address.objects.get(address=house.address(ALICE, "USDT", "ethereum"))
+    link, now = routes.of("ethereum").by_contract(token), timezone.now()
+    first, second = (Credit("0x" + "1f" * 32, f"log:{place}", bytes(row.script), 7, token) for place in (0, 2))
+    ref = BlockRef(height=5, hash="0x5", parent="0x4", time=0)
+    with transaction.atomic():
+        seen = matching.arrive(first, row, link, ref=None, required=1, now=now)
+        mined = matching.arrive(second, row, link, ref=ref, required=1, now=now)
+        assert (mined.id, mined.position, mined.state) == (seen.id, "log:2", "confirming")
+        # A second one in the same transaction is another deposit, and the same block again changes nothing.
+        third = Credit(first.txid, "log:4", bytes(row.script), 7, token)
+        assert matching.arrive(third, row, link, ref=ref, required=1, now=now).id != seen.id
+        assert matching.arrive(second, row, link, ref=ref, required=1, now=now) is None
+    assert Deposit.objects.count() == 2
 
 
 def test_inner_payments_are_credited_poisoning_fakes_and_self_destructs_are_not(house, ethereum):

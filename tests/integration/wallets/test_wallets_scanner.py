@@ -201,15 +201,55 @@ def test_confirmations_grow_with_the_amount_by_any_number_of_tiers(chain):
     AssetNetwork.objects.update(confirmations=1)
     for from_amount, confirmations in ((COIN, 3), (5 * COIN, 6), (50 * COIN, 12)):
         ConfirmationTier.objects.create(asset_network=link, from_amount=from_amount, confirmations=confirmations)
-    to = address()
     wanted = {COIN - 1: 1, COIN: 3, 5 * COIN - 1: 3, 5 * COIN: 6, 49 * COIN: 6, 50 * COIN: 12, 700 * COIN: 12}
-    for amount in wanted:
-        chain.pay(to, amount)
+    for user_id, amount in enumerate(wanted, start=ALICE):
+        chain.pay(address(user_id), amount)
     for depth in range(1, 13):
         chain.mine()
         scan()
-        credited = {view.amount for view in selectors.deposits(ALICE) if view.state == "credited"}
+        credited = set(Deposit.objects.filter(state="credited").values_list("amount", flat=True))
         assert credited == {amount for amount, needed in wanted.items() if needed <= depth}
+
+
+@pytest.fixture
+def large_ones_wait():
+    """One block for what is small, six from five coins on."""
+    link = AssetNetwork.objects.get(asset_id=BTC, network_id=1)
+    link.tiers.all().delete()
+    AssetNetwork.objects.update(confirmations=1)
+    ConfirmationTier.objects.create(asset_network=link, from_amount=5 * COIN, confirmations=6)
+
+
+def test_what_is_cut_into_many_outputs_waits_as_long_as_it_would_whole(chain, large_ones_wait):
+    for _ in range(10):
+        chain.pay(address(), COIN)
+    chain.pay(address(BOB), COIN)
+    scan()
+    assert {view.confirmations_required for view in selectors.deposits(ALICE)} == {6}  # shown so from the start
+    for _ in range(5):
+        chain.mine()
+        scan()
+        assert (balance(), balance(BOB)) == (0, COIN)
+        assert not Coin.objects.filter(address__owner_id=ALICE, mature_height__lte=Cursor.objects.get().height)
+    chain.mine()
+    scan()
+    assert balance() == 10 * COIN
+    assert Coin.objects.filter(mature_height__lte=Cursor.objects.get().height).count() == 11
+
+
+def test_nor_does_it_help_to_cut_it_over_blocks_even_when_the_first_are_credited(chain, large_ones_wait):
+    for _ in range(8):
+        chain.pay(address(), COIN)
+        chain.mine()
+        scan()
+        tip = Cursor.objects.get().height
+        credited = Deposit.objects.filter(state="credited").values_list("block_height", flat=True)
+        for depth in range(1, 6):  # what a reorganisation of so few blocks would take is small change
+            assert sum(COIN for height in credited if height > tip - depth) < 5 * COIN
+    for _ in range(6):
+        chain.mine()
+    scan()
+    assert balance() == 8 * COIN
 
 
 def test_where_the_network_says_what_is_final_nothing_else_counts(chain, settings):

@@ -33,6 +33,8 @@ class _Sent:
     txid: str
     sender: bytes
     nonce: int
+    # Receiver, value and data as the node has them: read for the few that are ours.
+    call: tuple[Any, Any, Any]
 
     @property
     def spend_key(self) -> str:
@@ -66,6 +68,10 @@ class EvmBlock:
         return any(
             (found.txid, found.contract, found.to, found.payer) == (txid, token, receiver, who) for found in self._found
         )
+
+    def calls(self, txid: str, *, to: str, value: int, data: bytes) -> bool:
+        """Whether this transaction makes exactly this call, whatever it pays for gas."""
+        return any(_call(*sent.call) == (_twenty(to), value, data) for sent in self._sent if sent.txid == txid)
 
     def spent(self) -> set[str]:
         """Every nonce this block uses up."""
@@ -213,7 +219,14 @@ def _sent(transaction: Any) -> _Sent:
     sender = hexadecimal(transaction.get("from"), "from")
     if len(sender) != 20:
         raise MalformedData("a sender has 20 bytes")
-    return _Sent(text(transaction.get("hash"), "hash"), sender, quantity(transaction.get("nonce"), "nonce"))
+    call = transaction.get("to"), transaction.get("value"), transaction.get("input")
+    return _Sent(text(transaction.get("hash"), "hash"), sender, quantity(transaction.get("nonce"), "nonce"), call)
+
+
+def _call(to: object, value: object, data: object) -> tuple[bytes, int, bytes]:
+    """A contract that is made has no receiver."""
+    receiver = _twenty(to) if to else b""
+    return receiver, quantity(value, "value"), hexadecimal(data, "input", maximum=1_000_000)
 
 
 def _native(transaction: dict[str, Any], txid: str) -> list[_Found]:
