@@ -339,7 +339,7 @@ class ColdProposalAdmin(DeedAdmin):
 
     def open_deeds(self, row: ColdProposal) -> tuple[str, ...]:
         if not cold_desk.is_open(row):
-            return ()
+            return ("cancel",) if cold_desk.is_refused(row) else ()
         return ("download", "upload", "cancel") if row.approved_at is not None else ("approve", "cancel")
 
     def case(self, row: ColdProposal) -> dict[str, Any]:

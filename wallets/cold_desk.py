@@ -180,12 +180,19 @@ def is_open(row: ColdProposal) -> bool:
     return row.cancelled_at is None and row.signed_at is None and row.payout.state in ("reserved", "signing")
 
 
+def is_refused(row: ColdProposal) -> bool:
+    """Whether it is signed and no node takes it: it can still be given up. Reads row.payout."""
+    return row.cancelled_at is None and returns.is_refused(row.payout)
+
+
 def state(row: ColdProposal) -> str:
     """Where a proposal stands, in the words of who waits for whom. Reads row.payout."""
     if row.cancelled_at is not None:
         return "cancelled"
     if is_open(row):
         return "waits for signatures" if row.approved_at else "waits for a second pair of eyes"
+    if is_refused(row):
+        return "signed, and no node takes it"
     return Payout.State(row.payout.state).label
 
 

@@ -1,6 +1,7 @@
 """Gives reserved inputs or a nonce back, of a payout that was certainly never signed.
 
-What must never happen here: a release while signed bytes exist or may yet be made; they could still be mined.
+What must never happen here: a release while signed bytes exist or may yet be made; they could still be mined. The one exception
+pays nobody but ourselves: a way back from cold (see `abandon`).
 """
 
 from __future__ import annotations
@@ -47,19 +48,34 @@ def release_payout(payout_id: UUID, *, now: datetime) -> None:
     requeue(take_apart(payout, now=now), now=now)
 
 
+def abandon(payout: Payout, *, now: datetime) -> None:
+    """Frees what a locked way back from cold held although its bytes are signed: no node takes them, and new ones are signed by
+    hand as well.
+
+    They stay on record with their txid: mined after all, they bring the coins to our hot wallet and are known. Whatever is
+    signed instead spends the same coins or the same nonce, so never both.
+    """
+    assert payout.kind == Payout.Kind.RETURN and payout.state == Payout.State.SIGNED
+    _free(payout, now=now)
+
+
 def take_apart(payout: Payout, *, but: UUID | None = None, now: datetime) -> list[Withdrawal]:
     """Frees what a locked payout held and lets its withdrawals go; returns them, locked, without `but`."""
     assert payout.state in NEVER_SIGNED, f"payout {payout.id} is {payout.state}"
     assert not PayoutVersion.objects.filter(payout=payout, raw__isnull=False).exists()
     rows = list(Withdrawal.objects.select_for_update().filter(payout=payout).exclude(pk=but).order_by("id"))
-    Reservation.objects.filter(payout=payout, released_at=None).update(released_at=now)
-    Nonce.objects.filter(payout=payout, released_at=None).update(released_at=now)
-    payout.state, payout.closed_at = Payout.State.RELEASED, now
-    payout.save(update_fields=["state", "closed_at"])
+    _free(payout, now=now)
     for row in rows:
         row.payout_id = row.payout_position = None
         row.save(update_fields=["payout", "payout_position"])
     return rows
+
+
+def _free(payout: Payout, *, now: datetime) -> None:
+    Reservation.objects.filter(payout=payout, released_at=None).update(released_at=now)
+    Nonce.objects.filter(payout=payout, released_at=None).update(released_at=now)
+    payout.state, payout.closed_at = Payout.State.RELEASED, now
+    payout.save(update_fields=["state", "closed_at"])
 
 
 def requeue(rows: Iterable[Withdrawal], *, now: datetime) -> None:

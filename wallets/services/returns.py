@@ -237,7 +237,8 @@ def progress(payout_id: UUID) -> Progress:
 
 
 def cancel(*, payout_id: UUID, reason: str, actor_id: int, now: datetime) -> None:
-    """Gives a proposal up: its coins or nonce are free again. Not once the finished transaction is here.
+    """Gives a proposal up: its coins or nonce are free again. Not once the finished transaction is here, unless no node takes
+    it (its fee is too low by now).
 
     A file that was given out may still be signed and sent from elsewhere; it would pay our own hot wallet, and be recognised: by
     its txid, or on a chain where the gas may be chosen anew by its nonce and what it calls.
@@ -247,14 +248,24 @@ def cancel(*, payout_id: UUID, reason: str, actor_id: int, now: datetime) -> Non
     if not reason:
         raise ProposalImpossible("Say why, for the next one who wonders.", param="reason")
     with transaction.atomic():
-        payout, proposal = _open(payout_id)
+        payout, proposal = _open(payout_id, or_refused=True)
         proposal.cancelled_at = now
         proposal.save(update_fields=["cancelled_at"])
-        releasing.release_payout(payout.id, now=now)
+        if payout.state == Payout.State.SIGNED:
+            releasing.abandon(payout, now=now)
+        else:
+            releasing.release_payout(payout.id, now=now)
         _record("cancel", payout, _link(payout), actor_id, now=now, reason=reason)
 
 
-def _open(payout_id: UUID) -> tuple[Payout, ColdProposal]:
+def is_refused(payout: Payout) -> bool:
+    """Whether its signed bytes went to a node in vain, and never otherwise."""
+    tried = payout.versions.exclude(last_error="").exists()
+    taken = payout.versions.filter(first_broadcast_at__isnull=False).exists()
+    return payout.state == Payout.State.SIGNED and tried and not taken
+
+
+def _open(payout_id: UUID, *, or_refused: bool = False) -> tuple[Payout, ColdProposal]:
     """Both rows, locked. Raises ProposalNotFound, ProposalClosed."""
     payout = Payout.objects.select_for_update().filter(pk=payout_id, kind=Payout.Kind.RETURN).first()
     proposal = (
@@ -264,6 +275,8 @@ def _open(payout_id: UUID) -> tuple[Payout, ColdProposal]:
         raise ProposalNotFound("There is no such proposal.")
     if proposal.cancelled_at is not None:
         raise ProposalClosed("This proposal was cancelled.")
+    if or_refused and is_refused(payout):
+        return payout, proposal
     if proposal.signed_at is not None or payout.state not in releasing.NEVER_SIGNED:
         raise ProposalClosed("This proposal is signed already.")
     return payout, proposal

@@ -18,8 +18,9 @@ from exchange.compliance.services import solvency
 from tests import cold_wallets as descriptors_of
 from tests.integration.wallets.cold_house import COIN, exact, fund_cold, mine, settled, signed_by
 from tests.trezor.device import SoftwareTrezor
-from wallets.models import ColdProposal, ColdWallet, HotShare, Payout
-from wallets.services import cold, cold_wallets
+from wallets import cold_desk
+from wallets.models import Address, ColdProposal, ColdWallet, HotShare, Payout
+from wallets.services import cold, cold_wallets, payouts, returns
 
 pytestmark = [pytest.mark.node, pytest.mark.django_db(transaction=True)]
 
@@ -149,3 +150,39 @@ def test_nobody_gets_in_by_a_link_or_without_the_right(house, staff):
         assert looker.get(reverse(f"admin:wallets_{model}_add")).status_code == 403
         assert looker.get(reverse(f"admin:wallets_{model}_deed", args=[1])).status_code == 405
     assert Client().get(reverse("admin:wallets_hotlevel_changelist")).status_code == 302
+
+
+def test_a_way_back_that_no_node_takes_is_given_up_and_one_that_was_taken_is_not(house):
+    """Signed weeks ago, at a fee that nodes laugh at by now: its coins must not lie reserved for ever."""
+    now = timezone.now()
+    wallet = ColdWallet.objects.create(
+        network_id=1, name="Drawer", kind="single", descriptor="wpkh(...)", created_at=now, created_by=1
+    )
+    hot = Address.objects.filter(network_id=1, purpose="hot").first()
+    coin = hot.coins.create(network_id=1, txid="aa" * 32, vout=0, amount=COIN, block_height=1, mature_height=1)
+    payout = Payout.objects.create(
+        network_id=1, asset_id=1, state="signed", kind="return", amount=COIN, address=hot, confirmations_required=1,
+        created_at=now, txid="bb" * 32,
+    )  # fmt: skip
+    version = payout.versions.create(unsigned={}, raw=b"\x01", txid="bb" * 32, created_at=now, signed_at=now)
+    payout.reservations.create(coin=coin, reserved_at=now)
+    row = ColdProposal.objects.create(payout=payout, cold=wallet, created_by=1, created_at=now, signed_at=now)
+    deed = {"payout_id": payout.id, "reason": "too cheap", "actor_id": 2, "now": now}
+
+    with pytest.raises(returns.ProposalClosed):
+        returns.cancel(**deed)  # no node was asked yet
+    version.last_error, version.first_broadcast_at = "min relay fee not met", now
+    version.save()
+    with pytest.raises(returns.ProposalClosed):
+        returns.cancel(**deed)  # one had it once
+    version.first_broadcast_at = None
+    version.save()
+    assert cold_desk.is_refused(row) and cold_desk.state(row) == "signed, and no node takes it"
+    returns.cancel(**deed)
+    payout.refresh_from_db()
+    version.refresh_from_db()
+    assert (payout.state, bytes(version.raw), version.txid) == ("released", b"\x01", "bb" * 32)
+    assert not payout.reservations.filter(released_at=None).exists()
+    assert payouts.advance_all(now=now) == 0  # nobody sends it any more
+    with pytest.raises(returns.ProposalClosed):
+        returns.cancel(**deed)
