@@ -115,7 +115,7 @@ crash: setup-test crash-coins ## SIGKILL under load, nothing acknowledged lost: 
 
 .PHONY: crash-coins
 crash-coins: setup-test ## the part of it on real nodes: so many kills at each boundary of deposit, sweep and withdrawal
-	@$(BIN)/python -m tests.simulation.coins --rounds $(or $(COINS),3) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.simulation.coins --control --rounds $(or $(COINS),3) $(if $(SEED),--seed $(SEED))
 
 .PHONY: requirements
 requirements: ## pin the packages of requirements*.in anew, with hashes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 SECONDS = {
     "tests/journeys/test_main_job.py": 75,
+    "tests/simulation/test_crash_coins.py": 75,
     "tests/integration/demo/test_demo_run.py": 65,
     "tests/integration/trading/test_engine_crashes.py": 60,
     "tests/simulation/test_engine_takeover.py": 55,

@@ -250,6 +250,15 @@ class Stage:
         finally:
             connection.close()
 
+    def change(self, statement: str) -> None:
+        """Changes the tables as the owner could: to see that what should notice does."""
+        connection = psycopg2.connect(self.environment["DATABASE_OWNER_URL"])
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
     def signer_and_web(self) -> list[str]:
         """Who signed, by what the signature's own row says, beside the web process's pid and role."""
         signed = self.ask("SELECT DISTINCT signer_pid, database_role FROM custody_signature ORDER BY 1")

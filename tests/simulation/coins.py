@@ -25,7 +25,7 @@ from deploy.journey import books
 from deploy.journey.person import JourneyError
 from deploy.journey.stage import Stage
 from deploy.setup import places
-from tests.simulation.rig.coins import Customers, Miner, Traffic, outcome
+from tests.simulation.rig.coins import Customers, Miner, Traffic, outcome, tamper
 
 _BOTH = ("before_commit", "after_commit")
 POINTS = (
@@ -97,7 +97,7 @@ def strike(point: str, *, strikes: Strikes, traffic: Traffic, rng: random.Random
         time.sleep(0.05)  # the order is taken a moment before the record of it is written
 
 
-def play(*, state: Path, rounds: int, seed: int, points: tuple[str, ...]) -> dict[str, int]:
+def play(*, state: Path, rounds: int, seed: int, points: tuple[str, ...], control: bool = False) -> dict[str, int]:
     """The whole run. Returns the figures; raises JourneyError."""
     rng = random.Random(seed)
     started = time.monotonic()
@@ -121,7 +121,9 @@ def play(*, state: Path, rounds: int, seed: int, points: tuple[str, ...]) -> dic
                     strike(point, strikes=strikes, traffic=traffic, rng=rng)
                     say(f"round {number + 1}/{rounds}  kill -9 at {point}")
             figures = outcome(stage, customers, traffic, seconds=DRAIN_S)
-        books.check(stage)
+            books.check(stage)
+            if control:
+                see_that_it_bites(stage, customers, traffic)
     hits = strikes.struck()
     print(f"\n  {'point':40} {'passed':>7} {'killed':>7}")
     passed = strikes.passed()
@@ -131,6 +133,20 @@ def play(*, state: Path, rounds: int, seed: int, points: tuple[str, ...]) -> dic
     if missed:
         raise JourneyError(f"never hit: {', '.join(missed)}")
     return {"coin_kills": sum(hits.values()), **figures}
+
+
+def see_that_it_bites(stage: Stage, customers: Customers, traffic: Traffic) -> None:
+    """The control: a payment made twice and a deposit lost must both be named. Raises JourneyError where they are not."""
+    marks = tamper(stage, traffic)
+    try:
+        outcome(stage, customers, traffic, seconds=DRAIN_S)
+    except JourneyError as found:
+        missed = [mark for mark in marks if mark not in str(found)]
+    else:
+        missed = list(marks)
+    if missed:
+        raise JourneyError(f"the count does not see what was tampered with: {missed}")
+    stage.say("control: a second payment and a lost deposit, made by hand, are both named")
 
 
 def main() -> int:
@@ -145,6 +161,9 @@ def main() -> int:
     parser.add_argument(
         "--state", type=Path, default=places.ROOT / "var" / "crash-coins", help="where its data lies (made anew)"
     )
+    parser.add_argument(
+        "--control", action="store_true", help="tamper with two rows at the end, and see that it is noticed"
+    )
     given = parser.parse_args()
     points = tuple(point for point in POINTS if point.startswith(tuple(given.points)))
     print(
@@ -152,7 +171,9 @@ def main() -> int:
         flush=True,
     )
     try:
-        figures = play(state=given.state.resolve(), rounds=given.rounds, seed=given.seed, points=points)
+        figures = play(
+            state=given.state.resolve(), rounds=given.rounds, seed=given.seed, points=points, control=given.control
+        )
     except JourneyError as error:
         print(f"\nFailed: {error}\nLogs: {given.state / 'log'}; again: --seed {given.seed}", file=sys.stderr)
         return 1

@@ -234,7 +234,21 @@ def outcome(stage: Stage, customers: Customers, traffic: Traffic, *, seconds: fl
     wrong = [*_deposits(stage, traffic), *_withdrawals(stage, traffic), *_balances(customers, traffic), *_left(stage)]
     if wrong:
         raise JourneyError("\n  ".join(["not as it should be:", *wrong]))
-    return {"deposits_credited": len(traffic.deposits), "withdrawals_final": len(traffic.withdrawals), "paid_twice": 0}
+    return {
+        "deposits_credited": len(traffic.deposits),
+        "withdrawals_final": len(traffic.withdrawals),
+        "paid_twice": sum(_received(stage, each) > each.amount for each in traffic.withdrawals),
+    }
+
+
+def tamper(stage: Stage, traffic: Traffic) -> tuple[str, str]:
+    """One address is paid once more, by other hands, and one deposit is struck out: what the count must then name."""
+    paid = next(each for each in traffic.withdrawals if each.asset == "BTC")
+    stage.bitcoind.send(paid.address, paid.amount)
+    stage.bitcoind.mine(1)
+    lost = next(each for each in traffic.deposits if each.asset == "LTC")
+    stage.change(f"UPDATE wallets_deposit SET state = 'below_minimum' WHERE txid = '{lost.txid}'")
+    return paid.id, lost.txid
 
 
 def _open(stage: Stage) -> list[tuple[object, ...]]:
