@@ -16,8 +16,8 @@ from exchange.assets.models import AssetNetwork
 from exchange.assets.services import networks
 from exchange.ledger import reconciliation
 from tests.integration.wallets.conftest import public_keys
-from wallets import routes, selectors
-from wallets.chains.protocol import BlockRef, Credit
+from wallets import nodes, routes, selectors
+from wallets.chains.protocol import BlockRef, Credit, NodeRefused
 from wallets.models import Address, Deposit, Movement, Payout, PayoutVersion, Sweep, Xpub
 from wallets.services import addresses, arriving, matching, payouts, sweeping, withdrawals, xpubs
 from wallets.services.addresses import NetworkDisabled
@@ -273,6 +273,43 @@ def test_a_log_shown_before_its_place_was_known_is_one_deposit_with_the_one_that
         assert matching.arrive(third, row, link, ref=ref, required=1, now=now).id != seen.id
         assert matching.arrive(second, row, link, ref=ref, required=1, now=now) is None
     assert Deposit.objects.count() == 2
+
+
+@pytest.mark.parametrize(("sources", "amounts"), [(1, [80, 100]), (2, [90, 90])])
+def test_a_fee_is_measured_without_an_archive_by_another_source_or_by_what_is_there(
+    house, ethereum, settings, monkeypatch, sources, amounts
+):
+    if sources == 2:
+        row = {**settings.CHAINS["ethereum"], "second_url": ethereum.url}
+        settings.CHAINS = {**settings.CHAINS, "ethereum": row}
+    token = ethereum.deploy("FeeToken", 6)
+    networks.set_contract(asset="USDT", network="ethereum", contract=token, now=timezone.now())
+    AssetNetwork.objects.filter(asset_id=USDT, network_id=3).update(fee_on_transfer=True)
+    alice = house.address(ALICE, "USDT", "ethereum")
+    house.scan("ethereum")
+    ethereum.transact("FeeToken", token, "mint", [ethereum.outside, 1_000 * DOLLAR])
+    for _ in range(2):
+        ethereum.transact("FeeToken", token, "transfer", [alice, 100 * DOLLAR])
+        old = ethereum.height() + 1
+        ethereum.mine()
+    ethereum.mine(arriving.STATES_KEPT + 1)
+    rpc = nodes.first("ethereum")._rpc
+    real = rpc.call
+
+    def call(method, *params):
+        where = params[-1] if method == "eth_call" else ""
+        if isinstance(where, dict) and int(real("eth_getBlockByHash", where["blockHash"], False)["number"], 16) <= old:
+            raise NodeRefused("missing trie node 5fe1 (path )", node_code=-32000)
+        return real(method, *params)
+
+    monkeypatch.setattr(rpc, "call", call)
+    assert not house.scan("ethereum").error
+    mine(house, ethereum, "ethereum")
+    assert sorted(Deposit.objects.values_list("amount", flat=True)) == [part * DOLLAR for part in amounts]
+    ethereum.transact("FeeToken", token, "transfer", [alice, 100 * DOLLAR])
+    mine(house, ethereum, "ethereum")
+    assert house.balance(ALICE, USDT) == 270 * DOLLAR
+    assert reconciliation.run(now=timezone.now()).mismatches == ()
 
 
 def test_inner_payments_are_credited_poisoning_fakes_and_self_destructs_are_not(house, ethereum):

@@ -12,7 +12,7 @@ from typing import Any
 from wallets.chains.evm import address as addresses
 from wallets.chains.evm import block, erc20, payout, traces, transaction
 from wallets.chains.evm.block import EvmBlock, EvmMempool
-from wallets.chains.evm.rpc import METHOD_NOT_FOUND, Rpc
+from wallets.chains.evm.rpc import INVALID_PARAMS, METHOD_NOT_FOUND, Rpc
 from wallets.chains.evm.rules import EvmRules
 from wallets.chains.protocol import (
     BlockNotFound,
@@ -147,8 +147,21 @@ class EvmChain:
         return Holdings(sum(self.balances(keys, contract=contract, at=ref.hash).values()), ref.height)
 
     def balances(self, keys: Iterable[bytes], *, contract: str = "", at: str) -> dict[bytes, int]:
-        """What each of these addresses holds at the block of hash `at`; many questions in one request."""
+        """What each of these addresses holds at the block of hash `at`; many questions in one request.
+
+        Raises DataPruned where the node has the block and not its state any more.
+        """
         self._ready()
+        try:
+            return self._balances(keys, contract, at)
+        except NodeRefused as error:
+            # Every client words it differently that a state is gone; a contract's own no, or an odd question, is neither.
+            if error.node_code == INVALID_PARAMS or "revert" in error.node_message.lower():
+                raise
+            self._block_of(at)
+            raise DataPruned(f"the node has no state of block {at}: {error.node_message}") from None
+
+    def _balances(self, keys: Iterable[bytes], contract: str, at: str) -> dict[bytes, int]:
         where = {"blockHash": at}
         distinct = sorted(set(keys))
         if contract:

@@ -18,6 +18,7 @@ from wallets.chains import nested
 from wallets.chains.protocol import ChainError, NodeRefused, NodeUnavailable, RateLimited
 
 METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
 ANSWER_SIZE_MAX = 200_000_000  # bytes; a whole block with its receipts stays far below
 BATCH_MAX = 50  # questions in one request; services refuse or bill larger ones
 # A service that says "later" is obeyed this often, for no longer than the timeout in all.
