@@ -27,7 +27,7 @@ from wallets.chains.protocol import ChainError, InsufficientCoins, PayoutImpossi
 from wallets.chains.utxo.selection import FeeAboveCap
 from wallets.models import Address, Cursor, Nonce, Payout, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import bumping_utxo, hot, reserving_evm
+from wallets.services import bumping_utxo, failing, hot, reserving_evm
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +91,8 @@ def bump_due(*, now: datetime) -> int:
             bumped += 1
         except (NotBumpable, FeesTooHigh, ChainError) as cannot:
             log.warning("not_bumped", payout=str(payout_id), reason=str(cannot))
+        except Exception as error:
+            failing.note(error, "bump", network="", payout=str(payout_id))
     return bumped
 
 

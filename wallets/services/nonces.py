@@ -21,7 +21,7 @@ from wallets import news, nodes, routes
 from wallets.chains.protocol import ChainError
 from wallets.models import Address, Cursor, Nonce, Payout
 from wallets.routes import Routes
-from wallets.services import hot, reserving
+from wallets.services import failing, hot, reserving
 
 log = structlog.get_logger(__name__)
 STOP_SOURCE = "wallets"
@@ -57,6 +57,8 @@ def look(*, now: datetime) -> NonceReport:
                 filled, taken = filled + found.filled, taken + found.taken
         except ChainError as error:
             log.warning("node_unavailable", network=network, error=str(error))
+        except Exception as error:
+            failing.note(error, "nonces", network=network)
     return NonceReport(filled, taken)
 
 

@@ -15,7 +15,9 @@ from wallets.chains.protocol import Holdings, MalformedData, NodeRefused, NodeUn
 from wallets.models import Address, Cursor, Movement, Payout, Withdrawal
 from wallets.services import (
     batching,
+    bumping,
     crediting,
+    nonces,
     payouts,
     reserving,
     reserving_utxo,
@@ -276,3 +278,28 @@ def test_a_credit_that_fails_holds_up_no_settlement(node, monkeypatch):
     monkeypatch.setattr(scanning.mempools, "look", lambda **more: None)
     scanning.scan(network="ethereum", now=timezone.now())
     assert ran == ["ethereum"]
+
+
+def test_a_defect_that_meets_one_bump_or_one_network_stops_no_other(node, monkeypatch, settings):
+    tried = []
+
+    def bump(*, payout_id, now):
+        tried.append(payout_id)
+        raise StopIteration
+
+    monkeypatch.setattr(bumping, "_overdue", lambda *, now: ["first", "second"])
+    monkeypatch.setattr(bumping, "bump", bump)
+    assert (bumping.bump_due(now=timezone.now()), tried) == (0, ["first", "second"])
+
+    asked = []
+
+    def senders(network_id):
+        asked.append(network_id)
+        raise StopIteration
+
+    settings.CHAINS = {name: {**each, "url": "http://127.0.0.1:9"} for name, each in settings.CHAINS.items()}
+    for network_id in (4, 5):
+        Cursor.objects.create(network_id=network_id, height=1, hash="h", started_height=1, updated_at=timezone.now())
+    monkeypatch.setattr(nonces, "_senders", senders)
+    assert nonces.look(now=timezone.now()) == nonces.NonceReport()
+    assert {3, 4, 5} <= set(asked)
