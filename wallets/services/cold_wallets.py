@@ -67,18 +67,20 @@ def propose(*, network: str, name: str, text: str, actor_id: int, now: datetime)
         raise ColdWalletInvalid(f"A name has 1 to {NAME_LENGTH_MAX} characters.", param="name")
     view = assets.network(network)
     kind, threshold, text = _read(network, view.family, text)
-    known = ColdWallet.objects.filter(network_id=view.id, descriptor=text).first()
-    if known is not None and (known.approved_at is not None or known.retired_at is None):
-        raise ColdWalletKnown(
-            "This wallet stands here already. One that was in use before is not used again: make a new account on the device.",
-            param="descriptor",
-        )
-    wallet = known or ColdWallet(network_id=view.id, descriptor=text)
-    wallet.name, wallet.kind, wallet.threshold = name, kind, threshold
-    # Proposed once and discarded: it begins anew.
-    wallet.created_at, wallet.created_by, wallet.retired_at = now, actor_id, None
     try:
         with transaction.atomic():
+            # Locked before it is looked at: another may propose, approve or discard it at this moment.
+            known = ColdWallet.objects.select_for_update().filter(network_id=view.id, descriptor=text).first()
+            if known is not None and (known.approved_at is not None or known.retired_at is None):
+                raise ColdWalletKnown(
+                    "This wallet stands here already. One that was in use before is not used again: make a new account on"
+                    " the device.",
+                    param="descriptor",
+                )
+            wallet = known or ColdWallet(network_id=view.id, descriptor=text)
+            wallet.name, wallet.kind, wallet.threshold = name, kind, threshold
+            # Proposed once and discarded: it begins anew.
+            wallet.created_at, wallet.created_by, wallet.retired_at = now, actor_id, None
             wallet.save()
             _record("propose", wallet, actor_id, {"name": name, "kind": kind, "descriptor": text}, now)
     except IntegrityError:
