@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import news
@@ -152,8 +153,11 @@ def _moved(txid: str, version: PayoutVersion, block: Any) -> bool:
     )
 
 
-def record(*, found: Found, routes: Routes, now: datetime) -> None:
-    """Writes the block and everything of it that is ours. Recording the same block again changes nothing."""
+def record(*, found: Found, routes: Routes, now: datetime, again: bool = False) -> None:
+    """Writes the block and everything of it that is ours. Recording the same block again changes nothing.
+
+    `again`: an old block. A coin that it brings to light may be spent by a later one, so it is offered to nobody yet (`ripen`).
+    """
     network_id, ref = routes.network.id, found.ref
     block = Block(
         network_id=network_id,
@@ -171,7 +175,7 @@ def record(*, found: Found, routes: Routes, now: datetime) -> None:
     for version_id, txid in found.carried.items():
         PayoutVersion.objects.filter(pk=version_id, txid="").update(txid=txid)
     own = _own_versions({spend.txid for spend in found.spends} | {credit.txid for credit in found.credits})
-    _record_credits(found, routes=routes, own=own, now=now)
+    _record_credits(found, routes=routes, own=own, again=again, now=now)
     if routes.network.family == "utxo":
         _record_spent_coins(found, network_id=network_id)
     mined.record(
@@ -212,7 +216,7 @@ def _own_versions(txids: Any) -> dict[str, PayoutVersion]:
     return {version.txid: version for version in rows}
 
 
-def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersion], now: datetime) -> None:
+def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersion], again: bool, now: datetime) -> None:
     needed = needed_by_owner(found.credits, own=own, routes=routes, height=found.ref.height)
     addresses = addresses_by_key(routes.network.id, [credit.key for credit in found.credits])
     for credit in found.credits:
@@ -226,7 +230,8 @@ def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersio
             required = max(needed.get((address.owner_id, link.asset_id), alone), credit.maturity)
             arrive(credit, address, link, ref=found.ref, required=required, now=now)
         if routes.network.family == "utxo":
-            _add_coin(credit, address, height=found.ref.height, required=required)
+            mature_height = None if again else found.ref.height + required - 1
+            _add_coin(credit, address, height=found.ref.height, mature_height=mature_height)
         else:
             _add_movement(credit, address, link, height=found.ref.height)
 
@@ -319,7 +324,7 @@ def _shown_elsewhere(credit: Credit, address: Address, link: AssetNetworkView) -
     ).first()
 
 
-def _add_coin(credit: Credit, address: Address, *, height: int, required: int) -> None:
+def _add_coin(credit: Credit, address: Address, *, height: int, mature_height: int | None) -> None:
     """A coin that a block of ours holds already stays there: some old transactions stand in two blocks, and count once."""
     coin, made = Coin.objects.get_or_create(
         network_id=address.network_id,
@@ -327,14 +332,32 @@ def _add_coin(credit: Credit, address: Address, *, height: int, required: int) -
         vout=int(credit.slot),
         defaults={
             "block_height": height,
-            "mature_height": height + required - 1,
+            "mature_height": mature_height,
             "address": address,
             "amount": credit.amount,
         },
     )
     if not made and coin.block_height is None:
-        coin.block_height, coin.mature_height = height, height + required - 1
+        coin.block_height, coin.mature_height = height, mature_height
         coin.save(update_fields=["block_height", "mature_height"])
+
+
+def unripe(network_id: int) -> QuerySet[Coin]:
+    """Coins that a rescan found and that it has not followed to the newest block yet."""
+    return Coin.objects.filter(network_id=network_id, block_height__isnull=False, mature_height=None)
+
+
+def ripen(network_id: int, *, from_height: int) -> None:
+    """Offers the coins that were found again from this height on: every block since was looked at for what spends them.
+
+    The caller holds the cursor's lock.
+    """
+    for coin in unripe(network_id).filter(block_height__gte=from_height):
+        deposit = Deposit.objects.filter(network_id=network_id, txid=coin.txid, position=str(coin.vout)).first()
+        required = deposit.confirmations_required if deposit else CHANGE_CONFIRMATIONS
+        assert coin.block_height is not None
+        coin.mature_height = coin.block_height + required - 1
+        coin.save(update_fields=["mature_height"])
 
 
 def _add_movement(credit: Credit, address: Address, link: AssetNetworkView, *, height: int) -> None:

@@ -21,7 +21,7 @@ from django.db.models import Min, Q
 from exchange.core.errors import Conflict, DomainError, InvalidRequest
 from wallets import faults, nodes, routes
 from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError, DataPruned
-from wallets.models import Address, Block, Coin, Cursor
+from wallets.models import Address, Block, Cursor
 from wallets.routes import Routes
 from wallets.services import (
     crediting,
@@ -294,15 +294,22 @@ def rescan(*, network: str, from_height: int, to_height: int | None = None, now:
         if from_height < 0 or from_height > last:
             raise RangeInvalid(f"The range must lie between 0 and {top}.", param="from_height")
         found = sources.survey(routes=the_routes, now=now)
-        before = _known_coins(the_routes)
         count = _rescan(found, range(from_height, last + 1), now=now)
-        if last < top and _known_coins(the_routes) != before:
+        # (also one that an earlier rescan found, which then broke off)
+        if last < top and matching.unripe(the_routes.network.id).filter(block_height__gte=from_height).exists():
             count += _rescan(found, range(last + 1, top + 1), now=now)
+            last = top
+        if last == top:
+            _ripen(the_routes, from_height=from_height, top=top)
     return count
 
 
-def _known_coins(the_routes: Routes) -> int:
-    return Coin.objects.filter(network_id=the_routes.network.id, block_height__isnull=False).count()
+def _ripen(the_routes: Routes, *, from_height: int, top: int) -> None:
+    with transaction.atomic():
+        cursor = Cursor.objects.select_for_update().get(network_id=the_routes.network.id)
+        if cursor.height < top:
+            raise Conflict("The chain was reorganised meanwhile; scan the range again.")
+        matching.ripen(the_routes.network.id, from_height=from_height)
 
 
 def _rescan(found: Survey, heights: range, *, now: datetime) -> int:
@@ -322,7 +329,7 @@ def _record_again(found: matching.Found, the_routes: Routes, *, now: datetime) -
         ours = Block.objects.filter(network_id=cursor.network_id, height=found.ref.height, orphaned_at=None).first()
         if ours is not None and ours.hash != found.ref.hash:
             raise Conflict("The node is on another branch than the scanner; let it follow first.")
-        matching.record(found=found, routes=the_routes, now=now)
+        matching.record(found=found, routes=the_routes, again=True, now=now)
 
 
 def resume(*, network: str, now: datetime) -> None:

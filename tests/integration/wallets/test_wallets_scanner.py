@@ -15,8 +15,9 @@ from exchange.assets.models import AssetNetwork, ConfirmationTier, Network
 from exchange.ledger.selectors import stops
 from tests.simulation.paper_chain import PaperChain, Payment
 from wallets import nodes, selectors
+from wallets.chains.protocol import NodeUnavailable
 from wallets.models import Address, Coin, Cursor, Deposit, Xpub
-from wallets.services import addresses, fetching, matching, scanning, watching, xpubs
+from wallets.services import addresses, fetching, matching, reserving_utxo, scanning, watching, xpubs
 
 ALICE, BOB, BTC, COIN = 101, 102, 1, 10**8
 DEADLINE_S = 60
@@ -187,6 +188,39 @@ def test_a_rescan_finds_what_an_address_that_was_added_late_was_paid_and_nothing
         assert (balance(), balance(BOB)) == (COIN, COIN)
     assert Deposit.objects.count() == Coin.objects.count() == 2
     assert {deposit.credits for deposit in Deposit.objects.all()} == {1}
+
+
+def test_a_coin_that_a_rescan_finds_is_offered_once_every_later_block_was_looked_at(chain, monkeypatch):
+    xpub = Xpub.objects.get(network_id=1, purpose="deposit")
+    chain.pay(nodes.rules("bitcoin").derive(xpub.xpub, index=xpub.next_index).key, COIN)
+    chain.mine()
+    paid_at = len(chain.blocks) - 1
+    for _ in range(10):
+        chain.mine()
+    scan()
+    address(BOB)
+    real, offered, breaks_at = matching.record, [], paid_at + 4
+
+    def free():
+        return reserving_utxo.free(1, Cursor.objects.get()).count()
+
+    def record(*, found, **more):
+        if found.ref.height == breaks_at:
+            raise NodeUnavailable("the line is cut")
+        real(found=found, **more)
+        offered.append((found.ref.height, free()))
+
+    monkeypatch.setattr(matching, "record", record)
+    with pytest.raises(NodeUnavailable):
+        scanning.rescan(network="bitcoin", from_height=paid_at, now=timezone.now())
+    assert (free(), Coin.objects.count()) == (0, 1)
+    breaks_at = None
+    # The same range again: the coin is known by now, and the later blocks are looked at all the same.
+    scanning.rescan(network="bitcoin", from_height=paid_at, to_height=paid_at + 1, now=timezone.now())
+    assert offered[-1][0] == len(chain.blocks) - 1
+    assert {count for _, count in offered} == {0}
+    assert free() == 1
+    assert Coin.objects.get().mature_height == paid_at + Deposit.objects.get().confirmations_required - 1
 
 
 @pytest.mark.parametrize("wrong", [("--from", "-1"), ("--from", "7", "--to", "3"), ("--from", "99999")])
