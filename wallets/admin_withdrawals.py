@@ -35,6 +35,13 @@ def _approve(withdrawal_id: UUID, actor_id: int, reason: str) -> str:
     return f"noted: {missing} more must agree" if missing else "approved"
 
 
+def _cancel_on_chain(withdrawal_id: UUID, actor_id: int, reason: str) -> str:
+    missing = approving.cancel_on_chain(
+        withdrawal_id=withdrawal_id, actor_id=actor_id, reason=reason, now=timezone.now()
+    )
+    return f"noted: {missing} more must want it cancelled" if missing else "being cancelled on the chain"
+
+
 def _done(deed: Callable[..., None], word: str) -> Callable[[UUID, int, str], str]:
     def act(withdrawal_id: UUID, actor_id: int, reason: str) -> str:
         deed(withdrawal_id=withdrawal_id, actor_id=actor_id, reason=reason, now=timezone.now())
@@ -49,7 +56,7 @@ DEEDS: dict[str, Callable[[UUID, int, str], str]] = {
     "reject": _done(approving.reject, "rejected"),
     "hold": _done(approving.hold, "held"),
     "bump": _done(approving.bump, "sent again at a higher fee"),
-    "cancel_on_chain": _done(approving.cancel_on_chain, "being cancelled on the chain"),
+    "cancel_on_chain": _cancel_on_chain,
 }
 LABELS = {
     "approve": "Approve",

@@ -3,7 +3,7 @@
 from .cold import ColdProposal, ColdWallet
 from .deposits import Deposit
 from .index import Address, Block, Coin, Cursor, Health, Movement, Source, Trace, Xpub
-from .payouts import Nonce, Payout, PayoutVersion, Reservation
+from .payouts import CancelAgreement, Nonce, Payout, PayoutVersion, Reservation
 from .shares import HotLevel, HotShare
 from .sweeps import Sweep
 from .withdrawals import (
@@ -18,6 +18,7 @@ from .withdrawals import (
 __all__ = [
     "Address",
     "Block",
+    "CancelAgreement",
     "Coin",
     "ColdProposal",
     "ColdWallet",

@@ -131,6 +131,23 @@ class PayoutVersion(models.Model):
         return self.txid or str(self.id)
 
 
+class CancelAgreement(models.Model):
+    """One member of staff who wants a waiting transaction taken back. Two rows are two people."""
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="cancel_agreements")
+    actor_id = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "wallets_cancel_agreement"
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "actor_id"], name="wallets_cancel_agreement_once_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payout_id} by {self.actor_id}"
+
+
 class Reservation(models.Model):
     """A coin promised to a payout. Live rows are unique by coin; a released row stays as history."""
 

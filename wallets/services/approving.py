@@ -1,28 +1,31 @@
 """What staff say to a withdrawal: yes, no, wait; and what they do to one that is stuck in the network's queue.
 
-Four eyes: as many different people must agree as the policy said, and never the customer himself. Each deed is in the audit
-with its reason. What must never happen here: one person counted twice, a no that leaves the money held, or a deed without a
-record.
+Four eyes: as many different people must agree as the policy said, and never the customer himself, nor any customer of the same
+transaction where it is that one which is helped along or taken back. Each deed is in the audit with its reason. What must never
+happen here: one person counted twice, a no that leaves the money held, or a deed without a record.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 
 from exchange.audit import services as audit
 from exchange.core.errors import Conflict, InvalidRequest, PermissionDenied
 from exchange.ledger.services import holds
 from wallets import lifecycle
 from wallets.lifecycle import State
-from wallets.models import Withdrawal, WithdrawalApproval
+from wallets.models import CancelAgreement, Withdrawal, WithdrawalApproval
 from wallets.services import bumping, deciding, releasing, steps
 from wallets.services.withdrawals import WithdrawalNotFound
 
 REASON_LENGTH_MAX = 500
+# What two people want must be wanted on one day.
+CANCEL_AGREED = timedelta(days=1)
 
 
 class WithdrawalState(Conflict):
@@ -102,14 +105,31 @@ def bump(*, withdrawal_id: UUID, actor_id: int, reason: str, now: datetime) -> N
     bumping.bump(payout_id=payout_id, actor_id=actor_id, now=now)
 
 
-def cancel_on_chain(*, withdrawal_id: UUID, actor_id: int, reason: str, now: datetime) -> None:
+def cancel_on_chain(*, withdrawal_id: UUID, actor_id: int, reason: str, now: datetime) -> int:
     """Spends its inputs or its nonce back to ourselves. Which of the two is mined, the network decides; only when the cancel
-    is final is the money the customer's again. It takes every withdrawal of the same batch with it.
+    is final is the money the customer's again. It takes every withdrawal of the same batch with it, so it takes as many people
+    as the strictest of them took to be approved. Returns how many more are needed; with none, it is being cancelled.
 
-    Raises as `bump` does.
+    Raises as `bump` does, and AlreadyApproved.
     """
-    payout_id = _ask_on_chain("withdrawal.cancel_on_chain", withdrawal_id, actor_id, reason, now=now)
-    bumping.cancel(payout_id=payout_id, actor_id=actor_id, now=now)
+    with transaction.atomic():
+        payout_id = _ask_on_chain("withdrawal.cancel_on_chain", withdrawal_id, actor_id, reason, now=now)
+        missing = _agree_to_cancel(payout_id, actor_id, now=now)
+    if not missing:
+        bumping.cancel(payout_id=payout_id, actor_id=actor_id, now=now)
+    return missing
+
+
+def _agree_to_cancel(payout_id: UUID, actor_id: int, *, now: datetime) -> int:
+    """One person more who wants it, on a locked payout; how many are missing. What was wanted long ago counts no more."""
+    strictest = Withdrawal.objects.filter(payout_id=payout_id).aggregate(most=Max("approvals_needed"))["most"]
+    agreed = CancelAgreement.objects.filter(payout_id=payout_id, at__gt=now - CANCEL_AGREED)
+    known = agreed.filter(actor_id=actor_id).exists()
+    CancelAgreement.objects.update_or_create(payout_id=payout_id, actor_id=actor_id, defaults={"at": now})
+    missing = max(0, max(1, strictest) - agreed.count())
+    if missing and known:
+        raise AlreadyApproved("You want this one cancelled already. Somebody else must want it, too.")
+    return missing
 
 
 def _ask_on_chain(action: str, withdrawal_id: UUID, actor_id: int, reason: str, *, now: datetime) -> UUID:
@@ -119,6 +139,8 @@ def _ask_on_chain(action: str, withdrawal_id: UUID, actor_id: int, reason: str, 
         withdrawal = _locked(withdrawal_id, actor_id)
         if State(withdrawal.state) not in lifecycle.ON_CHAIN or withdrawal.payout_id is None:
             raise WithdrawalState(f"This withdrawal is {withdrawal.state}, not waiting for a block.")
+        if Withdrawal.objects.filter(payout_id=withdrawal.payout_id, owner_id=actor_id).exists():
+            raise OwnWithdrawal("This transaction pays a withdrawal of your own as well: nobody decides about that.")
         _record(action, withdrawal, actor_id, reason, before=_seen(withdrawal), now=now)
         return UUID(str(withdrawal.payout_id))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -13,7 +14,7 @@ from exchange.core.ids import uuid7
 from exchange.ledger import selectors as ledger
 from wallets import selectors
 from wallets.lifecycle import State
-from wallets.models import Address, Payout, Withdrawal, WithdrawalApproval
+from wallets.models import Address, CancelAgreement, Payout, Withdrawal, WithdrawalApproval
 from wallets.services import approving, bumping, steps, withdrawals
 
 ALICE, ANN, BEN, CID = 101, 900, 901, 902
@@ -173,6 +174,37 @@ class TestOnTheChain:
         assert [(each["payout_id"], each["actor_id"]) for each in asked] == [(payout.id, ANN)]
         assert Record.objects.get(action=action).after["note"] == "stuck since noon"
         assert state(view) == "broadcast" and held() == view.total
+
+    def test_whose_withdrawal_is_in_the_same_transaction_does_not_decide_about_it(
+        self, house, payout, monkeypatch, fund
+    ):
+        monkeypatch.setattr(bumping, "bump", lambda **values: pytest.fail("it was not asked for"))
+        monkeypatch.setattr(bumping, "cancel", lambda **values: pytest.fail("it was not asked for"))
+        view, own = ask("0.1"), ask("0.1")
+        Withdrawal.objects.filter(pk=own.id).update(owner_id=ANN)
+        Withdrawal.objects.update(state=State.BROADCAST, payout=payout)
+        for deed in (approving.bump, approving.cancel_on_chain):
+            with pytest.raises(approving.OwnWithdrawal):
+                act(deed, view, reason="mine goes first")
+        assert not Record.objects.filter(actor_id=ANN).exists()
+
+    def test_a_cancel_takes_as_many_as_the_strictest_of_its_withdrawals(self, house, payout, monkeypatch):
+        asked = []
+        monkeypatch.setattr(bumping, "cancel", lambda **values: asked.append(values["actor_id"]))
+        small, large = ask("0.1"), ask("1.5")
+        assert [selectors.withdrawal(ALICE, each.id).state for each in (small, large)] == ["approved", "review"]
+        Withdrawal.objects.update(state=State.BROADCAST, payout=payout)
+        assert act(approving.cancel_on_chain, small, reason="a fraud") == 1
+        with pytest.raises(approving.AlreadyApproved):
+            act(approving.cancel_on_chain, large, reason="a fraud, by the other name")
+        # What one wanted long ago is not wanted by two today.
+        CancelAgreement.objects.update(at=timezone.now() - timedelta(days=2))
+        assert act(approving.cancel_on_chain, large, BEN, reason="a fraud") == 1
+        assert not asked
+        assert act(approving.cancel_on_chain, large, reason="still a fraud") == 0
+        assert asked == [ANN]
+        assert act(approving.cancel_on_chain, large, CID, reason="the first came to nothing") == 0
+        assert Record.objects.filter(action="withdrawal.cancel_on_chain").count() == 4
 
     def test_nothing_else_than_one_that_waits_for_a_block_is_touched(self, house, monkeypatch):
         view = ask("0.1")

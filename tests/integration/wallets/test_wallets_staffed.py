@@ -68,7 +68,11 @@ def test_two_agree_it_is_raised_and_then_called_back_and_every_step_is_seen(hous
     assert seen.txid == second.txid
     assert shown(view)["Sent to the network"].look == "now"
 
-    act(approving.cancel_on_chain, view, BEN, reason="the customer asks us to")
+    # The policy wanted two for it to leave, so two call it back.
+    assert act(approving.cancel_on_chain, view, ANN, reason="the customer asks us to") == 1
+    with pytest.raises(approving.AlreadyApproved):
+        act(approving.cancel_on_chain, view, ANN, reason="the customer asks us to")
+    assert act(approving.cancel_on_chain, view, BEN, reason="the customer asks us to") == 0
     third = version(3)
     assert "calling it back" in shown(view)["Sent to the network"].detail
     mine(house, node)
@@ -81,6 +85,7 @@ def test_two_agree_it_is_raised_and_then_called_back_and_every_step_is_seen(hous
     assert shown(view)["Sent to the network"].txid == first.txid
     deeds = Record.objects.filter(subject=f"withdrawal:{view.id}").order_by("id").values_list("action", "actor_id")
     assert list(deeds) == [
-        ("withdrawal.approve", ANN), ("withdrawal.approve", BEN), ("withdrawal.bump", ANN), ("withdrawal.cancel_on_chain", BEN),
+        ("withdrawal.approve", ANN), ("withdrawal.approve", BEN), ("withdrawal.bump", ANN), ("withdrawal.cancel_on_chain", ANN),
+        ("withdrawal.cancel_on_chain", BEN),
     ]  # fmt: skip
     assert exact(house)
