@@ -30,7 +30,9 @@ class Command(BaseCommand):
         again = commands.add_parser("rescan", help="match blocks again from a height on; credits nothing twice")
         again.add_argument("network")
         again.add_argument("--from", dest="from_height", type=int, required=True, help="the first height")
-        again.add_argument("--to", dest="to_height", type=int, help="the last height; as far as was scanned when left out")
+        again.add_argument(
+            "--to", dest="to_height", type=int, help="the last height; as far as was scanned when left out"
+        )
         going = commands.add_parser("resume", help="let a halted scanner go on")
         going.add_argument("network")
 
