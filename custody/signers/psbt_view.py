@@ -23,6 +23,9 @@ from wallets.chains.utxo.parameters import Parameters
 from wallets.chains.utxo.payout import Coin
 from wallets.chains.utxo.transaction import Transaction
 
+# Beyond, a wallet's own coins are lost to whoever does not know the place: whoever sent them there could ask a ransom for it.
+INDEX_MAX = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -47,6 +50,13 @@ class Owned:
         kind = len(self.leaf.script) << 8 | self.leaf.script[0]
         return kind, self.threshold, frozenset(account.key.key for account in self.accounts)
 
+    @property
+    def findable(self) -> bool:
+        """Whether the owner's programs look there: every key at one place, receiving or change, and not absurdly far out."""
+        places = {key.path[-2:] for key in self.leaf.keys}
+        branch, index = min(places)
+        return len(places) == 1 and branch in (0, 1) and index < INDEX_MAX
+
 
 @dataclass(frozen=True, slots=True)
 class InputView:
@@ -60,7 +70,7 @@ class InputView:
 
 @dataclass(frozen=True, slots=True)
 class OutputView:
-    """An output. `owned` is set only where it is proved to return to the very wallet that is spent."""
+    """An output. `owned` is set only where it is proved to return to the very wallet that is spent, where its owner looks."""
 
     address: str
     amount: int
@@ -158,7 +168,7 @@ def _output(file: Psbt, place: int, accounts: list[Account], spent: Owned, param
         _keys(entries, files.OUT_DERIVATION, files.OUT_TAP_DERIVATION),
         accounts,
     )
-    if owned is not None and owned.wallet != spent.wallet:
+    if owned is not None and (owned.wallet != spent.wallet or not owned.findable):
         owned = None
     address = scripts.address(made.script, parameters) or f"a script without address ({made.script.hex()})"
     return OutputView(address, made.amount, made.script, owned)

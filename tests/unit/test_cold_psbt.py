@@ -262,6 +262,20 @@ def test_change_to_another_wallet_that_the_file_describes_well_is_a_payment_too(
     assert any(f"Send {theft.amount}" in screen for screen in victim.screens)
 
 
+@pytest.mark.parametrize(
+    ("path", "found"), [("cold/1/99999", True), ("cold/1/100000", False), ("cold/0/2147483647", False)]
+)
+def test_change_where_its_owner_would_never_look_is_a_payment(devices, path, found):
+    coins = FakeCoins(wallet("wpkh", devices[0]))
+    wanted, _ = coins.proposal()
+    branch, index = descriptors.parse_path(path)
+    pays, back = wanted.unsigned.outputs
+    astray = replace(back, address=coins.descriptor.address(branch, index).text, path=path)
+    spending = psbt.Spending(replace(wanted.unsigned, outputs=(pays, astray)), coins.descriptor)
+    view = psbt_view.look(psbt.make(spending, previous=coins.previous, note={}), REGTEST)
+    assert (view.outputs[1].owned is not None) is found
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_stumble(data):
     for content in (data, psbt_file.MAGIC + data):
