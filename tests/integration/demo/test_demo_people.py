@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from custody.accounts import Accounts
 from custody.public_keys import document
 from custody.signers.software import SoftwareSigner
 from deploy.setup import places
@@ -30,7 +31,7 @@ def keys(settings):
         "litecoin": {"network": "regtest"},
         "ethereum": {"chain_id": 31337},
     }
-    return document(SoftwareSigner(bytes(range(64))), chains)
+    return document(SoftwareSigner(bytes(range(64))), chains, Accounts())
 
 
 def seed(keys):

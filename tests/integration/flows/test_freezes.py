@@ -83,10 +83,11 @@ def test_it_freezes_cancels_every_order_and_frees_what_they_held(engine, alice, 
     buy(alice, "10000")
 
 
-def test_an_engine_that_is_down_delays_the_orders_and_not_the_freeze(engine, alice):
+def test_an_engine_that_is_down_delays_the_orders_and_not_the_freeze(engine, alice, settings):
     engine.start()
     buy(alice, "10000")
     engine.end()
+    settings.ENGINE_REPLY_TIMEOUT_S = 1.0
     start = now()
     job_id = freezes.start(user_id=alice, reason="x", actor_id=None, now=start)
     freezes.advance_due(now=start)
@@ -94,6 +95,7 @@ def test_an_engine_that_is_down_delays_the_orders_and_not_the_freeze(engine, ali
     assert (job.state, job.attempts) == ("frozen", 1) and job.error
     assert ledger.is_frozen(owner_id=alice)
     assert freezes.advance_due(now=start) == 0  # it waits before it tries again
+    settings.ENGINE_REPLY_TIMEOUT_S = 60.0
     engine.start()
     assert freezes.advance_due(now=start + timedelta(seconds=freezes.WAIT_FIRST_S)) == 1
     job.refresh_from_db()
