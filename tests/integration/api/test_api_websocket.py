@@ -57,7 +57,8 @@ class Reader:
 @contextlib.contextmanager
 def opened(exchange: Exchange, *, token: str | None = None, **options: Any) -> Iterator[Reader]:
     headers = {"X-Session-Token": token} if token else {}
-    options = {"open_timeout": PATIENCE_S, "close_timeout": PATIENCE_S, **options}
+    # Without a bound on what waits to be read: with one, a reader who leaves the rest unread would not see the close.
+    options = {"open_timeout": PATIENCE_S, "close_timeout": PATIENCE_S, "max_queue": None, **options}
     with connect(
         exchange.websocket_url, additional_headers={**headers, **options.pop("headers", {})}, **options
     ) as connection:

@@ -10,7 +10,7 @@ from exchange.assets.services import networks
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import holds
 from wallets import selectors
-from wallets.models import Movement, Payout
+from wallets.models import Movement, Payout, Withdrawal
 from wallets.services import payouts, withdrawals
 
 ALICE, USDT = 101, 4
@@ -96,4 +96,5 @@ def test_a_token_that_would_answer_with_false_is_not_asked(signing_house, node, 
     assert not Payout.objects.exists()
     shut(node, token, False)
     signing_house.scan("ethereum")
+    Withdrawal.objects.update(tried_at=None)  # half a minute has passed
     signing_house.advance(ALICE, view.id, "broadcast")
