@@ -109,9 +109,9 @@ class NodeProcess:
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
-    def rpc(self, method: str, *params: Any) -> Any:
+    def rpc(self, method: str, *params: Any, timeout_s: float = rpc.TIMEOUT_S) -> Any:
         """One JSON-RPC call. Raises rpc.RpcError (the node refused) or OSError (it does not answer)."""
-        return rpc.call(self.url, method, list(params))
+        return rpc.call(self.url, method, list(params), timeout_s=timeout_s)
 
     def start(self) -> None:
         """Returns when the node answers and its outside wallet has coins. Does nothing when it runs."""

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+# A node that is starting: somebody else may sit on its port and never answer, and it is asked again in any case.
+PROBE_S = 3.0
 TIMEOUT_S = 120.0
 
 
@@ -25,7 +27,7 @@ class RpcError(RuntimeError):
         self.message = message
 
 
-def call(url: str, method: str, params: list[Any]) -> Any:
+def call(url: str, method: str, params: list[Any], *, timeout_s: float = TIMEOUT_S) -> Any:
     """The result of one call. Raises RpcError, or OSError when nobody answers."""
     parts = urlsplit(url)
     host = f"{parts.hostname}:{parts.port}"
@@ -36,7 +38,7 @@ def call(url: str, method: str, params: list[Any]) -> Any:
         request.add_header("Authorization", f"Basic {credentials}")
     try:
         # A proxy of the environment must not see calls to this machine.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=TIMEOUT_S) as response:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout_s) as response:
             text = response.read()
     except urllib.error.HTTPError as exc:  # bitcoind puts its refusals under 4xx and 5xx
         text = exc.read()

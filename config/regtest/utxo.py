@@ -83,7 +83,7 @@ class UtxoNode(NodeProcess):
         ]
 
     def _probe(self) -> None:
-        self.rpc("getblockchaininfo")
+        self.rpc("getblockchaininfo", timeout_s=rpc.PROBE_S)
 
     def _prepare(self) -> None:
         known = {entry["name"] for entry in self.rpc("listwalletdir")["wallets"]}
