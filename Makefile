@@ -10,7 +10,8 @@ TEST_STATE ?= $(CURDIR)/var/test
 BENCH_STATE ?= $(CURDIR)/var/bench
 CRASH_STATE ?= $(CURDIR)/var/crash
 SIMULATE_STATE ?= $(CURDIR)/var/simulate
-TEST_WORKERS ?= 2
+# Twice the cores of a small machine: many tests wait for real processes, and half the time nothing would run.
+TEST_WORKERS ?= 4
 PYTEST ?=
 PURE := exchange/core exchange/ledger/journal.py trading/engine custody/policy.py custody/signers wallets/chains
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from config.regtest import rpc
 from config.regtest.process import NodeError, NodeProcess
 from deploy.setup import places, programs
 
@@ -68,7 +69,7 @@ class Anvil(NodeProcess):
         return command
 
     def _probe(self) -> None:
-        if int(self.rpc("eth_chainId"), 16) != self.chain_id:
+        if int(self.rpc("eth_chainId", timeout_s=rpc.PROBE_S), 16) != self.chain_id:
             raise NodeError(f"another chain answers on port {self.port}")
 
     @property
