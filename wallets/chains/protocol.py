@@ -10,8 +10,6 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
-Json = dict[str, Any]
-
 
 class ChainError(Exception):
     """Base of everything a chain module raises. `code` is for programs, the text for people."""

@@ -25,7 +25,6 @@ from wallets.services import steps, windows
 
 ALLOW, BLOCK = "allow", "block"
 # What the customer is told; by the decision's code, the first that fits.
-LOOKED_AT = "A person looks at this one before it goes out."
 REFUSED = "Our rules do not let this withdrawal go out. Please write to support."
 REFUSED_BY_CODE = {
     "policy_amount": "This is more than can leave at once. Try a smaller amount, or write to support.",

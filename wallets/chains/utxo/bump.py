@@ -32,11 +32,6 @@ def change_of(unsigned: UnsignedUtxo) -> int | None:
     return ours[-1] if ours else None
 
 
-def rate_of(unsigned: UnsignedUtxo, parameters: Parameters) -> int:
-    """What it pays for 1,000 vbytes, rounded up."""
-    return -(-unsigned.fee * 1000 // unsigned.vsize(parameters))
-
-
 def replacement(
     unsigned: UnsignedUtxo,
     *,
