@@ -1,6 +1,6 @@
 """How well we know a customer, and what that allows.
 
-What must never happen here: personal data. Applications and documents will have tables, keys and readers of their own.
+What must never happen here: personal data. Applications and documents have tables, keys and readers of their own.
 """
 
 from django.db import models

@@ -1,0 +1,5 @@
+"""The rows of this room: `levels` and their limits, `applications` with their documents, `screening`."""
+
+from kyc.models.levels import Customer, Level
+
+__all__ = ["Customer", "Level"]
