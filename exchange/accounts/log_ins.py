@@ -36,6 +36,15 @@ def user_mark(user_id: int) -> str:
     return f"log-in-ended:user:{user_id}"
 
 
+def key_mark(key_id: str) -> str:
+    return f"log-in-ended:key:{key_id}"
+
+
+def ended(mark: str) -> None:
+    """Leaves the mark when the transaction stands."""
+    _mark_after_commit(mark)
+
+
 @receiver(post_delete, sender=Session)
 def session_went(sender: Any, instance: Session, **kwargs: Any) -> None:
     _mark_after_commit(session_mark(instance.session_key))

@@ -1,10 +1,13 @@
-"""Rows of people (`people`); what guards them (`guard`) and what they leave with (`leaving`) stands beside."""
+"""Rows of people (`people`); what guards them (`guard`), their programs' keys (`api_keys`) and what they leave with (`leaving`)
+stand beside."""
 
+from exchange.accounts.models.api_keys import ApiKey
 from exchange.accounts.models.guard import Device, Freeze, MailWord, NotMeLink, Pause
 from exchange.accounts.models.leaving import Closure, Export, ExportPiece
 from exchange.accounts.models.people import User, UserQueries
 
 __all__ = [
+    "ApiKey",
     "Closure",
     "Device",
     "Export",
