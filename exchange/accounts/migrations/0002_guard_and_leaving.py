@@ -151,9 +151,7 @@ class Migration(migrations.Migration):
                 ("sealed", models.BinaryField()),
                 (
                     "export",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.export"
-                    ),
+                    models.ForeignKey(on_delete=models.CASCADE, related_name="+", to="accounts.export"),
                 ),
             ],
             options={
@@ -177,7 +175,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=models.PROTECT,
                         related_name="pauses",
                         to="accounts.freeze",
                     ),
