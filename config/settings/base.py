@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config import chains
 from config.environment import broker_url, database, env, read_secret
+from config.guarding import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -136,7 +137,7 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or address is told to its owner
+ACCOUNT_EMAIL_NOTIFICATIONS = False  # every change of a credential is told by our own mail, with a way to undo it
 ACCOUNT_ADAPTER = "exchange.accounts.adapters.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "exchange.accounts.adapters.SocialAccountAdapter"
 MFA_ADAPTER = "exchange.accounts.adapters.MfaAdapter"

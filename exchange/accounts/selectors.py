@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from allauth.account.models import EmailAddress
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
-from exchange.accounts.models import User
+from exchange.accounts.models import Pause, User
 from exchange.core.errors import NotFound
+
+UNTIL_LIFTED = datetime.max.replace(tzinfo=UTC)  # a pause that only staff end
 
 
 class PersonNotFound(NotFound):
@@ -56,6 +58,13 @@ def by_email(email: str) -> Person | None:
 def staff() -> list[Person]:
     """Active members of staff, for alerts."""
     return [_person(row) for row in _rows().filter(is_staff=True, is_active=True).order_by("id")]
+
+
+def paused_until(user_id: int, now: datetime) -> datetime | None:
+    """Until when this customer's withdrawals wait: UNTIL_LIFTED where staff have to lift it, None where none does.
+    One query."""
+    standing = Pause.objects.filter(user_id=user_id, lifted_at=None).filter(Q(until=None) | Q(until__gt=now))
+    return max((until or UNTIL_LIFTED for until in standing.values_list("until", flat=True)), default=None)
 
 
 def _rows():

@@ -1,0 +1,117 @@
+"""The customer says "this was not me": everything that opens the account ends, and stays shut until staff lift it.
+
+A freeze switches the log-in off, makes the password void (whoever knew it cannot use it after the lifting either: the owner
+chooses a new one by e-mail), ends every session and API key, and pauses withdrawals. Coins already asked for are taken back by
+the rooms above, which hear of it from the outbox. What must never happen here: a freeze lifted without a name and a reason, or
+by the person whose account it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from exchange.accounts.models import Freeze, NotMeLink, Pause, User
+from exchange.accounts.selectors import PersonNotFound
+from exchange.accounts.services import sessions
+from exchange.audit import services as audit
+from exchange.core.errors import Conflict, InvalidRequest, PermissionDenied
+from exchange.outbox import services as outbox
+
+
+class FrozenByOwner(Conflict):
+    """It is frozen already."""
+
+    code = "frozen_by_owner"
+
+
+class NotFrozenByOwner(Conflict):
+    code = "not_frozen_by_owner"
+
+
+class ReasonMissing(InvalidRequest):
+    code = "reason_missing"
+
+
+class OwnFreeze(PermissionDenied):
+    """Nobody lifts the freeze of the own account."""
+
+    code = "own_freeze"
+
+
+def freeze(*, user_id: int, reason: str, origin: str = "", sent_to: str = "", now: datetime) -> int:
+    """Shuts the account; the freeze's id. One that stands is given back. `sent_to` is the address whose link was followed."""
+    with transaction.atomic():
+        user = _locked(user_id)
+        standing = Freeze.objects.filter(user_id=user_id, lifted_at=None).first()
+        if standing is not None:
+            return standing.id
+        made = Freeze.objects.create(
+            user_id=user_id, reason=reason[:200], sent_to=sent_to, was_active=user.is_active, frozen_at=now
+        )
+        Pause.objects.create(
+            user_id=user_id, reason="Frozen by the owner.", actor_id=user_id, began_at=now, until=None, freeze=made
+        )
+        user.is_active = False
+        user.set_unusable_password()
+        user.save(update_fields=["is_active", "password"])
+        ended = sessions.end_all_access(user_id=user_id, now=now)
+        audit.record(
+            actor_id=user_id,
+            action="account.freeze",
+            subject=f"user:{user_id}",
+            after={"reason": reason[:200], "sessions_ended": ended},
+            origin=origin,
+            now=now,
+        )
+        outbox.append(
+            topic="accounts.frozen_by_customer",
+            key=f"user:{user_id}",
+            payload={"user_id": user_id, "freeze_id": made.id, "reason": reason[:200], "also_to": sent_to},
+            now=now,
+        )
+    return made.id
+
+
+def lift(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: datetime) -> None:
+    """Opens the account again. Its owner chooses a new password by e-mail, which pauses withdrawals for a day once more.
+
+    Links of mails sent before are void. Raises ReasonMissing, OwnFreeze, NotFrozenByOwner.
+    """
+    if not reason.strip():
+        raise ReasonMissing("A reason is needed.", param="reason")
+    if actor_id == user_id:
+        raise OwnFreeze("Somebody else has to lift the freeze of your own account.")
+    with transaction.atomic():
+        user = _locked(user_id)
+        standing = Freeze.objects.filter(user_id=user_id, lifted_at=None).first()
+        if standing is None:
+            raise NotFrozenByOwner("This account is not frozen by its owner.")
+        standing.lifted_at, standing.lifted_by, standing.lift_reason = now, actor_id, reason.strip()[:500]
+        standing.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+        standing.pauses.filter(lifted_at=None).update(lifted_at=now)
+        NotMeLink.objects.filter(user_id=user_id, used_at=None, expires_at__gt=now).update(expires_at=now)
+        user.is_active = standing.was_active
+        user.save(update_fields=["is_active"])
+        audit.record(
+            actor_id=actor_id,
+            action="account.lift_freeze",
+            subject=f"user:{user_id}",
+            after={"reason": standing.lift_reason, "freeze_id": standing.id},
+            origin=origin,
+            now=now,
+        )
+        outbox.append(
+            topic="accounts.freeze_lifted",
+            key=f"user:{user_id}",
+            payload={"user_id": user_id, "freeze_id": standing.id},
+            now=now,
+        )
+
+
+def _locked(user_id: int) -> User:
+    user = User.objects.select_for_update().filter(id=user_id).first()
+    if user is None:
+        raise PersonNotFound("There is no such person.")
+    return user
