@@ -9,6 +9,7 @@ from pathlib import Path
 from config import chains
 from config.environment import broker_url, database, env, read_secret
 from config.guarding import *  # noqa: F403
+from config.identity_checks import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -214,6 +215,9 @@ PRICE_SOURCE = env.str(
 )  # "coinmarketcap" or "simulated"; empty: what there is a key for, or the demo's
 PRICE_REFRESH_S = env.int("PRICE_REFRESH_S", 60)
 PRICE_SIMULATION_SEED = env.int("PRICE_SIMULATION_SEED", 1)
+# What limits are counted in: a listed asset that is known a price of. To be chosen before the first customer comes.
+REFERENCE_CURRENCY = env.str("REFERENCE_CURRENCY", "USD")
+KYC_FIRST_LEVEL = 1  # the level of customers whom nobody gave one
 # Blocks that a reorganisation may take back by itself; a deeper one halts the network's scanner and stops withdrawals.
 WALLETS_REORG_LIMIT = env.int("WALLETS_REORG_LIMIT", 100)
 PRIVATE_CHAINS_ARE_FINAL = False  # tests of finality believe a private chain's node that a block is final

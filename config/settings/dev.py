@@ -28,3 +28,6 @@ WHITENOISE_AUTOREFRESH = True
 LOGGING = {**LOGGING, "json": False}
 
 CHAINS = chains.rows(regtest=True)
+
+KYC_DOCUMENTS_DIR = env.str("KYC_DOCUMENTS_DIR", str(STATE_DIR / "kyc" / "documents"))
+SUBJECT_KEYS_DIR = env.str("SUBJECT_KEYS_DIR", str(STATE_DIR / "kyc" / "keys"))

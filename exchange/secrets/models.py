@@ -29,3 +29,24 @@ class DataKey(models.Model):
 
     def __str__(self):
         return f"{self.purpose} v{self.version}"
+
+
+class SubjectKey(models.Model):
+    """That a person has, or had, a key of his own. The key itself lies in a file outside the database and its backups."""
+
+    id = models.BigAutoField(primary_key=True)
+    subject = models.CharField(max_length=80, help_text='Whose: "customer:7".')
+    file = models.UUIDField(unique=True, help_text="Which file holds it, wrapped under the master key.")
+    created_at = models.DateTimeField()
+    destroyed_at = models.DateTimeField(null=True, help_text="From here on nothing sealed with it opens any more.")
+
+    class Meta:
+        db_table = "secrets_subject_key"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject"], condition=Q(destroyed_at=None), name="secrets_one_living_key_a_subject"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.subject} #{self.id}"

@@ -90,6 +90,8 @@ PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.prod",
     "SECRET_KEY": "k" * 60,
     "SECRETS_MASTER_KEY": "A" * 43 + "=",
+    "KYC_DOCUMENTS_DIR": "/srv/bourse/documents",
+    "SUBJECT_KEYS_DIR": "/srv/bourse/keys",
     "DATABASE_URL": "postgresql://bourse_app:dummy@127.0.0.1:9/bourse",
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "EMAIL_URL": "smtp://127.0.0.1:9",

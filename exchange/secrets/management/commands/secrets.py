@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from exchange.secrets import envelope, masters, selectors, services
+from exchange.secrets import envelope, masters, selectors, services, subjects
 
 
 class Command(BaseCommand):
@@ -29,5 +29,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{purpose} now seals with v{services.rotate(purpose=purpose, now=timezone.now())}.")
 
     def _rewrap(self, purpose):
-        moved = services.rewrap()
+        moved, people = services.rewrap(), subjects.rewrap()
+        self.stdout.write(f"{people} people's keys moved under the current master key.")
         self.stdout.write(f"{moved} data keys moved under the current master key; the old master key can go now.")
