@@ -6,11 +6,12 @@ in seconds. What must never happen here: a fact about our own books.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
+from wallets.chains.pieces import Pieces
 from wallets.chains.protocol import (
     BlockNotFound,
     BlockRef,
@@ -20,6 +21,7 @@ from wallets.chains.protocol import (
     PendingTransaction,
     Spend,
 )
+from wallets.chains.utxo.transaction import compact_size
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,20 @@ class PaperBlock:
     def spent(self) -> set[str]:
         return set()
 
-    def prevouts(self) -> list[bytes]:
-        return []
+    def outputs(self) -> Pieces:
+        raw, starts = b"", []
+        for payment in self.payments:
+            starts.append(len(raw))
+            raw += compact_size(len(payment.key)) + payment.key
+        return Pieces(raw, starts)
 
-    def spends_of(self, prevouts: Container[bytes]) -> list[Spend]:
+    def credits_at(self, places: Iterable[int]) -> list[Credit]:
+        return [self.payments[place].credit for place in places]
+
+    def inputs(self) -> Pieces:
+        return Pieces(b"", (), 36)
+
+    def spends_at(self, places: Iterable[int]) -> list[Spend]:
         return []
 
 

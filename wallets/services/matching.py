@@ -7,7 +7,7 @@ never happen here: money moved (that is crediting's), an arrival recorded twice,
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -57,8 +57,7 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     `exact` asks the database for every coin that the block spends: for old blocks, whose coins may be in no registry.
     """
     watch = watching.of(routes.network.id).refresh()
-    ours = watch.hits(block.destinations())
-    credits = arriving.known(chain=chain, routes=routes, ref=block.ref, credits=block.credits(ours) if ours else ())
+    credits = arriving.known(chain=chain, routes=routes, ref=block.ref, credits=_credits(watch, block, routes))
     shown = _shown(routes.network.id)
     unmoved: frozenset[str] = frozenset()
     carried: dict[str, PayoutVersion] = {}
@@ -72,8 +71,8 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
         receipts |= {txid: replace(receipts[txid], succeeded=False) for txid in unmoved}
         others = block.spends(shown.keys()) if shown else []
     else:
-        spends, receipts = _spends_of_coins(routes.network.id, block, credits, exact=exact), {}
-        others = block.spends_of({_prevout(spent) for spent in shown}) if shown else []
+        receipts = {}
+        spends, others = _spends_of_coins(routes.network.id, block, credits, shown, exact=exact)
     replaced = {
         deposit_id: spend.txid for spend in others for txid, deposit_id in shown[spend.spent] if txid != spend.txid
     }
@@ -86,12 +85,29 @@ def _senders(network_id: int, keys: set[bytes]) -> set[bytes]:
     return set(addresses_by_key(network_id, list(keys))) if keys else set()
 
 
-def _spends_of_coins(network_id: int, block: Any, credits: Sequence[Credit], *, exact: bool) -> list[Spend]:
-    spent = block.prevouts()
-    hits = spent if exact else watching.coins(network_id).refresh().hits(spent)
-    coins = watching.confirmed_outpoints(network_id, hits)
-    coins |= {_prevout(f"{credit.txid}:{credit.slot}") for credit in credits}
-    return list(block.spends_of(coins)) if coins else []
+def _credits(watch: watching.WatchSet, block: Any, routes: Routes) -> Sequence[Credit]:
+    """What pays something that looks like ours; the rows of our addresses decide when it is recorded."""
+    if routes.network.family == "evm":
+        ours = watch.hits(block.destinations())
+        return block.credits(ours) if ours else ()
+    places = watch.find(block.outputs())
+    return block.credits_at(places) if places else ()
+
+
+def _spends_of_coins(
+    network_id: int, block: Any, credits: Sequence[Credit], shown: Collection[str], *, exact: bool
+) -> tuple[list[Spend], list[Spend]]:
+    """(what spends coins of ours, what spends one of the outpoints that the deposits we show use up)."""
+    waiting = {_prevout(spent) for spent in shown}
+    fresh = {_prevout(f"{credit.txid}:{credit.slot}") for credit in credits}
+    inputs = block.inputs()
+    coins = watching.coins(network_id).refresh()
+    named = {
+        place: inputs[place] for place in (range(len(inputs)) if exact else coins.find(inputs, also=fresh | waiting))
+    }
+    ours = watching.confirmed_outpoints(network_id, named.values()) | fresh
+    spends = block.spends_at(place for place, spent in named.items() if spent in ours)
+    return spends, block.spends_at(place for place, spent in named.items() if spent in waiting)
 
 
 def _prevout(outpoint: str) -> bytes:

@@ -15,6 +15,7 @@ from threading import Lock
 
 from django.db import connection
 
+from wallets.chains.pieces import Pieces
 from wallets.chains.utxo.block import prevout
 from wallets.fingerprints import Fingerprints
 
@@ -49,6 +50,11 @@ class Registry:
         with self.lock:
             return self.keys.hits(keys)
 
+    def find(self, pieces: Pieces, *, also: Iterable[bytes] = ()) -> list[int]:
+        """The numbers of those pieces of a block that are, in the same sense, ours, or one of `also`."""
+        with self.lock:
+            return self.keys.find(pieces, also=also)
+
 
 @dataclass
 class WatchSet(Registry):
@@ -76,12 +82,12 @@ class WatchSet(Registry):
     def _load(self, account: tuple[str, int, int], start: int, end: int) -> None:
         many = end - start > PAGE
         for low in range(start, end, PAGE):
-            for scripts in _pages(*account, low, min(end, low + PAGE)):
-                self.keys.extend(scripts, expected=end if many else 0)
+            for length, scripts in _pages(*account, low, min(end, low + PAGE)):
+                self.keys.extend_joined(scripts, length, expected=end if many else 0)
 
 
-def _pages(column: str, value: int, branch: int, low: int, high: int) -> Iterator[list[bytes]]:
-    """The scripts of a range of indexes, those of one length in one answer: a row of its own for each would cost the most."""
+def _pages(column: str, value: int, branch: int, low: int, high: int) -> Iterator[tuple[int, bytes]]:
+    """The scripts of a range of indexes, joined, one answer for each length: a row of its own for each would cost the most."""
     assert column in ("xpub_id", "cold_id")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -90,8 +96,7 @@ def _pages(column: str, value: int, branch: int, low: int, high: int) -> Iterato
             [value, branch, low, high],
         )
         for length, joined in cursor.fetchall():
-            raw = bytes(joined)
-            yield [raw[at : at + length] for at in range(0, len(raw), length)]
+            yield length, bytes(joined)
 
 
 @dataclass

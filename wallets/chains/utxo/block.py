@@ -1,40 +1,45 @@
 """Our own parser of `getblock 0`: headers, outputs, spent outpoints, and txids only of what matches.
 
 A full block has thousands of transactions and almost none of them is ours, so everything that costs (hashing a txid, an amount,
-writing an outpoint as text) waits until something matches; the loop below makes one slice an output and one an input, and no
-object more. What must never happen here: a block that is believed although its header does not hash to the id that was
-asked for, or an exception that is not MalformedData. `prove` holds the rest against the header, where that is worth its time.
+writing an outpoint as text) waits until something matches; the loop below notes where each output and each input begins,
+and makes no object of its bytes. What must never happen here: a block that is believed although its header does not hash to
+the id that was asked for, or an exception that is not MalformedData. `prove` holds the rest against the header, where that is
+worth its time.
 """
 
 from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from wallets.chains.pieces import Pieces
+from wallets.chains.pieces import compact_size as _count
 from wallets.chains.protocol import BlockRef, Credit, MalformedData, Spend
 from wallets.chains.utxo.transaction import hash256
 
 HEADER_SIZE = 80
 _NULL_PREVOUT = b"\0" * 32 + b"\xff" * 4
 _unpack_amount = struct.Struct("<Q").unpack_from
-# Where one transaction lies: its version, the body its txid is hashed from, the outputs in it, the lock time; how long its
-# outputs cannot be spent; and how many outputs and inputs came before it.
-_Span = tuple[int, int, int, int, int, int, int, int]
-_VERSION, _BODY, _BODY_END, _OUTPUTS, _LOCKTIME, _MATURITY, _FIRST_OUTPUT, _FIRST_INPUT = range(8)
+_PREVOUT_SIZE = 36
+_AMOUNT_SIZE = 8
+# Where one transaction lies: its version, the body its txid is hashed from, the lock time; how long its outputs cannot be spent;
+# and how many outputs and inputs came before it.
+_Span = tuple[int, int, int, int, int, int, int]
+_VERSION, _BODY, _BODY_END, _LOCKTIME, _MATURITY, _FIRST_OUTPUT, _FIRST_INPUT = range(7)
 _first_output = itemgetter(_FIRST_OUTPUT)
 _first_input = itemgetter(_FIRST_INPUT)
 
 
 @dataclass(slots=True)
 class _Parts:
-    """What the loop collects, in the block's order."""
+    """What the loop collects, in the block's order: where each script's length stands, and each input's outpoint."""
 
     spans: list[_Span] = field(default_factory=list)
-    scripts: list[bytes] = field(default_factory=list)
-    prevouts: list[bytes] = field(default_factory=list)
+    scripts: list[int] = field(default_factory=list)
+    prevouts: list[int] = field(default_factory=list)
 
 
 class UtxoBlock:
@@ -50,38 +55,41 @@ class UtxoBlock:
     def __len__(self) -> int:
         return len(self._parts.spans)
 
+    def outputs(self) -> Pieces:
+        """The script of every output, in the block's order."""
+        return Pieces(self._raw, self._parts.scripts)
+
+    def inputs(self) -> Pieces:
+        """What every input names, as 36 bytes, in the block's order; the coinbase's names nothing."""
+        return Pieces(self._raw, self._parts.prevouts, _PREVOUT_SIZE)
+
     def destinations(self) -> set[bytes]:
         """Every script this block pays."""
-        return set(self._parts.scripts)
+        return set(self.outputs())
 
     def credits(self, to: Container[bytes]) -> list[Credit]:
         """What pays one of these scripts, in the block's order."""
-        found = [self._credit(place, script) for place, script in enumerate(self._parts.scripts) if script in to]
-        return [credit for credit in found if credit.amount]
+        return self.credits_at(place for place, script in enumerate(self.outputs()) if script in to)
 
-    def prevouts(self) -> list[bytes]:
-        """What every input of this block names, as 36 bytes; the coinbase's names nothing."""
-        return self._parts.prevouts
+    def credits_at(self, places: Iterable[int]) -> list[Credit]:
+        """What these outputs pay; one that pays nothing is left out."""
+        found = [self._credit(place) for place in places]
+        return [credit for credit in found if credit.amount]
 
     def spent(self) -> set[str]:
         """Every outpoint this block uses up."""
-        return {outpoint(prevout) for prevout in self._parts.prevouts if prevout != _NULL_PREVOUT}
+        return {outpoint(prevout) for prevout in self.inputs() if prevout != _NULL_PREVOUT}
 
     def spends(self, of: Container[str]) -> list[Spend]:
         """What spends one of these outpoints."""
-        return [
-            Spend(self.txid(self._owner(place, _first_input)), text)
-            for place, prevout in enumerate(self._parts.prevouts)
-            if prevout != _NULL_PREVOUT and (text := outpoint(prevout)) in of
-        ]
+        return self.spends_at(
+            place for place, prevout in enumerate(self.inputs()) if prevout != _NULL_PREVOUT and outpoint(prevout) in of
+        )
 
-    def spends_of(self, prevouts: Container[bytes]) -> list[Spend]:
-        """The same, asked by the outpoints' 36 bytes: nothing is written as text but what matches."""
-        return [
-            Spend(self.txid(self._owner(place, _first_input)), outpoint(prevout))
-            for place, prevout in enumerate(self._parts.prevouts)
-            if prevout in prevouts
-        ]
+    def spends_at(self, places: Iterable[int]) -> list[Spend]:
+        """What these inputs spend. Nothing is written as text but them."""
+        named = self.inputs()
+        return [Spend(self.txid(self._owner(place, _first_input)), outpoint(named[place])) for place in places]
 
     def txid(self, number: int) -> str:
         """The txid of the block's transaction `number`."""
@@ -109,15 +117,12 @@ class UtxoBlock:
         """The transaction of the block's output or input number `place`."""
         return bisect_right(self._parts.spans, place, key=first) - 1
 
-    def _credit(self, place: int, script: bytes) -> Credit:
+    def _credit(self, place: int) -> Credit:
         number = self._owner(place, _first_output)
         span = self._parts.spans[number]
-        vout, at = place - span[_FIRST_OUTPUT], span[_OUTPUTS]
-        for _ in range(vout):
-            length, at = _count(self._raw, at + 8)
-            at += length
-        (amount,) = _unpack_amount(self._raw, at)
-        return Credit(self.txid(number), str(vout), script, amount, maturity=span[_MATURITY])
+        (amount,) = _unpack_amount(self._raw, self._parts.scripts[place] - _AMOUNT_SIZE)
+        script = self.outputs()[place]
+        return Credit(self.txid(number), str(place - span[_FIRST_OUTPUT]), script, amount, maturity=span[_MATURITY])
 
 
 def outpoint(prevout: bytes) -> str:
@@ -157,17 +162,6 @@ def parse(
     return UtxoBlock(ref, raw, parts)
 
 
-def _count(raw: bytes, at: int) -> tuple[int, int]:
-    first = raw[at]
-    if first < 0xFD:
-        return first, at + 1
-    if first == 0xFD:
-        return raw[at + 1] | raw[at + 2] << 8, at + 3
-    if first == 0xFE:
-        return struct.unpack_from("<I", raw, at + 1)[0], at + 5
-    return struct.unpack_from("<Q", raw, at + 1)[0], at + 9
-
-
 def _transactions(raw: bytes, at: int, count: int, coinbase_maturity: int, peg_maturity: int) -> tuple[_Parts, int]:
     """Every transaction from `at` on. One long function, because a call for each part would cost more than the part."""
     parts = _Parts()
@@ -189,34 +183,34 @@ def _transactions(raw: bytes, at: int, count: int, coinbase_maturity: int, peg_m
         if input_count >= 0xFD:
             input_count, at = _count(raw, at - 1)
         for _ in range(input_count):
-            add_prevout(raw[at : at + 36])
+            add_prevout(at)
             length = raw[at + 36]
             at += 37
             if length >= 0xFD:
                 length, at = _count(raw, at - 1)
             at += length + 4
         output_count = raw[at]
-        outputs_at = at = at + 1
+        at += 1
         if output_count >= 0xFD:
             output_count, at = _count(raw, at - 1)
-            outputs_at = at
         for _ in range(output_count):
-            length = raw[at + 8]
-            at += 9
+            at += 8
+            add_script(at)
+            length = raw[at]
+            at += 1
             if length >= 0xFD:
                 length, at = _count(raw, at - 1)
-            add_script(raw[at : at + length])
             at += length
         body_end = at
         if flags & 1:
             at = _skip_witnesses(raw, at, input_count)
-        if number == 0 and _NULL_PREVOUT in prevouts:
+        if number == 0 and any(raw.startswith(_NULL_PREVOUT, begin) for begin in prevouts):
             maturity = coinbase_maturity
         if flags & 8:
             at, maturity = _skip_extension(raw, at), peg_maturity
         if at + 4 > size:
             raise MalformedData("the block ends too early")
-        add_span((start, body_at, body_end, outputs_at, at, maturity, first_output, first_input))
+        add_span((start, body_at, body_end, at, maturity, first_output, first_input))
         at += 4
     return parts, at
 
