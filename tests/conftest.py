@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 import hypothesis
@@ -209,6 +209,12 @@ def valkey() -> Iterator[redis.Redis]:
     client.flushdb()
     yield client
     client.close()
+
+
+@pytest.fixture
+def second_factor_required(settings: Any) -> None:
+    """As in production: withdrawals and API keys need a second factor."""
+    settings.SECOND_FACTOR_REQUIRED = True
 
 
 @pytest.fixture(autouse=True)

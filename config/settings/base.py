@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config import chains
 from config.environment import broker_url, database, env, read_secret
+from config.factors import *  # noqa: F403
 from config.guarding import *  # noqa: F403
 from config.identity_checks import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
@@ -23,8 +24,8 @@ ALLOWED_HOSTS: list[str] = []
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "exchange.accounts.admin_app.StaffAdmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "exchange.accounts.second_factors.otp.VerifiedByAllauth",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -141,7 +143,6 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = False  # every change of a credential is told by our own mail, with a way to undo it
 ACCOUNT_ADAPTER = "exchange.accounts.adapters.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "exchange.accounts.adapters.SocialAccountAdapter"
-MFA_ADAPTER = "exchange.accounts.adapters.MfaAdapter"
 # allauth would count failures by address alone, and so let anybody lock anybody out; axes counts address and peer together.
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip"}
 HEADLESS_ENABLED = True

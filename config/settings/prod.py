@@ -21,6 +21,8 @@ for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "KEYSTORE_VAULT_TOKEN
         raise ImproperlyConfigured(f"{_name} is the signer's alone; it must not be set where this process can read it.")
 
 PRODUCTION = True
+if not env.bool("SECOND_FACTOR_REQUIRED", True):
+    raise ImproperlyConfigured("SECOND_FACTOR_REQUIRED is off: withdrawals and API keys would need a password alone.")
 SECRET_KEY = require("SECRET_KEY")
 SECRETS_MASTER_KEY = require("SECRETS_MASTER_KEY")
 KYC_DOCUMENTS_DIR = require("KYC_DOCUMENTS_DIR")

@@ -27,4 +27,5 @@ CHAINS = {
     for name, row in CHAINS.items()  # noqa: F405
 }
 WITHDRAWAL_EMAIL_CONFIRMATION = False  # tests of the link switch it on; the others have no mailbox to look into
+SECOND_FACTOR_REQUIRED = False  # tests of it switch it on (`second_factor_required`)
 WALLETS_BATCH_SECONDS = 0  # tests that gather a batch name a time of their own

@@ -1,4 +1,4 @@
-"""Where allauth's flows touch ours: a sign-up becomes a customer, and a kept secret is sealed.
+"""Where allauth's flows touch ours: a sign-up becomes a customer. Second factors have an adapter of their own.
 
 What must never happen here: an answer that differs by whether an address is known, or an account joined to a Google or
 Facebook identity because their e-mails look alike (allauth's EMAIL_AUTHENTICATION stays off).
@@ -6,11 +6,9 @@ Facebook identity because their e-mails look alike (allauth's EMAIL_AUTHENTICATI
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -18,14 +16,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from exchange.accounts.models import User
+from exchange.accounts.second_factors.adapter import NeverByPasswordAlone
 from exchange.accounts.services import customers
 from exchange.audit import services as audit
-from exchange.secrets import services as secrets
-
-_MFA = "mfa"
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(NeverByPasswordAlone, DefaultAccountAdapter):
     """E-mail and password."""
 
     def clean_email(self, email: str) -> str:
@@ -60,14 +56,3 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         user.email = User.objects.normalize_email(user.email)
         user.display_name = (data.get("name") or data.get("first_name") or "")[:60]
         return user
-
-
-class MfaAdapter(DefaultMFAAdapter):
-    """Second factors' secrets are sealed; allauth's own default would store them in the clear."""
-
-    def encrypt(self, text: str) -> str:
-        return base64.b64encode(secrets.seal(purpose=_MFA, plaintext=text.encode(), context=_MFA)).decode()
-
-    def decrypt(self, encrypted_text: str) -> str:
-        sealed = base64.b64decode(encrypted_text)
-        return secrets.open(purpose=_MFA, sealed=sealed, context=_MFA).decode()

@@ -11,3 +11,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self):
         from exchange.accounts import log_ins, watching  # noqa: F401  (they connect themselves to signals)
+        from exchange.accounts.second_factors import sealing  # noqa: F401
+        from exchange.accounts.second_factors import watching as factors  # noqa: F401

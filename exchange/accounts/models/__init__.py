@@ -5,6 +5,7 @@ from exchange.accounts.models.api_keys import ApiKey
 from exchange.accounts.models.guard import Device, Freeze, MailWord, NotMeLink, Pause
 from exchange.accounts.models.leaving import Closure, Export, ExportPiece
 from exchange.accounts.models.people import User, UserQueries
+from exchange.accounts.models.second_factors import FactorDevice, FactorReset
 
 __all__ = [
     "ApiKey",
@@ -12,6 +13,8 @@ __all__ = [
     "Device",
     "Export",
     "ExportPiece",
+    "FactorDevice",
+    "FactorReset",
     "Freeze",
     "MailWord",
     "NotMeLink",

@@ -1,0 +1,50 @@
+"""People with second factors, for tests of whatever needs one: staff pages, withdrawals, API keys."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from allauth.account.internal.flows import login
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
+
+from exchange.accounts.models import User
+from exchange.accounts.second_factors import sealing, selectors
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def give_factor(user_id: int, *, secret: str = "") -> str:
+    """An authenticator app, where the person has none yet; its secret."""
+    row = Authenticator.objects.filter(user_id=user_id, type=selectors.TOTP).first()
+    if row is not None:
+        return sealing.unseal(row.data["secret"])
+    secret = secret or generate_totp_secret()
+    with sealing.for_user(user_id):
+        TOTP.activate(User.objects.get(pk=user_id), secret)
+    return secret
+
+
+def step_up(client: Client, user_id: int, *, again: bool = True, ago_s: float = 0) -> None:
+    """Writes into the client's session what allauth writes when the person shows their app: now or `ago_s` earlier,
+    confirming `again` or at the log-in."""
+    give_factor(user_id)
+    row = Authenticator.objects.get(user_id=user_id, type=selectors.TOTP)
+    record: dict[str, Any] = {"method": "mfa", "id": row.pk, "type": row.type, "at": time.time() - ago_s}
+    if again:
+        record["reauthenticated"] = True
+    session = client.session
+    session[login.AUTHENTICATION_METHODS_SESSION_KEY] = [
+        *session.get(login.AUTHENTICATION_METHODS_SESSION_KEY, []), record
+    ]  # fmt: skip
+    session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user_id)
+    session.save()
+
+
+def log_in_staff(client: Client, user: User | int) -> None:
+    """A member of staff, logged in with their app, and just confirmed."""
+    person = User.objects.get(pk=user) if isinstance(user, int) else user
+    client.force_login(person, backend=BACKEND)
+    step_up(client, person.pk)
