@@ -26,6 +26,22 @@ class Operation:
     needs_log_in: bool = False
 
 
+_TEXT = {"type": "string"}
+_LOGIN = {
+    **record(
+        {
+            "op": {"const": "login"},
+            "session_token": _TEXT,
+            "key": _TEXT,
+            "timestamp": _TEXT,
+            "signature": _TEXT,
+            "window": _TEXT,
+            "id": ref("Id"),
+        },
+        optional=("session_token", "key", "timestamp", "signature", "window", "id"),
+    ),
+    "oneOf": [{"required": ["session_token"]}, {"required": ["key", "timestamp", "signature"]}],
+}
 _NAMES = listed({"type": "string"}, minItems=1, maxItems=64)
 _ITEM = {
     "anyOf": [
@@ -60,8 +76,8 @@ OPERATIONS = (
         {"op": "ping", "id": 1}, {"type": "pong", "time": WHEN, "id": 1},
     ),
     Operation(
-        "login", "Log in with a session token, where the handshake did not bring one.",
-        request("login", {"session_token": {"type": "string"}}), answer("authenticated", {}),
+        "login", "Log in with a session token, or with an API key's signature of GET on /ws/, where the handshake brought none.",
+        _LOGIN, answer("authenticated", {}),
         {"op": "login", "session_token": "(yours)", "id": 2}, {"type": "authenticated", "id": 2},
     ),
     Operation(

@@ -19,7 +19,7 @@ import structlog
 from django.utils import timezone
 from prometheus_client import Gauge
 
-from exchange.accounts.api import addresses, admission, authentication
+from exchange.accounts.api import addresses, admission, authentication, signing
 from exchange.core import errors
 from exchange.core.times import iso
 from trading.marketdata import hub
@@ -68,8 +68,11 @@ class Connection:
         try:
             self._count(f"address:{addresses.of_scope(self.scope)}", limit("per_address"))
             # A cookie counts only when a page of ours sent it along: programs have no Origin, and use a token.
+            signed = signing.of_scope(self.scope)
             given = authentication.credentials(self.scope["headers"], cookies=origin is not None)
-            if given is not None:
+            if signed is not None:
+                await self._log_in_by_key(signed)
+            elif given is not None:
                 await self._log_in(given)
         except errors.DomainError as error:
             too_many = isinstance(error, TooManyConnections)
@@ -149,15 +152,12 @@ class Connection:
         if op == "ping":
             self.reply({"type": "pong", "time": iso(timezone.now()), **own})
         elif op == "login":
-            token = message.get("session_token")
-            if not isinstance(token, str):
-                raise MessageInvalid("login needs a session_token.", param="session_token")
-            await self._log_in(authentication.Credentials(key=token, by="token"))
+            await self._log_in_by(message)
             self.reply({"type": "authenticated", **own})
         elif op == "subscribe":
             await self._subscriptions.add(
                 message,
-                user_id=self.log_in.user_id if self.log_in else None,
+                log_in=self.log_in,
                 answer=lambda names: self.reply({"type": "subscribed", "channels": names, **own}),
             )
         else:
@@ -166,8 +166,35 @@ class Connection:
 
     # --- Log-in -------------------------------------------------------------------------------------------------------
 
+    async def _log_in_by(self, message: Message) -> None:
+        """By what a login message brought: a session's token, or a key's signature of GET on this very address."""
+        if "key" not in message:
+            token = message.get("session_token")
+            if not isinstance(token, str) or len(message) > 1:
+                raise MessageInvalid(
+                    "login needs a session_token, or key, timestamp and signature.", param="session_token"
+                )
+            await self._log_in(authentication.Credentials(key=token, by="token"))
+            return
+        if "session_token" in message:
+            raise MessageInvalid("login takes a session_token or a key, not both.", param="session_token")
+        for name in ("key", "timestamp", "signature", "window"):
+            if not isinstance(message.get(name, ""), str):
+                raise MessageInvalid(f"{name} is a string.", param=name)
+        given = (message.get(name) for name in ("key", "timestamp", "signature", "window"))
+        await self._log_in_by_key(signing.of_parts(*given, method="GET", path=b"/ws/", query=b"", body=b""))
+
+    async def _log_in_by_key(self, signed: signing.Signed) -> None:
+        """A signature opens one connection; the key then stands for what the connection sends."""
+        given = authentication.Credentials(signed.key_id, "key")
+        address = addresses.of_scope(self.scope)
+        found, _ = await admission.admit(given, "customer", address=address, signed=signed, write=True)
+        await self._logged_in(given, found)
+
     async def _log_in(self, given: authentication.Credentials) -> None:
-        found = await admission.read(given)
+        await self._logged_in(given, await admission.read(given))
+
+    async def _logged_in(self, given: authentication.Credentials, found: admission.LogIn | None) -> None:
         if found is None:
             return
         if self.log_in is not None and self.log_in.user_id != found.user_id:
@@ -193,12 +220,12 @@ class Connection:
                 continue
             try:
                 found = await admission.read(self._given)
-            except authentication.SessionTokenInvalid:
+            except (authentication.SessionTokenInvalid, signing.KeyInvalid):
                 found = None
             except Exception:  # a database that restarts ends nobody's log-in
                 log.exception("log-in cannot be checked")
                 continue
-            if found is None or found.user_id != self.log_in.user_id:
+            if found is None or found.user_id != self.log_in.user_id or found.expired:
                 self._log_in_ended()
                 return
             self.log_in, asked_at = found, time.monotonic()

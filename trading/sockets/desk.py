@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.utils import timezone
 
-from exchange.accounts.api import admission, authentication
+from exchange.accounts.api import admission, authentication, buckets, signing
 from exchange.accounts.api.authentication import Credentials
 from exchange.core import errors
 from trading.api import commands, forms
@@ -83,7 +83,7 @@ class Desk:
         try:
             await self._admit(cost=sum(command.cost for command in arrived))
         except errors.DomainError as error:
-            if len(arrived) > 1 and isinstance(error, admission.Refused):
+            if len(arrived) > 1 and isinstance(error, buckets.Refused):
                 for command in arrived:  # too many at once, but perhaps not each of them
                     self._start(self._together([command]))
                 return
@@ -148,13 +148,14 @@ class Desk:
         return {"type": "cancel_on_disconnect", "enabled": enabled, "seconds": seconds}
 
     async def _admit(self, *, cost: int) -> None:
-        """Raises LogInEnded, Refused."""
+        """Raises LogInEnded, ScopeMissing, Refused."""
         try:
             known, _ = await admission.admit(self.given, "orders", cost=cost)
-        except authentication.SessionTokenInvalid:
+        except (authentication.SessionTokenInvalid, signing.KeyInvalid, admission.KeyExpired):
             known = None
         if known is None or known.user_id != self.user_id:
             raise LogInEnded("Your log-in has ended. Please log in again.")
+        known.require("trade")
 
 
 def _cost(op: str, body: Message) -> int:

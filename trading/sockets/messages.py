@@ -29,7 +29,7 @@ LIMITS = {
 CLOSE_LOG_IN_ENDED, CLOSE_ORIGIN, CLOSE_NOT_READING, CLOSE_TOO_MANY, CLOSE_FAULT = 4401, 4403, 4408, 4429, 1011
 CONTROLS: dict[str, frozenset[str]] = {
     "ping": frozenset(),
-    "login": frozenset({"session_token"}),
+    "login": frozenset({"session_token", "key", "timestamp", "signature", "window"}),
     "subscribe": frozenset({"channels"}),
     "unsubscribe": frozenset({"channels"}),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exchange.accounts.api import admission
 from exchange.core import errors
 from trading.marketdata import channels
 from trading.marketdata.hub import Hub
@@ -23,11 +24,16 @@ class Subscriptions:
         self._hub, self._outgoing = hub, outgoing
         self._by_name: dict[str, tuple[channels.Channel, int | None]] = {}
 
-    async def add(self, message: Message, *, user_id: int | None, answer: Callable[[list[str]], None]) -> None:
-        """Raises ChannelInvalid, NotAuthenticated, TooManyChannels, MarketNotFound and the hub's errors."""
+    async def add(
+        self, message: Message, *, log_in: admission.LogIn | None, answer: Callable[[list[str]], None]
+    ) -> None:
+        """Raises ChannelInvalid, NotAuthenticated, ScopeMissing, TooManyChannels, MarketNotFound and the hub's errors."""
         wanted = _channels(message)
-        if user_id is None and any(channel.private for channel in wanted):
-            raise errors.NotAuthenticated("Please log in for orders, fills and balances.", param="channels")
+        user_id = log_in.user_id if log_in is not None else None
+        if any(channel.private for channel in wanted):
+            if log_in is None:
+                raise errors.NotAuthenticated("Please log in for orders, fills and balances.", param="channels")
+            log_in.require("read")
         fresh = [channel for channel in wanted if channel.name not in self._by_name]
         if len(self._by_name) + len(fresh) > limit("channels"):
             raise TooManyChannels(f"One connection has at most {limit('channels')} channels.", param="channels")

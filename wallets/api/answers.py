@@ -86,7 +86,14 @@ class Deposit(serializers.Serializer):
     amount = decimal()
     address = serializers.CharField()
     txid = serializers.CharField()
-    state = serializers.ChoiceField(choices=["seen", "confirming", "credited", "below_minimum", "orphaned", "dropped"])
+    state = serializers.ChoiceField(
+        choices=["seen", "confirming", "credited", "held", "below_minimum", "orphaned", "dropped"]
+    )
+    held_for = serializers.CharField(
+        allow_null=True,
+        help_text="Why a confirmed deposit is `held` and not credited yet: `limit` (more than your deposit limit has room for; "
+        "credited by itself when there is room), `price` (no price to count it by at the moment), or another word.",
+    )
     confirmations = serializers.IntegerField()
     confirmations_required = serializers.IntegerField()
     waits_for = serializers.ChoiceField(

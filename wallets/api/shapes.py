@@ -93,6 +93,7 @@ def deposit(view: selectors.DepositView) -> dict[str, Any]:
         "address": view.address,
         "txid": view.txid,
         "state": view.state,
+        "held_for": view.held_for or None,
         "confirmations": view.confirmations,
         "confirmations_required": view.confirmations_required,
         "waits_for": view.waits_for,

@@ -65,6 +65,8 @@ class BalancesView(CustomerView):
 class DepositAddressesView(CustomerView):
     """GET and POST deposit-addresses."""
 
+    scope = "trade"
+
     @extend_schema(
         operation_id="deposit_addresses", summary="Own addresses", tags=["wallet"], responses=answers.DepositAddresses
     )

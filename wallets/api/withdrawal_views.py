@@ -36,6 +36,7 @@ class WithdrawalsView(CustomerView):
 
     parameters: ClassVar[tuple[str, ...]] = ("asset", "limit", "cursor")
     limit = "withdrawals"
+    scope = "withdraw"
 
     @extend_schema(
         operation_id="withdrawals",
@@ -79,6 +80,8 @@ class WithdrawalView(CustomerView):
 class WithdrawalCancelView(CustomerView):
     """POST withdrawals/{id}/cancel."""
 
+    scope = "withdraw"
+
     @extend_schema(
         operation_id="cancel_withdrawal",
         summary="Cancel a withdrawal",
@@ -95,6 +98,8 @@ class WithdrawalCancelView(CustomerView):
 
 class WithdrawalQuoteView(CustomerView):
     """POST withdrawals/quote. Moves nothing, so it needs no key."""
+
+    scope = "read"
 
     @extend_schema(
         operation_id="quote_withdrawal",

@@ -1,195 +1,217 @@
-"""Who may come in, and how often: log-in and limits in one round trip to Valkey.
+"""Who may come in, and how often: log-in, limits and the memory of signatures in one round trip to Valkey (`buckets`).
 
-Limits are buckets, one for each address and each customer, so that all processes count together: the generic cell rate
-algorithm, one number a key, no window that can be spent twice at its edge. A log-in that was read from the database is trusted
-for TRUST_S, and only while no mark of its end stands in Valkey (`accounts.log_ins`), which the same script looks at first.
+A log-in that was read from the database is trusted for TRUST_S, and only while no mark of its end stands in Valkey
+(`accounts.log_ins`), which the same script looks at first.
 What must never happen here: a log-in trusted beyond TRUST_S, or at all while Valkey cannot be asked; a limit that money's
-safety rests on (when Valkey is away, requests go through).
+safety rests on (when Valkey is away, requests go through); a signed request that changes something done when nobody can tell
+whether it was done before.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import structlog
-from django.conf import settings
-from prometheus_client import Counter
+from django.db import DatabaseError
+from django.utils import timezone
 
 from exchange.accounts import log_ins
-from exchange.accounts.api import authentication, threads
-from exchange.accounts.api.authentication import Credentials
-from exchange.core.errors import TooMany
+from exchange.accounts.api import authentication, buckets, signing, threads
+from exchange.accounts.api.authentication import By, Credentials
+from exchange.accounts.api.signing import Signed
+from exchange.accounts.keys import networks, selectors
+from exchange.accounts.keys import services as keys
+from exchange.accounts.keys.selectors import Material
+from exchange.core import errors
+from exchange.core.errors import NotAuthenticated, PermissionDenied, Unavailable
 from exchange.outbox import valkey
 
 log = structlog.get_logger(__name__)
-REFUSED = Counter("bourse_api_rate_limited_total", "Requests refused by a limit.", ["limit"])
 TRUST_S = 5.0
 TRUSTED_MAX = 100_000
 READ_AGAIN_MAX = 3
-
-# One call for everything that stands before a request. KEYS: marks, then buckets. ARGV: how many marks, the marks as they were
-# when the log-in was read, how many requests this counts for, then of each bucket the interval between two requests and its
-# capacity as time, both in microseconds. Buckets are spent all or none.
-ADMIT = """
-local marks, at = tonumber(ARGV[1]), 2
-for number = 1, marks do
-  if (redis.call('GET', KEYS[number]) or '') ~= ARGV[at] then return {0} end
-  at = at + 1
-end
-local cost = tonumber(ARGV[at])
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local answer, full, allowed = {1}, {}, true
-for number = marks + 1, #KEYS do
-  local interval, capacity = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  at = at + 2
-  local full_at = math.max(tonumber(redis.call('GET', KEYS[number]) or now), now)
-  local after = full_at + interval * cost
-  if after - now > capacity then
-    allowed = false
-    for _, value in ipairs({0, 0, full_at - now, after - now - capacity}) do answer[#answer + 1] = value end
-  else
-    full[number] = after
-    for _, value in ipairs({1, math.floor((capacity - (after - now)) / interval), after - now, 0}) do
-      answer[#answer + 1] = value
-    end
-  end
-end
-if allowed then
-  for number, after in pairs(full) do
-    redis.call('SET', KEYS[number], string.format('%d', after), 'PX', math.ceil((after - now) / 1000) + 1)
-  end
-end
-return answer
-"""
-_ADMIT = valkey.Script(ADMIT)
+KEY_BUCKETS = {"customer": "key", "orders": "key_orders"}
+USE_NOTED_EVERY_S = 60.0
 
 
-class RateLimited(TooMany):
-    """More requests than the limit allows."""
+class KeyExpired(NotAuthenticated):
+    """The key's end has passed; told to who can sign with it."""
 
-    code = "rate_limited"
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a bucket said of one request. Seconds are rounded up."""
-
-    allowed: bool
-    limit: int
-    remaining: int
-    reset_s: int
-    retry_s: int
+    code = "key_expired"
 
 
-class Refused(RateLimited):
-    """With the seconds to wait."""
+class KeyAddressNotAllowed(PermissionDenied):
+    """The key is taken from other addresses alone."""
 
-    def __init__(self, spent: Spent) -> None:
-        super().__init__(f"Too many requests. Please try again in {spent.retry_s} s.")
-        self.spent, self.wait = spent, spent.retry_s
+    code = "key_address_not_allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """`count` requests in `interval_us` × `count`, of one customer or address."""
+class SignatureReplayed(NotAuthenticated):
+    """The same signed request came before."""
 
-    name: str
-    key: str
-    interval_us: int
-    count: int
+    code = "signature_replayed"
 
 
-def bucket(name: str, who: str | int) -> Bucket:
-    """The limit `name`, as settings.API_LIMITS has it, for `who`."""
-    count, period_s = settings.API_LIMITS[name]
-    return Bucket(name, f"limit:{name}:{who}", period_s * 1_000_000 // count, count)
+class ReplayGuardUnavailable(Unavailable):
+    """Whether a request came before is not known, so one that changes something is not done."""
+
+    code = "replay_guard_unavailable"
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
-def arguments(buckets: list[Bucket], *, cost: int = 1, marks: tuple[bytes, ...] = ()) -> list[Any]:
-    """ARGV of the script."""
-    given: list[Any] = [len(marks), *marks, cost]
-    for each in buckets:
-        given += (each.interval_us, each.interval_us * each.count)
-    return given
+class ScopeMissing(PermissionDenied):
+    """The key may do other things, not this."""
 
-
-def judged(answer: list[int], buckets: list[Bucket]) -> Spent:
-    """The tightest bucket. Raises Refused for one that is empty."""
-    tightest: Spent | None = None
-    for number, each in enumerate(buckets):
-        allowed, remaining, reset, retry = answer[1 + 4 * number : 5 + 4 * number]
-        spent = Spent(bool(allowed), each.count, remaining, -(-reset // 1_000_000), -(-retry // 1_000_000))
-        if not allowed:
-            REFUSED.labels(each.name).inc()
-            raise Refused(spent)
-        if tightest is None or remaining < tightest.remaining:
-            tightest = spent
-    assert tightest is not None
-    return tightest
-
-
-async def spend(*buckets: Bucket, cost: int = 1) -> Spent | None:
-    """Count a request in each bucket; None where nobody can count. Raises Refused."""
-    spending = list(buckets)
-    try:
-        answer = await valkey.pipe().evaluate(_ADMIT, [each.key for each in spending], arguments(spending, cost=cost))
-    except valkey.ValkeyError as error:
-        log.warning("limits cannot be counted", error=str(error))
-        return None
-    return judged(answer, spending)
+    code = "scope_missing"
 
 
 @dataclass(slots=True)
 class LogIn:
-    """A log-in as it was read. `marks` stood at that time; `until` is by the process's own clock."""
+    """A log-in as it was read. `marks` stood at that time; `until` is by the process's own clock. `key` is the API key's
+    material, where it is one."""
 
     user_id: int
-    by: Literal["session", "token"]
+    by: By
     until: float
     keys: tuple[str, ...]
     marks: tuple[bytes, ...]
+    key: Material | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether its key has come to its end."""
+        ends = self.key.expires_at if self.key is not None else None
+        return ends is not None and ends.timestamp() <= time.time()
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """What it may do; None: all that its customer may."""
+        return self.key.scopes if self.key is not None else None
+
+    def require(self, scope: str) -> None:
+        """Raises ScopeMissing."""
+        if self.key is not None and scope not in self.key.scopes:
+            raise ScopeMissing(f"This key has no scope {scope!r}. Make another one that has.", param=scope)
 
 
 _trusted: dict[tuple[str, str], LogIn] = {}
+_uses: dict[str, tuple[float, str]] = {}
 
 
 async def admit(
-    given: Credentials, *names: str, address: str | None = None, cost: int = 1
-) -> tuple[LogIn | None, Spent | None]:
-    """The log-in behind `given`, after this request was counted in the customer's buckets `names`, and in that of its
-    `address`. None for a cookie whose log-in has ended. Raises SessionTokenInvalid, Refused."""
+    given: Credentials,
+    *names: str,
+    address: str | None = None,
+    cost: int = 1,
+    signed: Signed | None = None,
+    write: bool = False,
+) -> tuple[LogIn | None, list[buckets.Spent]]:
+    """The log-in behind `given`, after this request was counted in the customer's buckets `names` (a key's in its own as well),
+    and in that of its `address`. None for a cookie whose log-in has ended. A request that brings a signature is `signed`, and
+    is admitted once; `write` says that it changes something. Raises SessionTokenInvalid, KeyInvalid and its kin, Refused."""
     place = (given.by, given.key)
     found = _trusted.get(place)
+    counted = address
     if found is None or found.until < time.monotonic():
         # Strangers reach the database through here: they are counted before they do.
         if address is not None:
-            await spend(bucket("address", address))
-            address = None
-        found = await read(given)
+            await buckets.spend(buckets.bucket("address", address))
+            counted = None
+        try:
+            found = await read(given)
+        except signing.KeyInvalid:
+            if signed is not None:
+                signing.fits(signed, None)  # as long as for a key that there is
+            raise
     for _ in range(READ_AGAIN_MAX):
         if found is None:
-            return None, None
-        buckets = [bucket(name, found.user_id) for name in names]
-        if address is not None:
-            buckets.append(bucket("address", address))
+            return None, []
+        await _judge(found, signed, address=address, counted=counted)
+        spending = [buckets.bucket(name, found.user_id) for name in names]
+        if found.key is not None:
+            spending += [buckets.bucket(KEY_BUCKETS[name], given.key) for name in names]
+        if counted is not None:
+            spending.append(buckets.bucket("address", counted))
+        memory = (f"signed:{signed.digest.hex()}", buckets.SEEN_SINCE) if signed is not None else ()
         try:
             answer = await valkey.pipe().evaluate(
-                _ADMIT,
-                [*found.keys, *(each.key for each in buckets)],
-                arguments(buckets, cost=cost, marks=found.marks),
+                buckets.SCRIPT,
+                [*found.keys, *memory, *(each.key for each in spending)],
+                buckets.arguments(spending, cost=cost, marks=found.marks, signed=signed, write=write),
             )
         except valkey.ValkeyError as error:
             log.warning("limits cannot be counted", error=str(error))
             _trusted.pop(place, None)
-            return await read(given), None
-        if answer[0]:
-            return found, judged(answer, buckets)
+            if signed is not None and write:
+                raise ReplayGuardUnavailable(
+                    "Nobody can tell at the moment whether this was sent before, so nothing was done. Sign it anew.",
+                    wait=1,
+                ) from None
+            found = await read(given)
+            if found is not None:
+                await _judge(found, signed, address=address, counted=None)
+            return found, []
+        if answer[0] == 1:
+            if found.key is not None and address is not None:
+                await _note_use(found.key, address)
+            return found, buckets.judged(answer, spending)
+        if answer[0] != 0:
+            await _repeated(answer[0], counted)
         _trusted.pop(place, None)
         found = await read(given)
     raise authentication.SessionTokenInvalid("The log-in keeps changing. Please try again.")
+
+
+async def _judge(found: LogIn, signed: Signed | None, *, address: str | None, counted: str | None) -> None:
+    """Is the key this request's, does it live, is it used from where it may be? The first answer tells a stranger nothing; the
+    others are for whoever has the key. A refusal counts against the address, if it is not yet. Raises KeyInvalid and its kin."""
+    key = found.key
+    if key is None:
+        return
+    refusal: errors.DomainError | None = None
+    if signed is not None and not signing.fits(signed, key):
+        refusal = signing.KeyInvalid()
+    elif found.expired:
+        refusal = KeyExpired("This key has expired. Please make another one.")
+    elif address is not None and key.networks and not networks.holds(key.networks, address):
+        refusal = KeyAddressNotAllowed("This key is not taken from this address.")
+    if refusal is None:
+        return
+    if counted is not None:
+        await buckets.spend(buckets.bucket("address", counted))
+    raise refusal
+
+
+async def _repeated(why: int, counted: str | None) -> None:
+    if counted is not None:
+        await buckets.spend(buckets.bucket("address", counted))
+    if why == 2:
+        raise SignatureReplayed(
+            "This very request was sent before. Sign each with a time of its own; microseconds do as well as milliseconds."
+        )
+    raise ReplayGuardUnavailable(
+        "What was sent before is remembered since a moment ago only, and this was signed before that. Sign it anew.",
+        wait=2,
+    )
+
+
+async def _note_use(key: Material, address: str) -> None:
+    """Writes down when and from where a key was used, once in a while. Never what stops a request."""
+    at, before = _uses.get(key.key_id, (0.0, ""))
+    now = time.monotonic()
+    if before == address and now - at < USE_NOTED_EVERY_S:
+        return
+    if len(_uses) >= TRUSTED_MAX:
+        _uses.clear()
+    _uses[key.key_id] = (now, address)
+    try:
+        await threads.run(keys.note_use, row_id=key.row_id, address=address, now=timezone.now())
+    except DatabaseError as error:
+        log.warning("a key's use could not be noted", error=str(error))
 
 
 async def unmarked(found: LogIn) -> bool:
@@ -198,32 +220,46 @@ async def unmarked(found: LogIn) -> bool:
         marks = await valkey.pipe().send("MGET", *found.keys) if found.keys else ()
     except valkey.ValkeyError:
         return True
-    return tuple(mark or b"" for mark in marks) == found.marks
+    return tuple(mark or b"" for mark in marks) == found.marks and not found.expired
 
 
 def forget() -> None:
     """For tests, which put the database back."""
     _trusted.clear()
+    _uses.clear()
 
 
 async def read(given: Credentials) -> LogIn | None:
-    """The log-in out of the database; raises SessionTokenInvalid. Where a mark stands, the database is read once more after
-    it was seen: what ended before the mark was read is then gone, and what ends later changes the mark."""
+    """The log-in out of the database; raises SessionTokenInvalid, KeyInvalid. Where a mark stands, the database is read once
+    more after it was seen: what ended before the mark was read is then gone, and what ends later changes the mark."""
     until = time.monotonic() + TRUST_S
-    identity = await threads.run(authentication.by_credentials, given)
-    if identity is None:
+    known = await threads.run(_known, given)
+    if known is None:
         return None
-    keys = (log_ins.session_mark(given.key), log_ins.user_mark(identity.user_id))
+    user_id, key = known
+    own = log_ins.key_mark(given.key) if given.by == "key" else log_ins.session_mark(given.key)
+    names = (own, log_ins.user_mark(user_id))
     try:
-        marks = tuple(mark or b"" for mark in await valkey.pipe().send("MGET", *keys))
+        marks = tuple(mark or b"" for mark in await valkey.pipe().send("MGET", *names))
     except valkey.ValkeyError:
-        return LogIn(identity.user_id, given.by, 0.0, (), ())  # not kept: nobody could tell of its end
+        return LogIn(user_id, given.by, 0.0, (), (), key)  # not kept: nobody could tell of its end
     if any(marks):
-        again = await threads.run(authentication.by_credentials, given)
-        if again is None or again.user_id != identity.user_id:
+        again = await threads.run(_known, given)
+        if again is None or again[0] != user_id:
             return None
-    found = LogIn(identity.user_id, given.by, until, keys, marks)
+    found = LogIn(user_id, given.by, until, names, marks, key)
     if len(_trusted) >= TRUSTED_MAX:
         _trusted.clear()
     _trusted[given.by, given.key] = found
     return found
+
+
+def _known(given: Credentials) -> tuple[int, Material | None] | None:
+    """Whose they are, in a thread. Raises SessionTokenInvalid, KeyInvalid."""
+    if given.by == "key":
+        key = selectors.material(given.key)
+        if key is None:
+            raise signing.KeyInvalid
+        return key.user_id, key
+    identity = authentication.by_credentials(given)
+    return (identity.user_id, None) if identity is not None else None

@@ -1,9 +1,10 @@
 """Who is asking: one answer for REST views, for the plain async order view and for the websocket.
 
-Two ways in: the site's session cookie (then a request that changes anything must carry the CSRF token), or allauth's session
-token in the header X-Session-Token (then it need not: no browser sends that header by itself).
+Three ways in: the site's session cookie (then a request that changes anything must carry the CSRF token), allauth's session
+token in the header X-Session-Token (then it need not: no browser sends that header by itself), or an API key's signature
+(`signing`, checked in `admission` before anything here is asked).
 What must never happen here: a cookie that acts without the CSRF check; a half-done log-in (second factor still owed) that
-counts as one; a token that falls back to the cookie when it is wrong.
+counts as one; a token or a key that falls back to the cookie when it is wrong.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from exchange.accounts.api import signing
 from exchange.core.errors import NotAuthenticated, PermissionDenied
 
 TOKEN_HEADER = "X-Session-Token"  # noqa: S105 - a header's name
 TOKEN_LENGTH_MAX = 200
+LOG_IN = "Please log in: this needs a session cookie, the header X-Session-Token or an API key's signature."
 _TOKEN_META = "HTTP_X_SESSION_TOKEN"  # noqa: S105
 
 
@@ -40,13 +43,27 @@ class CsrfFailed(PermissionDenied):
     code = "csrf_failed"
 
 
+By = Literal["session", "token", "key"]
+
+
+class Holder:
+    """Who a key acts for, where Django wants a user: an id and nothing more, so that nobody takes it for the person."""
+
+    is_authenticated, is_anonymous, is_active, is_staff = True, False, True, False
+
+    def __init__(self, user_id: int) -> None:
+        self.id = self.pk = user_id
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The account that a request acts for, and how it was shown."""
+    """The account that a request acts for, and how it was shown. `scopes` is None for a person, who may do all."""
 
-    user: AbstractBaseUser
+    user: AbstractBaseUser | Holder
     user_id: int
-    by: Literal["session", "token"]
+    by: By
+    key_id: str | None = None
+    scopes: frozenset[str] | None = None
 
 
 class _CsrfCheck(CsrfViewMiddleware):
@@ -75,6 +92,8 @@ def identify(request: HttpRequest) -> Identity | None:
     """Who this request acts for, or None; asked once a request. Raises SessionTokenInvalid, CsrfFailed."""
     if hasattr(request, "_bourse_identity"):
         return request._bourse_identity
+    if signing.of_request(request) is not None:
+        raise signing.KeyInvalid  # nobody has checked it: this address takes no keys
     token = request.headers.get(TOKEN_HEADER)
     if token is not None:
         identity: Identity | None = by_token(token)
@@ -106,16 +125,18 @@ def require(request: HttpRequest) -> Identity:
     """As `identify`, and NotAuthenticated for nobody."""
     identity = identify(request)
     if identity is None:
-        raise NotAuthenticated("Please log in: this needs a session cookie or the header X-Session-Token.")
+        raise NotAuthenticated(LOG_IN)
     return identity
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request came with, or a websocket was opened with (kept for its life, so that an ended log-in is noticed)."""
+    """What a request came with, or a websocket was opened with (kept for its life, so that an ended log-in is noticed).
+
+    `by` key: the id of one whose signature is checked, at the latest in `admission.admit`."""
 
     key: str
-    by: Literal["session", "token"]
+    by: By
 
 
 def given_with(request: HttpRequest) -> Credentials | None:
@@ -148,7 +169,7 @@ def by_credentials(given: Credentials) -> Identity | None:
 class CustomerAuthentication(BaseAuthentication):
     """REST framework's door to `identify`."""
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Identity] | None:
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser | Holder, Identity] | None:
         identity = identify(request._request)
         return (identity.user, identity) if identity else None
 

@@ -12,15 +12,17 @@ from typing import Any, ClassVar
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from exchange.accounts import selectors
+from exchange.accounts.api.admission import ScopeMissing
 from exchange.accounts.api.authentication import CustomerAuthentication
 from exchange.accounts.api.serializers import FieldUnknown
 from exchange.core import times
+from exchange.core.errors import PermissionDenied
 
 
 class View(APIView):
@@ -48,11 +50,36 @@ class PublicView(View):
     permission_classes: ClassVar[list[type[BasePermission]]] = [AllowAny]
 
 
+class KeyNotAllowed(PermissionDenied):
+    """No API key does this, whatever its scopes: a person logs in for it."""
+
+    code = "key_not_allowed"
+
+
+class WithinScope(BasePermission):
+    """An API key does what its scopes name; a person who is logged in, all. Raises KeyNotAllowed, ScopeMissing."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        scopes = request.auth.scopes
+        if scopes is None:
+            return True
+        scope = view.reading_scope if request.method in SAFE_METHODS else view.scope
+        if scope is None:
+            raise KeyNotAllowed("API keys do not do this. Please log in.")
+        if scope not in scopes:
+            raise ScopeMissing(f"This key has no scope {scope!r}. Make another one that has.", param=scope)
+        return True
+
+
 class CustomerView(View):
-    """Acts for the customer who is logged in, and for no other."""
+    """Acts for the customer who is logged in, and for no other.
+
+    `scope` is what an API key needs for what changes something (None: no key does it), `reading_scope` for the rest."""
 
     authentication_classes: ClassVar[list[Any]] = [CustomerAuthentication]
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsAuthenticated]
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsAuthenticated, WithinScope]
+    scope: ClassVar[str | None] = None
+    reading_scope: ClassVar[str | None] = "read"
 
     @property
     def user_id(self) -> int:

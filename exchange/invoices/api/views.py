@@ -26,6 +26,8 @@ CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page be
 class InvoicesView(CustomerView):
     """GET and POST invoices."""
 
+    scope = "trade"
+
     parameters: ClassVar[tuple[str, ...]] = ("limit", "cursor")
 
     @extend_schema(

@@ -16,7 +16,8 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from exchange.accounts.api import addresses, admission, authentication, threads
+from exchange.accounts.api import addresses, admission, authentication, buckets, signing, threads
+from exchange.accounts.api.authentication import Credentials
 from exchange.accounts.api.serializers import FieldUnknown
 from exchange.core.errors import NotAuthenticated
 from exchange.site.api import errors, idempotency, limits, problems
@@ -108,20 +109,25 @@ async def cancel_after(request: HttpRequest) -> HttpResponse:
 
 
 async def _enter(request: HttpRequest, *, cost: int = 1) -> int:
-    """Who is there, counted. Raises NotAuthenticated and its kin, CsrfFailed, Refused."""
+    """Who is there, counted. Raises NotAuthenticated and its kin, CsrfFailed, ScopeMissing, Refused."""
     address = addresses.of_request(request)
-    given = authentication.given_with(request)
+    signed = signing.of_request(request)
+    given = Credentials(signed.key_id, "key") if signed is not None else authentication.given_with(request)
     with limits.Noted(request):
         if given is None:
-            limits.note(request, await admission.spend(admission.bucket("address", address)))
+            limits.note(request, await buckets.spend(buckets.bucket("address", address)))
             known = None
         else:
-            known, spent = await admission.admit(given, "orders", address=address, cost=cost)
+            known, spent = await admission.admit(
+                given, "orders", address=address, cost=cost, signed=signed, write=signed is not None
+            )
             limits.note(request, spent)
     if known is None:
-        raise NotAuthenticated("Please log in: this needs a session cookie or the header X-Session-Token.")
+        raise NotAuthenticated(authentication.LOG_IN)
     if known.by == "session":
         authentication.check_csrf(request)
+    elif known.by == "key":
+        known.require("trade")
     return known.user_id
 
 

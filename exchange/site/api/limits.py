@@ -1,11 +1,13 @@
-"""How often, for HTTP: the buckets of `accounts.api.admission` for requests, and the headers that tell what is left.
+"""How often, for HTTP: the buckets of `accounts.api.buckets` for requests, and the headers that tell what is left.
 
-The standard headers RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset are of the tightest bucket; a refusal has
-Retry-After. What must never happen here: a limit that money's safety rests on. When Valkey is away, requests go through.
+`RateLimit-Policy` names the limits that a request counted against, `RateLimit` what is left of each (draft 10 of the IETF's
+RateLimit header fields); a refusal has Retry-After. What must never happen here: a limit that money's safety rests on. When
+Valkey is away, requests go through.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -17,10 +19,11 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from exchange.accounts.api import admission
-from exchange.accounts.api.admission import Spent
+from exchange.accounts.api import buckets
+from exchange.accounts.api.buckets import Spent
 
 log = structlog.get_logger(__name__)
+_NOTHING: dict[str, Spent] = {}
 
 
 @cache
@@ -30,20 +33,20 @@ def _client(url: str) -> redis.Redis:
 
 def spend(request: HttpRequest, name: str, who: str | int) -> None:
     """Take one request from the bucket `name` of `who`, in a thread; raises Refused when it is empty."""
-    bucket = admission.bucket(name, who)
+    bucket = buckets.bucket(name, who)
     try:
-        answer = _client(settings.REDIS_URL).eval(admission.ADMIT, 1, bucket.key, *admission.arguments([bucket]))
+        answer = _client(settings.REDIS_URL).eval(buckets.TEXT, 1, bucket.key, *buckets.arguments([bucket]))
     except (RedisError, OSError) as error:
         log.warning("limits cannot be counted", error=str(error))
         return
     with Noted(request):
-        note(request, admission.judged(answer, [bucket]))
+        note(request, buckets.judged(answer, [bucket]))
 
 
 async def aspend(request: HttpRequest, name: str, who: str | int) -> None:
     """The same on the event loop."""
     with Noted(request):
-        note(request, await admission.spend(admission.bucket(name, who)))
+        note(request, await buckets.spend(buckets.bucket(name, who)))
 
 
 class Noted:
@@ -55,25 +58,29 @@ class Noted:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, admission.Refused):
-            note(self.request, error.spent)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, buckets.Refused):
+            note(self.request, error.all_spent)
 
 
-def note(request: HttpRequest, spent: Spent | None) -> None:
-    """Remember the tightest bucket that this request met."""
-    tightest = getattr(request, "_bourse_spent", None)
-    if spent is not None and (tightest is None or not spent.allowed or spent.remaining < tightest.remaining):
-        request._bourse_spent = spent  # type: ignore[attr-defined]
+def note(request: HttpRequest, spent: Sequence[Spent]) -> None:
+    """Remember the buckets that this request met."""
+    noted = request.__dict__.setdefault("_bourse_spent", {})
+    for each in spent:
+        noted[each.bucket.name] = each
 
 
 def tell(request: HttpRequest, response: HttpResponse) -> None:
-    """Write the tightest bucket's headers."""
-    spent = getattr(request, "_bourse_spent", None)
-    if spent is not None:
-        response["RateLimit-Limit"] = str(spent.limit)
-        response["RateLimit-Remaining"] = str(spent.remaining)
-        response["RateLimit-Reset"] = str(spent.reset_s)
+    """Write what they said, the tightest first."""
+    noted: dict[str, Spent] = request.__dict__.get("_bourse_spent", _NOTHING)
+    if noted:
+        order = sorted(noted.values(), key=lambda each: each.remaining)
+        response["RateLimit-Policy"] = ", ".join(
+            [f'"{each.bucket.name}";q={each.bucket.most};w={each.bucket.period_s}' for each in order]
+        )
+        response["RateLimit"] = ", ".join(
+            [f'"{each.bucket.name}";r={each.remaining};t={each.reset_s}' for each in order]
+        )
 
 
 class ByCustomer(BaseThrottle):
@@ -82,7 +89,8 @@ class ByCustomer(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         identity = request.auth
         if identity is not None:
-            spend(request._request, "customer", identity.user_id)
+            if identity.by != "key":  # a key's requests were counted as it was checked
+                spend(request._request, "customer", identity.user_id)
             name = getattr(view, "limit", None)
             if name is not None and request.method == "POST":
                 spend(request._request, name, identity.user_id)

@@ -1,5 +1,5 @@
-"""Around every request under /api/: host and https, the limit by address, the limits' headers, and the error shape for what
-Django answers by itself (an address that is none, a fault in a view).
+"""Around every request under /api/: host and https, an API key's signature, the limit by address, the limits' headers, and the
+error shape for what Django answers by itself (an address that is none, a fault in a view).
 
 Stands first among the middleware, so that nothing is outside it; on the API's own way (handler.py) it is the only one.
 What must never happen here: a page of HTML for a program.
@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 
-from exchange.accounts.api import addresses
+from exchange.accounts.api import addresses, admission, signing
+from exchange.accounts.api.authentication import Credentials, Holder, Identity
 from exchange.core.errors import DomainError
+from exchange.outbox import valkey
 from exchange.site.api import errors, limits, problems
 
 PREFIX = "/api/"
@@ -42,7 +44,8 @@ class ApiMiddleware:
             return self.get_response(request)
         try:
             self._admit(request)
-            limits.spend(request, "address", addresses.of_request(request))
+            if not async_to_sync(self._by_key_alone)(request):
+                limits.spend(request, "address", addresses.of_request(request))
             response = self.get_response(request)
         except DomainError as refused:
             response = errors.response(refused)
@@ -53,12 +56,41 @@ class ApiMiddleware:
             return await self.get_response(request)
         try:
             self._admit(request)
-            if not self._counts_itself(request):
+            if not self._counts_itself(request) and not await self._by_key(request):
                 await limits.aspend(request, "address", who=addresses.of_request(request))
             response = await self.get_response(request)
         except DomainError as refused:
             response = errors.response(refused)
         return self._finish(request, response)
+
+    @staticmethod
+    async def _by_key(request: HttpRequest) -> bool:
+        """Whether it is signed by an API key; then it was checked and counted. Raises KeyInvalid and its kin, Refused."""
+        signed = signing.of_request(request)
+        if signed is None:
+            return False
+        with limits.Noted(request):
+            known, spent = await admission.admit(
+                Credentials(signed.key_id, "key"),
+                "customer",
+                address=addresses.of_request(request),
+                signed=signed,
+                write=request.method not in ("GET", "HEAD", "OPTIONS"),
+            )
+        limits.note(request, spent)
+        if known is None:
+            raise signing.KeyInvalid
+        request._bourse_identity = Identity(  # type: ignore[attr-defined]
+            user=Holder(known.user_id), user_id=known.user_id, by="key", key_id=signed.key_id, scopes=known.scopes
+        )
+        return True
+
+    async def _by_key_alone(self, request: HttpRequest) -> bool:
+        """The same in a loop of its own, where the server has none."""
+        try:
+            return await self._by_key(request)
+        finally:
+            valkey.close()
 
     @staticmethod
     def _counts_itself(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from exchange.outbox import live, registry
 TOPICS = (
     "wallets.deposit_credited",
     "wallets.deposit_orphaned",
+    "wallets.deposit_held",
     "wallets.withdrawal_requested",
     "wallets.withdrawal_review",
     "wallets.withdrawal_approved",

@@ -5,7 +5,8 @@ What must never happen here: a text that tells a stranger how we are built.
 
 from __future__ import annotations
 
-from exchange.accounts.api.admission import RateLimited
+from exchange.accounts.api.authentication import LOG_IN
+from exchange.accounts.api.buckets import RateLimited
 from exchange.core import errors
 
 
@@ -55,7 +56,7 @@ class Internal(errors.DomainError):
 
 _BY_STATUS: dict[int, tuple[type[errors.DomainError], str]] = {
     400: (errors.InvalidRequest, "The request cannot be understood."),
-    401: (errors.NotAuthenticated, "Please log in: this needs a session cookie or the header X-Session-Token."),
+    401: (errors.NotAuthenticated, LOG_IN),
     403: (errors.PermissionDenied, "This is not allowed."),
     404: (errors.NotFound, "There is nothing at this address."),
     405: (MethodNotAllowed, "This address does not take that method."),

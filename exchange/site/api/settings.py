@@ -38,6 +38,8 @@ API_LIMITS = {
     "address": (3000, 60),
     "customer": (1200, 60),
     "orders": (600, 10),
+    "key": (900, 60),  # one key's part of its customer's, and of the customer's orders
+    "key_orders": (450, 10),
     "withdrawals": (60, 3600),
 }
 WEBSOCKET_LIMITS = {

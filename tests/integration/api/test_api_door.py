@@ -196,14 +196,16 @@ def test_limits_are_told_and_then_enforced(exchange: Exchange) -> None:
     """The bucket of withdrawals is the smallest: 60, and one more a minute."""
     bob = exchange.customer("bob")
     first = bob.get("balances")
-    assert int(first.headers["RateLimit-Remaining"]) == int(first.headers["RateLimit-Limit"]) - 1
+    assert first.headers["RateLimit-Policy"] == '"customer";q=1200;w=60, "address";q=3000;w=60'
+    assert re.fullmatch(r'"customer";r=1199;t=1, "address";r=\d+;t=\d+', first.headers["RateLimit"])
     for attempt in range(61):
         answer = bob.post("withdrawals", json={}, headers={"Idempotency-Key": f"limit-{attempt}"})
         if answer.status_code == 429:
             break
     assert (attempt, error(answer)["code"], error(answer)["type"]) == (60, "rate_limited", "rate_limited")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert answer.headers["RateLimit-Remaining"] == "0"
+    assert answer.headers["RateLimit-Policy"].startswith('"withdrawals";q=60;w=3600, ')
+    assert answer.headers["RateLimit"].startswith('"withdrawals";r=0;t=')
     assert bob.get("balances").status_code == 200
 
 

@@ -373,4 +373,4 @@ def test_the_orders_limit_counts_a_batch_by_its_size(trading: Exchange) -> None:
     assert 1 <= len(refused) <= 8
     assert error(refused[0])["code"] == "rate_limited"
     assert int(refused[0].headers["Retry-After"]) >= 1
-    assert refused[0].headers["RateLimit-Limit"] == "600"
+    assert '"orders";q=600;w=10' in refused[0].headers["RateLimit-Policy"]

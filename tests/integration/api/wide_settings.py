@@ -3,5 +3,5 @@
 from config.settings.dev import *  # noqa: F403
 
 _WIDE = (1_000_000, 10)
-API_LIMITS = {"address": _WIDE, "customer": _WIDE, "orders": _WIDE, "withdrawals": _WIDE}
+API_LIMITS = dict.fromkeys(API_LIMITS, _WIDE)  # noqa: F405
 WEBSOCKET_LIMITS = {**WEBSOCKET_LIMITS, "messages_per_s": 1_000_000, "commands_per_s": 1_000_000}  # noqa: F405
