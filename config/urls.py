@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import health
+from exchange.accounts.providers.pages import confirm as confirm_by_provider
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("_allauth/app/v1/", include("exchange.accounts.second_factors.headless")),
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("exchange.accounts.second_factors.urls")),
+    path("accounts/3rdparty/confirm/", confirm_by_provider, name="socialaccount_confirm"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("", include("exchange.site.urls")),

@@ -10,6 +10,8 @@ from config import chains
 from config.environment import broker_url, database, env, read_secret
 from config.factors import *  # noqa: F403
 from config.guarding import *  # noqa: F403
+from config.identity import *  # noqa: F403
+from config.identity import PROVIDER_APPS, PROVIDER_ORIGINS
 from config.identity_checks import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
@@ -42,8 +44,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.google",
-    "allauth.socialaccount.providers.facebook",
+    *PROVIDER_APPS,
     "allauth.headless",
     "allauth.usersessions",
     "axes",
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.health.RequestMetrics",
     "exchange.site.api.middleware.ApiMiddleware",
+    "exchange.site.headless.HeadlessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.staticfiles.StaticFiles",
     "csp.middleware.CSPMiddleware",
@@ -142,22 +144,10 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = False  # every change of a credential is told by our own mail, with a way to undo it
 ACCOUNT_ADAPTER = "exchange.accounts.adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "exchange.accounts.adapters.SocialAccountAdapter"
 # allauth would count failures by address alone, and so let anybody lock anybody out; axes counts address and peer together.
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip"}
 HEADLESS_ENABLED = True
 HEADLESS_CLIENTS = ("app",)
-SOCIALACCOUNT_ONLY = False
-SOCIALACCOUNT_PROVIDERS: dict[str, dict] = {}
-PROVIDER_ORIGINS = {"google": "https://accounts.google.com", "facebook": "https://www.facebook.com"}
-for _name in ("google", "facebook"):
-    # A provider's button stands on the log-in page only where the operator has set its client id.
-    if _client_id := env.str(f"{_name.upper()}_CLIENT_ID", ""):
-        SOCIALACCOUNT_PROVIDERS[_name] = {
-            "APPS": [{"client_id": _client_id, "secret": read_secret(f"{_name.upper()}_CLIENT_SECRET")}],
-            "SCOPE": ["profile", "email"] if _name == "google" else ["email", "public_profile"],
-            "OAUTH_PKCE_ENABLED": True,
-        }
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -172,6 +162,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
 AXES_LOCKOUT_CALLABLE = "exchange.site.errors.locked_out"
 AXES_COOLOFF_TIME = 0.25
+AXES_CLIENT_IP_CALLABLE = "exchange.accounts.watching.attempted_from"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
 
 # --- Celery -------------------------------------------------------------------------------------------------------
@@ -312,7 +303,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         # The button of a provider posts to us and is sent on; Chromium holds that redirect to this list, too.
-        "form-action": ["'self'", *(PROVIDER_ORIGINS[name] for name in SOCIALACCOUNT_PROVIDERS)],
+        "form-action": ["'self'", *PROVIDER_ORIGINS],
         "frame-ancestors": ["'none'"],
     },
 }

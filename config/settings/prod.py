@@ -4,6 +4,7 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import identity
 from config.environment import database_from_url, env, read_secret, require
 
 for _name in ("DATABASE_URL", "REDIS_URL"):
@@ -19,6 +20,10 @@ for _name in ("BOURSE_FAULTS", "ENGINE_FAULT"):
 for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "KEYSTORE_VAULT_TOKEN_FILE", "SIGNER_DATABASE_URL"):
     if os.environ.get(_name):
         raise ImproperlyConfigured(f"{_name} is the signer's alone; it must not be set where this process can read it.")
+
+for _name in identity.STAND_INS:
+    if os.environ.get(_name):
+        raise ImproperlyConfigured(f"{_name} is for tests: it puts something else in a log-in provider's place.")
 
 PRODUCTION = True
 if not env.bool("SECOND_FACTOR_REQUIRED", True):

@@ -1,20 +1,22 @@
 """Where allauth's flows touch ours: a sign-up becomes a customer. Second factors have an adapter of their own.
 
-What must never happen here: an answer that differs by whether an address is known, or an account joined to a Google or
-Facebook identity because their e-mails look alike (allauth's EMAIL_AUTHENTICATION stays off).
+What must never happen here: an answer that differs by whether an address is known. What comes through Google and the others
+stands in `providers.adapter`.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from exchange.accounts import sign_ups
+from exchange.accounts.api import addresses
+from exchange.accounts.guarding import GuardedAccount
 from exchange.accounts.models import User
 from exchange.accounts.second_factors.adapter import NeverByPasswordAlone
 from exchange.accounts.services import customers
@@ -33,26 +35,26 @@ class AccountAdapter(NeverByPasswordAlone, DefaultAccountAdapter):
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """The user row and everything that makes it a customer, or neither."""
-        with transaction.atomic():
-            super().save_user(request, user, form, commit=commit)
-            if commit:
-                customers.opened(user_id=user.id, origin=audit.origin_of(request), now=timezone.now())
+        try:
+            with transaction.atomic():
+                super().save_user(request, user, form, commit=commit)
+                if commit:
+                    customers.opened(user_id=user.id, origin=audit.origin_of(request), now=timezone.now())
+        except IntegrityError:
+            answer = sign_ups.overtaken(request, user.email)
+            if answer is None:
+                raise
+            raise answer from None
         return user
 
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """The same work as for a newcomer, and then a mail, as a newcomer gets one."""
+        customers.rehearse(now=timezone.now())
+        super().send_account_already_exists_mail(email)
 
-class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """Google, Facebook."""
-
-    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
-        with transaction.atomic():
-            user = super().save_user(request, sociallogin, form)
-            if form is None:  # with a form, the account adapter has opened the customer already
-                customers.opened(user_id=user.id, origin=audit.origin_of(request), now=timezone.now())
-        return user
-
-    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
-        """The address in the form we keep, and the name the provider gives as a display name."""
-        user = super().populate_user(request, sociallogin, data)
-        user.email = User.objects.normalize_email(user.email)
-        user.display_name = (data.get("name") or data.get("first_name") or "")[:60]
-        return user
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """For allauth's limits and lists: as everywhere else, past the proxies that are ours. A unix socket is this machine."""
+        try:
+            return str(ip_address(addresses.of_request(request)))
+        except ValueError:
+            return "127.0.0.1"

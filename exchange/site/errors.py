@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from exchange.core.errors import DomainError
-from exchange.site import context
+from exchange.site import context, headless
 
 log = structlog.get_logger(__name__)
 
@@ -94,12 +95,14 @@ def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpRe
 
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: object) -> HttpResponse:
     """Too many wrong passwords for one address from one place. Says so whether or not the account exists."""
-    return page(
-        request,
-        429,
-        code="log_in_locked",
-        message="Too many wrong passwords. Wait a while, or choose a new password by e-mail.",
+    message = "Too many wrong passwords. Wait a while, or choose a new password by e-mail."
+    answer = (
+        headless.error(429, code="log_in_locked", message=message)
+        if headless.serves(request)
+        else page(request, 429, code="log_in_locked", message=message)
     )
+    answer["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME * 3600))
+    return answer
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from exchange.core.errors import DomainError
-from exchange.site import errors
+from exchange.site import errors, headless
 
 
 class DomainErrorPages(MiddlewareMixin):
@@ -20,7 +20,7 @@ class DomainErrorPages(MiddlewareMixin):
         if request.path.startswith("/api/"):
             return None
         if isinstance(exception, DomainError):
-            return errors.of(request, exception)
+            return headless.of(exception) if headless.serves(request) else errors.of(request, exception)
         if isinstance(exception, OperationalError | InterfaceError):
-            return errors.unavailable(request)
+            return headless.error(503) if headless.serves(request) else errors.unavailable(request)
         return None

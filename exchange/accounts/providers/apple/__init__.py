@@ -1,0 +1,1 @@
+"""Sign in with Apple: https://developer.apple.com/documentation/signinwithapplerestapi"""

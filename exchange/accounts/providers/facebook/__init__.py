@@ -1,0 +1,1 @@
+"""Facebook: https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow"""

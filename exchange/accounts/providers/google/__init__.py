@@ -1,0 +1,1 @@
+"""Google, by OpenID Connect: https://developers.google.com/identity/openid-connect/openid-connect"""
