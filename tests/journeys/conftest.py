@@ -81,7 +81,7 @@ class Exchange:
             )
 
     def start_web(self) -> None:
-        server = ("-m", "uvicorn", "config.asgi:application", "--ws", "config.lines:LineProtocol")
+        server = ("-m", "uvicorn", "config.asgi:application", "--ws", "config.lines:LineProtocol", "--no-proxy-headers")
         arguments = (*server, "--port", str(self.port), "--log-level", "warning")
         self.start("web", "config.settings.dev", *arguments)
         self.wait(self._answers)

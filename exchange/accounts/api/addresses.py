@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 LENGTH_MAX = 64
+LOCAL = "local"
 
 
 def of_request(request: HttpRequest) -> str:
@@ -29,4 +30,4 @@ def client(*, peer: str | None, forwarded: str) -> str:
     entries = [entry.strip() for entry in forwarded.split(",") if entry.strip()]
     if trusted > 0 and len(entries) >= trusted:
         return entries[-trusted][:LENGTH_MAX]
-    return (peer or "local")[:LENGTH_MAX]
+    return (peer or LOCAL)[:LENGTH_MAX]

@@ -23,6 +23,7 @@ from exchange.accounts.keys import points, selectors
 from exchange.accounts.keys.selectors import KeyView
 from exchange.accounts.models import ApiKey, User
 from exchange.accounts.models.api_keys import LABEL_CHARACTERS_MAX
+from exchange.accounts.services import credentials
 from exchange.audit import services as audit
 from exchange.core.errors import Conflict, InvalidRequest, NotFound
 from exchange.secrets import services as secrets
@@ -139,6 +140,7 @@ def create(
             origin=origin,
             now=now,
         )
+        credentials.changed(user_id=user_id, what="api_key", detail=f"API key {key_id} created", origin=origin, now=now)
     return Created(selectors.view(row, now=now), secret.hex() if kind == "hmac" else None)
 
 
@@ -163,6 +165,11 @@ def revoke_all(*, user_id: int, actor_id: int | None = None, why: str, origin: s
         for row in found:
             _revoke(row, actor_id=actor_id, why=why, origin=origin, now=now)
     return len(found)
+
+
+def access_ended(user_id: int, now: datetime) -> None:
+    """For the registry: the account is frozen by its owner, or closed."""
+    revoke_all(user_id=user_id, why="access ended", now=now)
 
 
 def rename(*, user_id: int, key_id: str, label: str, now: datetime) -> KeyView:

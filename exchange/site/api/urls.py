@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 
+from exchange.accounts.api import keys
 from exchange.accounts.api.threads import threaded
 from exchange.accounts.api.views import MeView
 from exchange.invoices.api import views as invoices
@@ -18,6 +19,8 @@ urlpatterns = [
     path("openapi.json", threaded(views.OpenApiView.as_view()), name="openapi"),
     path("docs", views.docs, name="docs"),
     path("me", threaded(MeView.as_view()), name="me"),
+    path("api-keys", threaded(keys.KeysView.as_view()), name="api_keys"),
+    path("api-keys/<str:key_id>", threaded(keys.OneKeyView.as_view()), name="api_key"),
     path("assets", threaded(wallets.AssetsView.as_view()), name="assets"),
     path("prices", threaded(wallets.PricesView.as_view()), name="prices"),
     path("markets", threaded(trading.MarketsView.as_view()), name="markets"),

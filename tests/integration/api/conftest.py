@@ -93,6 +93,7 @@ class Exchange:
         self.url, self.websocket_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/"
         process = self.start(
             sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning",
+            "--no-proxy-headers",
             *(("--ws", "config.lines:LineProtocol") if line else ()), environment=self.environment,
         )  # fmt: skip
         self.wait(lambda: requests.get(f"{self.url}/api/v1/time", timeout=ANSWER_S).ok, process)
