@@ -6,27 +6,68 @@ What must never happen here: a row edited by hand.
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from wallets.admin_base import ReadOnly
 from wallets.admin_cold import ColdProposalAdmin, ColdWalletAdmin, HotLevelAdmin, HotShareAdmin
+from wallets.admin_deeds import Deed, DeedAdmin
 from wallets.admin_find import TraceAdmin
 from wallets.admin_withdrawals import WithdrawalAdmin
 from wallets.models import Address, Block, Cursor, Deposit, Health, Payout, PayoutVersion, Sweep, Xpub
+from wallets.services import holding
 
 __all__ = ["ColdProposalAdmin", "ColdWalletAdmin", "HotLevelAdmin", "HotShareAdmin", "TraceAdmin", "WithdrawalAdmin"]
 
 
+class ReleaseForm(forms.Form):
+    """Why a held deposit may be credited whatever its customer's limit says."""
+
+    note = forms.CharField(max_length=holding.NOTE_LENGTH_MAX, widget=UnfoldAdminTextInputWidget)
+
+
+def _release(deposit_id: UUID, actor_id: int, data: dict[str, Any]) -> str:
+    holding.release(deposit_id=deposit_id, actor_id=actor_id, note=data["note"], now=timezone.now())
+    return "The deposit is credited."
+
+
 @admin.register(Deposit)
-class DepositAdmin(ReadOnly):
-    list_display = ["id", "owner_id", "decimal_amount", "network", "state", "txid", "block_height", "seen_at"]
-    list_filter = ["state", "network_id", "asset_id"]
+class DepositAdmin(DeedAdmin):
+    deeds: ClassVar = {
+        "release": Deed(
+            label="Credit it now",
+            act=_release,
+            form=ReleaseForm,
+            help="It is held because its owner's deposit limit has no room for it. Credited, it counts against the limit.",
+            strong=True,
+        )
+    }
+    list_display = [
+        "id",
+        "owner_id",
+        "decimal_amount",
+        "network",
+        "state",
+        "held_for",
+        "txid",
+        "block_height",
+        "seen_at",
+    ]
+    list_filter = ["state", "held_for", "network_id", "asset_id"]
     search_fields = ["=id", "txid__exact", "=owner_id", "address__address__exact"]
     list_select_related = ["address"]
     ordering = ["-id"]
+
+    def open_deeds(self, row: Deposit) -> list[str]:
+        return ["release"] if row.held_for in holding.TRIED_AGAIN else []
 
 
 class Versions(TabularInline):

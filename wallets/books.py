@@ -41,9 +41,18 @@ def customer(*, owner_id: int, asset_id: int, now: datetime) -> int:
     return accounts.open_customer(owner_id=owner_id, asset_ids=[asset_id], now=now)[asset_id]
 
 
+# Where confirmed deposits wait that may not be credited yet; what waits there is owed to customers.
+HELD_DEPOSITS = "held deposits"
+
+
 def credit_id(deposit_id: UUID, *, times: int) -> UUID:
     """The id of the deposit's n-th credit: it is credited again when a reorganisation mined it again."""
     return uuid5(deposit_id, f"credit:{times}")
+
+
+def release_id(deposit_id: UUID, *, times: int) -> UUID:
+    """The id of what lets the deposit go that was held when it was booked for the n-th time."""
+    return uuid5(deposit_id, f"release:{times}")
 
 
 def reversal_id(deposit_id: UUID, *, times: int) -> UUID:

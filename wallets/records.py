@@ -59,6 +59,8 @@ class DepositView:
     replaced_by: str = ""
     network_name: str = ""
     explorer: str = ""
+    # Why it is confirmed and not credited yet: "limit", "price", or another word; "" while it is not held.
+    held_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def deposit_view(
         replaced_by=deposit.replaced_by,
         network_name=network.name,
         explorer=explorer_of(network, deposit.txid),
+        held_for=deposit.held_for,
     )
 
 

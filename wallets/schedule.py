@@ -23,6 +23,7 @@ def beat_schedule(*, networks: Iterable[str], seconds: float = 1.0) -> dict[str,
         "wallets-balance-cold": entry("wallets.balance_cold", 300 * seconds),
         "wallets-bump": entry("wallets.bump", 30 * seconds),
         "wallets-consolidate": entry("wallets.consolidate", 600 * seconds),
+        "wallets-release-held": entry("wallets.release_held", 30 * seconds),
         "wallets-expire-confirmations": entry("wallets.expire_confirmations", 30.0),
     }
     for network in networks:

@@ -15,7 +15,9 @@ from django.db.models import QuerySet
 from exchange.assets import selectors as assets
 from exchange.assets.selectors import AssetNetworkView
 from exchange.core.errors import NotFound
-from wallets import records, routes
+from exchange.ledger import selectors as ledger
+from exchange.ledger.journal import Kind
+from wallets import books, records, routes
 from wallets.models import Address, Cursor, Deposit, Health, PayoutVersion, Source, Withdrawal, WithdrawalStep
 from wallets.records import (
     AddressView,
@@ -86,10 +88,15 @@ def deposits(
 
 
 def pending(user_id: int) -> list[DepositView]:
-    """Deposits on their way: seen in the mempool or waiting for confirmations."""
-    states = (Deposit.State.SEEN, Deposit.State.CONFIRMING)
+    """Deposits on their way: seen in the mempool, waiting for confirmations, or held."""
+    states = (Deposit.State.SEEN, Deposit.State.CONFIRMING, Deposit.State.HELD)
     rows = Deposit.objects.filter(owner_id=user_id, state__in=states)
     return _deposit_views(_page(rows, before=None, limit=PAGE_MAX, asset=None))
+
+
+def held_deposits() -> dict[int, int]:
+    """What is owed to customers and stands on none of their accounts: confirmed deposits that are held, by asset, as booked."""
+    return ledger.labelled(Kind.SUSPENSE, books.HELD_DEPOSITS)
 
 
 def deposit(user_id: int, deposit_id: UUID) -> DepositView:

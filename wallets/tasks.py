@@ -11,7 +11,18 @@ from celery import current_app, shared_task
 from django.utils import timezone
 
 from wallets import nodes
-from wallets.services import bumping, cold, confirming, consolidating, health, nonces, payouts, scanning, sweeping
+from wallets.services import (
+    bumping,
+    cold,
+    confirming,
+    consolidating,
+    health,
+    holding,
+    nonces,
+    payouts,
+    scanning,
+    sweeping,
+)
 
 
 @shared_task(name="wallets.scan", ignore_result=True)
@@ -48,6 +59,13 @@ def sweep(**kwargs: Any) -> None:
     if report is not None and report.busy:
         # One nonce at a time is with the signer; who waits for his turn does not wait for the timetable.
         current_app.send_task("wallets.sweep", queue="chain", countdown=1, expires=30, retry=False)
+
+
+@shared_task(name="wallets.release_held", ignore_result=True)
+def release_held(**kwargs: Any) -> None:
+    with nodes.only_one("release-held") as mine:
+        if mine:
+            holding.release_due(now=timezone.now())
 
 
 @shared_task(name="wallets.check_nonces", ignore_result=True)

@@ -61,6 +61,11 @@ def user_went(sender: Any, instance: User, **kwargs: Any) -> None:
     _mark_after_commit(user_mark(instance.pk))
 
 
+def read_again(user_id: int) -> None:
+    """What a log-in may do has changed: whoever trusts what he read of it reads it anew, once this transaction is committed."""
+    _mark_after_commit(user_mark(user_id))
+
+
 def _mark_after_commit(key: str) -> None:
     transaction.on_commit(lambda: _mark(key), robust=True)
 

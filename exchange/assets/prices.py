@@ -1,7 +1,7 @@
 """What something is worth, and how old that knowledge is: the one selector that pages, limits and quotes use.
 
-Everything is worked out in whole numbers from decimal rates; the result is rounded down. What must never happen here: a
-float, a price of zero, or a valuation without its age.
+Everything is worked out in whole numbers from decimal rates; the result is rounded down, or up where that is asked for. What
+must never happen here: a float, a price of zero, or a valuation without its age.
 """
 
 from __future__ import annotations
@@ -62,8 +62,13 @@ def worth(*, asset_id: int, amount: int, in_code: str = REFERENCE, now: datetime
     return worths(amounts={asset_id: amount}, in_code=in_code, now=now).get(asset_id)
 
 
-def worths(*, amounts: Mapping[int, int], in_code: str = REFERENCE, now: datetime) -> dict[int, Valuation]:
-    """`worth` for many assets at once; those without a known rate are left out. Two queries, whatever their number."""
+def worths(
+    *, amounts: Mapping[int, int], in_code: str = REFERENCE, up: bool = False, now: datetime
+) -> dict[int, Valuation]:
+    """`worth` for many assets at once; those without a known rate are left out. Two queries, whatever their number.
+
+    `up` rounds up: what counts against somebody is never nothing.
+    """
     target = Asset.objects.filter(code=in_code).only("id", "decimals").first()
     if target is None or not amounts:
         return {}
@@ -72,7 +77,7 @@ def worths(*, amounts: Mapping[int, int], in_code: str = REFERENCE, now: datetim
     if into is None:
         return {}
     return {
-        asset_id: _convert(amounts[asset_id], quotes[asset_id], into, in_code, now)
+        asset_id: _convert(amounts[asset_id], quotes[asset_id], into, in_code, now, up=up)
         for asset_id in amounts
         if asset_id in quotes
     }
@@ -91,11 +96,11 @@ def _quotes(asset_ids: set[int], now: datetime) -> dict[int, _Quote]:
     return quotes
 
 
-def _convert(amount: int, quote: _Quote, into: _Quote, in_code: str, now: datetime) -> Valuation:
+def _convert(amount: int, quote: _Quote, into: _Quote, in_code: str, now: datetime, *, up: bool) -> Valuation:
     exact = Fraction(amount) * quote.usd * 10**into.decimals / (into.usd * 10**quote.decimals)
     oldest = min(quote, into, key=lambda q: q.as_of)
     return Valuation(
-        amount=exact.numerator // exact.denominator,
+        amount=-(-exact.numerator // exact.denominator) if up else exact.numerator // exact.denominator,
         code=in_code,
         decimals=into.decimals,
         as_of=oldest.as_of,

@@ -1,6 +1,7 @@
 """Are we solvent: what we owe customers against what nodes and banks show, asset by asset.
 
-What we owe is every customer's balance, debts not set off: one customer's debt pays no other. What is seen comes from the
+What we owe is every customer's balance, debts not set off: one customer's debt pays no other; and every confirmed deposit that
+is held because its owner's limit has no room for it, though it stands on no customer's account yet. What is seen comes from the
 same sources as the ledger's reconciliation. What must never happen here: an asset called covered that nobody could look at.
 """
 
@@ -15,6 +16,7 @@ from exchange.assets import selectors as assets
 from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Kind
+from wallets import selectors as wallets
 
 _OUTSIDE = (Kind.CHAIN_WALLET, Kind.BANK)
 # Looks while the books move: what is owed before and after the sources were asked should be one number.
@@ -79,7 +81,8 @@ def solvency(*, now: datetime) -> Solvency:
         before = _owed()
         outside, unreachable = reconciliation.seen(now=now)
         balances: dict[tuple[int, Kind], int] = {(t.asset_id, t.kind): t.balance for t in ledger.totals()}
-        after = {asset_id: balance for (asset_id, kind), balance in balances.items() if kind == Kind.CUSTOMER}
+        waiting = wallets.held_deposits()
+        after = _owed()
         if before == after:
             break
     by_asset: dict[int, list[reconciliation.Seen]] = defaultdict(list)
@@ -87,15 +90,23 @@ def solvency(*, now: datetime) -> Solvency:
         by_asset[account.asset_id].append(account)
     reports = [
         # Money came or went while the sources were asked: it is held against what was owed on the better side of that.
-        _report(asset, balances, by_asset[asset.id], owed=min(before.get(asset.id, 0), after.get(asset.id, 0)))
+        _report(
+            asset,
+            balances,
+            by_asset[asset.id],
+            owed=min(before.get(asset.id, 0), after.get(asset.id, 0)),
+            waiting=waiting.get(asset.id, 0),
+        )
         for asset in assets.assets(enabled_only=False)
-        if by_asset[asset.id] or balances.get((asset.id, Kind.CUSTOMER))
+        if by_asset[asset.id] or balances.get((asset.id, Kind.CUSTOMER)) or waiting.get(asset.id)
     ]
     return Solvency(assets=tuple(reports), unreachable=tuple(unreachable), made_at=now)
 
 
 def _owed() -> dict[int, int]:
-    return {total.asset_id: total.balance for total in ledger.totals() if total.kind == Kind.CUSTOMER}
+    owed = Counter({total.asset_id: total.balance for total in ledger.totals() if total.kind == Kind.CUSTOMER})
+    owed.update(wallets.held_deposits())
+    return dict(owed)
 
 
 def _report(
@@ -104,6 +115,7 @@ def _report(
     accounts: list[reconciliation.Seen],
     *,
     owed: int,
+    waiting: int,
 ) -> AssetSolvency:
     looks = [account.look for account in accounts if account.look is not None]
     inside = {kind: balances.get((asset.id, kind), 0) for kind in Kind if kind not in _OUTSIDE}
@@ -118,7 +130,7 @@ def _report(
         decimals=asset.decimals,
         owed=owed,
         debts_to_us=-debts,
-        own=sum(inside.values()),
+        own=sum(inside.values()) - waiting,
         booked=sum(account.booked for account in accounts),
         seen=sum(look.amount_seen + look.pending for look in looks),
         unseen=sum(account.booked for account in accounts if account.look is None),

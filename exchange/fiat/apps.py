@@ -10,7 +10,10 @@ class FiatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from exchange.fiat.services import statements
+        from exchange.fiat.services import counting, statements
         from exchange.ledger import reconciliation
+        from kyc import kinds, uses
 
+        uses.register(kinds.FIAT_IN, counting.came_in)
+        uses.register(kinds.FIAT_OUT, counting.went_out)
         reconciliation.register_outside("fiat:bank", statements.outside)

@@ -27,6 +27,7 @@ class BankDeposit(models.Model):
     bank_reference = models.CharField(
         max_length=64, null=True, blank=True, unique=True, help_text="The bank's own id of the transaction."
     )
+    worth = BaseUnits(null=True, blank=True, help_text="In the reference currency, when it was credited.")
     settled_by = models.BigIntegerField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     transfer_id = models.UUIDField(unique=True, editable=False, help_text="Its transfer in the ledger.")
@@ -43,7 +44,10 @@ class BankDeposit(models.Model):
                 name="fiat_settled_whole_or_not",
             ),
         ]
-        indexes = [models.Index(fields=["user_id", "-id"], name="fiat_deposits_of")]
+        indexes = [
+            models.Index(fields=["user_id", "-id"], name="fiat_deposits_of"),
+            models.Index(fields=["user_id", "settled_at"], condition=Q(state="settled"), name="fiat_settled_of"),
+        ]
 
     def __str__(self):
         return self.reference

@@ -29,6 +29,18 @@ class Message:
 def deposit_credited(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
+def deposit_held(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=payload["user_id"],
+        kind="deposit_held",
+        title=f"Deposit of {_money(payload)} confirmed, not credited yet",
+        body=f"{_money(payload)} arrived over {payload['network']} and is safe. It is not credited yet: your deposits page says "
+        "why, and what you can do. In most cases nothing: it is credited by itself.",
+        link="/wallet/history/",
+        facts=(("Amount", _money(payload)), ("Network", payload["network"]), ("Transaction", payload["txid"])),
+    )
+
+
         kind="deposit_credited",
         title=f"Deposit of {_money(payload)} credited",
         body=f"{_money(payload)} arrived over {payload['network']} and can be used now.",
@@ -292,6 +304,7 @@ def solvency_unknown(payload: dict[str, Any]) -> Message:
         user_id=None,
         kind="solvency_unknown",
         title=f"Nobody could see all {payload['asset']} for over an hour",
+    "wallets.deposit_held": deposit_held,
         body="Whether it is all there cannot be told until its sources answer again.",
         link="/admin/compliance/solvencylook/",
         facts=(("Owed", payload["owed"]), ("Seen", payload["seen"]), ("Silent", ", ".join(payload["sources"])[:300])),

@@ -1,5 +1,5 @@
 """The rows of this room: `levels` and their limits, `applications` with their documents, `screening`."""
 
-from kyc.models.levels import Customer, Level
+from kyc.models.levels import Customer, Level, Limit
 
-__all__ = ["Customer", "Level"]
+__all__ = ["Customer", "Level", "Limit"]

@@ -7,28 +7,43 @@ from django.db import models
 from django.db.models import Q
 
 from exchange.assets.fields import BaseUnits
+from kyc.kinds import KINDS, WINDOWS
 
 
 class Level(models.Model):
-    """A step of verification and its limit, in cents of a US dollar."""
+    """A step of verification. What it allows stands in its limits."""
 
     number = models.PositiveSmallIntegerField(primary_key=True)
     code = models.SlugField(max_length=20, unique=True)
     name = models.CharField(max_length=60)
-    withdrawal_24h = BaseUnits(
-        null=True, blank=True, help_text="US cents that may leave in any 24 hours; empty: no limit."
-    )
+    # Who counts from now on must look at what was moved before: see trading's reservations.
+    limits_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["number"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(withdrawal_24h=None) | Q(withdrawal_24h__gte=0), name="kyc_level_limit_not_negative"
-            )
-        ]
 
     def __str__(self):
         return self.name
+
+
+class Limit(models.Model):
+    """What a level allows of one kind in any stretch of so many seconds; changed by services.levels alone."""
+
+    level = models.ForeignKey(Level, on_delete=models.PROTECT, related_name="limits")
+    kind = models.CharField(max_length=12, choices=[(kind, kind) for kind in KINDS])
+    seconds = models.PositiveIntegerField(choices=[(seconds, str(seconds)) for seconds in WINDOWS])
+    amount = BaseUnits(null=True, blank=True, help_text="Base units of the reference currency; empty: no limit.")
+
+    class Meta:
+        ordering = ["level_id", "kind", "seconds"]
+        constraints = [
+            models.UniqueConstraint(fields=["level", "kind", "seconds"], name="kyc_limit_once"),
+            models.CheckConstraint(condition=Q(amount=None) | Q(amount__gte=0), name="kyc_limit_not_negative"),
+            models.CheckConstraint(condition=Q(kind__in=KINDS, seconds__in=WINDOWS), name="kyc_limit_known"),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} in {self.seconds} s at level {self.level_id}"
 
 
 class Customer(models.Model):

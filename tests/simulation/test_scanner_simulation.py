@@ -31,7 +31,7 @@ BELOW_MINIMUM = 1_000  # satoshi
 BOOKED = ("credited", "below_minimum")
 # What all storms together must have met, or they prove nothing.
 MEANT = (
-    "reorganise", "reversed", "credited", "spent", "outage", "killed in record", "killed in _credited",
+    "reorganise", "reversed", "credited", "spent", "outage", "killed in record", "killed in _decide",
     "killed in _reverse",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ class Storm:
         self.happened: Counter[str] = Counter()
         self.kill_after: int | None = None
         monkeypatch.setattr(nodes, "first", lambda network: self.chain)
-        for module, name in ((matching, "record"), (crediting, "_credited"), (crediting, "_reverse")):
+        for module, name in ((matching, "record"), (crediting, "_decide"), (crediting, "_reverse")):
             monkeypatch.setattr(module, name, self._mortal(getattr(module, name), name))
         self.scan(calm=True)  # its blocks are older than our addresses: what comes later is what counts
         self.keys = [bytes(script) for script in Address.objects.order_by("id").values_list("script", flat=True)]

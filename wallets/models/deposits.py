@@ -20,6 +20,7 @@ class Deposit(models.Model):
         SEEN = "seen", "Seen, in no block yet"
         CONFIRMING = "confirming", "In a block, waiting for confirmations"
         CREDITED = "credited", "Credited"
+        HELD = "held", "Confirmed and held: not credited yet"
         BELOW_MINIMUM = "below_minimum", "Below the minimum: not credited"
         ORPHANED = "orphaned", "Its block was reorganised away"
         DROPPED = "dropped", "Left the mempool without a block"
@@ -43,10 +44,17 @@ class Deposit(models.Model):
     # Its block is gone and the credit is not taken back yet: the scanner does nothing else until it is.
     reversal_due = models.BooleanField(default=False)
     reversed_at = models.DateTimeField(null=True, blank=True)
-    # How often it was credited: 2 after a reorganisation took the first credit back and it was mined again.
+    # How often it was booked: 2 after a reorganisation took the first booking back and it was mined again.
     credits = models.PositiveIntegerField(default=0)
     transfer_id = models.UUIDField(null=True, blank=True)
     reversal_id = models.UUIDField(null=True, blank=True)
+    # Why it is held: "limit", "price", or a word of whoever holds it; "" while it is not.
+    held_for = models.CharField(max_length=12, default="", blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    # The transfer that brought it from where held deposits wait to its owner's account.
+    release_id = models.UUIDField(null=True, blank=True)
+    # In the reference currency when it was credited; null where no limit asked for it.
+    worth = BaseUnits(null=True, blank=True)
     # While it waits for a block: the inputs (or the nonce) it uses, and whether its sender may still pay otherwise.
     spends = models.JSONField(default=list, blank=True)
     replaceable = models.BooleanField(default=False)
@@ -59,12 +67,17 @@ class Deposit(models.Model):
             models.UniqueConstraint(fields=["network_id", "txid", "position"], name="wallets_deposit_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="wallets_deposit_positive"),
             models.CheckConstraint(
-                condition=~Q(state__in=["confirming", "credited", "below_minimum"]) | Q(block_height__isnull=False),
+                condition=~Q(state__in=["confirming", "credited", "held", "below_minimum"])
+                | Q(block_height__isnull=False),
                 name="wallets_deposit_has_block",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=["credited", "below_minimum"]) | Q(transfer_id__isnull=False),
+                condition=~Q(state__in=["credited", "held", "below_minimum"]) | Q(transfer_id__isnull=False),
                 name="wallets_deposit_has_transfer",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="held") & ~Q(held_for="")) | (~Q(state="held") & Q(held_for="")),
+                name="wallets_deposit_held_for",
             ),
         ]
         indexes = [
@@ -72,6 +85,10 @@ class Deposit(models.Model):
             models.Index(fields=["txid"], name="wallets_deposit_txid"),
             models.Index(fields=["network_id", "block_height"], name="wallets_deposit_height"),
             models.Index(fields=["network_id"], condition=Q(reversal_due=True), name="wallets_deposit_reversal_due"),
+            models.Index(fields=["owner_id"], condition=Q(state="held"), name="wallets_deposit_held"),
+            models.Index(
+                fields=["owner_id", "credited_at"], condition=Q(state="credited"), name="wallets_deposit_credited"
+            ),
             models.Index(
                 fields=["network_id"], condition=Q(state__in=["seen", "confirming"]), name="wallets_deposit_open"
             ),

@@ -21,6 +21,8 @@ class Withdrawal(models.Model):
     # What the receiver gets; the customer pays amount + fee, and the hold is of that sum.
     amount = BaseUnits()
     fee = BaseUnits()
+    # What the amount was worth in the reference currency when it was asked for; null where no limit asked and no price was known.
+    worth = BaseUnits(null=True, blank=True)
     state = models.CharField(max_length=16, choices=[(state, state.capitalize()) for state in STATES])
     # Why staff must look at it, why it was refused, why it failed.
     reason = models.TextField(default="", blank=True)

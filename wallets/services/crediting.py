@@ -1,8 +1,8 @@
 """Credits deposits that are deep enough, and takes credits back whose block is gone.
 
 Every posting and the deposit's change of state are one transaction under the cursor's lock. What must never happen here: a
-credit for an unconfirmed deposit, a second credit without a reversal between, or a reversal that leaves a customer below zero
-(the ledger takes what is there and books the rest as owed).
+credit for an unconfirmed deposit, a second credit without a reversal between, a credit beyond the customer's limit (it is held,
+see holding.py), or a reversal that leaves a customer below zero (the ledger takes what is there and books the rest as owed).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exchange.ledger.services import reversals, transfers
 from wallets import books, faults, metrics, news
 from wallets.models import Address, Cursor, Deposit
 from wallets.routes import Routes
-from wallets.services import depth
+from wallets.services import depth, holding
 
 BATCH = 100
 SUSPENSE_LABEL = "deposits"
@@ -39,12 +39,17 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
         )
         if not due:
             return 0
-        debtors = {owner for owner in {d.owner_id for d in due if d.owner_id} if ledger.receivables(owner_id=owner)}
+        owners = {d.owner_id for d in due if d.owner_id}
+        limited = holding.lock_limited(owners)
+        debtors = {owner for owner in owners if ledger.receivables(owner_id=owner)}
+        for deposit in due:
+            _decide(deposit, routes.by_asset(deposit.asset_id), counted=deposit.owner_id in limited, now=now)
         booked = [_book(deposit, routes.by_asset(deposit.asset_id), now=now) for deposit in due]
         transfers.post(transfers=booked, now=now)
         for deposit in due:
-            _credited(deposit, routes.by_asset(deposit.asset_id), scanned_height=cursor.height, now=now)
-            if deposit.owner_id in debtors:
+            link = routes.by_asset(deposit.asset_id)
+            news.deposit(deposit.state, deposit, link, scanned_height=cursor.height, now=now)
+            if deposit.owner_id in debtors and deposit.state == Deposit.State.CREDITED:
                 repayment = books.repayment_id(deposit.id, times=deposit.credits)
                 reversals.repay(id=repayment, owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
         faults.passing("deposit.credit.before_commit")
@@ -53,39 +58,50 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
     return len(due)
 
 
+def _decide(deposit: Deposit, link: AssetNetworkView, *, counted: bool, now: datetime) -> None:
+    """What becomes of it, written down at once: the next one of the same customer counts it."""
+    deposit.credits += 1
+    deposit.transfer_id = books.credit_id(deposit.id, times=deposit.credits)
+    deposit.release_id, deposit.worth, deposit.credited_at = None, None, None
+    if _below_minimum(deposit, link):
+        deposit.state = Deposit.State.BELOW_MINIMUM
+    elif counted and not _houses(deposit) and (reason := holding.why(deposit, now=now)):
+        deposit.state, deposit.held_for, deposit.held_at = Deposit.State.HELD, reason, now
+    else:
+        deposit.state, deposit.credited_at = Deposit.State.CREDITED, now
+    deposit.save()
+
+
 def _book(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> Transfer:
     return books.arrival(
-        id=books.credit_id(deposit.id, times=deposit.credits + 1),
+        id=books.credit_id(deposit.id, times=deposit.credits),
         wallet_id=books.chain_wallet(link, now=now),
         account_id=_belongs_to(deposit, link, now=now),
         amount=deposit.amount,
-        kind="deposit" if deposit.owner_id else "funding",
+        kind="deposit_held" if deposit.held_for else "deposit" if deposit.owner_id else "funding",
         reference=f"{link.network}:{deposit.txid}:{deposit.position}",
     )
 
 
 def _belongs_to(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> int:
-    """Whose account an arrival goes to: the house's when it came to a wallet of its own, nobody's yet below the minimum."""
-    if deposit.address.purpose != Address.Purpose.DEPOSIT:
+    """Whose account an arrival goes to: the house's when it came to a wallet of its own, nobody's yet below the minimum or while
+    it is held."""
+    if _houses(deposit):
         return books.house(Kind.HOUSE_CAPITAL, asset_id=deposit.asset_id, now=now)
-    if deposit.amount < link.min_deposit:
+    if _below_minimum(deposit, link):
         return books.house(Kind.SUSPENSE, asset_id=deposit.asset_id, label=SUSPENSE_LABEL, now=now)
+    if deposit.held_for:
+        return books.house(Kind.SUSPENSE, asset_id=deposit.asset_id, label=books.HELD_DEPOSITS, now=now)
     assert deposit.owner_id is not None
     return books.customer(owner_id=deposit.owner_id, asset_id=deposit.asset_id, now=now)
 
 
 def _below_minimum(deposit: Deposit, link: AssetNetworkView) -> bool:
-    return deposit.address.purpose == Address.Purpose.DEPOSIT and deposit.amount < link.min_deposit
+    return not _houses(deposit) and deposit.amount < link.min_deposit
 
 
-def _credited(deposit: Deposit, link: AssetNetworkView, *, scanned_height: int, now: datetime) -> None:
-    deposit.credits += 1
-    deposit.transfer_id = books.credit_id(deposit.id, times=deposit.credits)
-    below = _below_minimum(deposit, link)
-    deposit.state = Deposit.State.BELOW_MINIMUM if below else Deposit.State.CREDITED
-    deposit.credited_at = None if below else now
-    deposit.save()
-    news.deposit("below_minimum" if below else "credited", deposit, link, scanned_height=scanned_height, now=now)
+def _houses(deposit: Deposit) -> bool:
+    return bool(deposit.address.purpose != Address.Purpose.DEPOSIT)
 
 
 def reverse_due(*, routes: Routes, now: datetime) -> int:
@@ -111,6 +127,9 @@ def _reverse(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> None
     taken, receivable = deposit.amount, 0
     credited = ledger.transfer(id=deposit.transfer_id)
     account_id = next(entry.account_id for entry in credited.entries if entry.account_id != wallet_id)
+    if deposit.release_id is not None:
+        # Held first and let go since: by now it is on its owner's account.
+        account_id = books.customer(owner_id=deposit.owner_id, asset_id=link.asset_id, now=now)
     if deposit.owner_id is not None and account_id == ledger.account_ids(owner_id=deposit.owner_id).get(link.asset_id):
         reversal = reversals.take_back(
             id=reversal_id,
@@ -134,6 +153,7 @@ def _reverse(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> None
         )
         transfers.post(transfers=[back], now=now)
     deposit.reversal_due = False
+    deposit.release_id = None
     deposit.reversed_at = now
     deposit.reversal_id = reversal_id
     deposit.save()

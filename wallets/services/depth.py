@@ -33,7 +33,7 @@ def confirmations(link: AssetNetworkView, *, owner_id: int | None, amount: int, 
         return link.confirmations_for(amount)
     others = (
         Deposit.objects.filter(owner_id=owner_id, network_id=link.network_id, asset_id=link.asset_id)
-        .filter(state__in=(Deposit.State.CONFIRMING, Deposit.State.CREDITED))
+        .filter(state__in=(Deposit.State.CONFIRMING, Deposit.State.CREDITED, Deposit.State.HELD))
         .filter(block_height__gt=height - link.depths[-1])
         .exclude(block_height=height)
     )

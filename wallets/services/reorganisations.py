@@ -79,7 +79,7 @@ def walk_back(*, routes: Routes, cursor: Cursor, to: BlockRef, now: datetime) ->
 
 
 def _orphan_deposits(routes: Routes, *, above: int, now: datetime) -> None:
-    booked = (Deposit.State.CREDITED, Deposit.State.BELOW_MINIMUM)
+    booked = (Deposit.State.CREDITED, Deposit.State.HELD, Deposit.State.BELOW_MINIMUM)
     gone = (
         Deposit.objects.select_for_update(of=("self",))
         .select_related("address")
@@ -87,7 +87,7 @@ def _orphan_deposits(routes: Routes, *, above: int, now: datetime) -> None:
     )
     for deposit in gone.order_by("id"):
         deposit.reversal_due = deposit.state in booked
-        deposit.state = Deposit.State.ORPHANED
+        deposit.state, deposit.held_for = Deposit.State.ORPHANED, ""
         deposit.block_height, deposit.block_hash = None, ""
         deposit.save()
         if not deposit.reversal_due:

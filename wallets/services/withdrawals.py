@@ -137,13 +137,7 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     first = _same_key(asked.user_id, asked.key, body)
     if first is not None:
         return first, None
-    limits.check_withdrawal(
-        user_id=asked.user_id,
-        asset_id=asked.link.asset_id,
-        amount=asked.amount,
-        already=quoting.left_lately(asked.user_id, now=now),
-        now=now,
-    )
+    worth = limits.check_withdrawal(user_id=asked.user_id, asset_id=asked.link.asset_id, amount=asked.amount, now=now)
     withdrawal_id = uuid7()
     decision = deciding.decide(
         withdrawal_id=withdrawal_id,
@@ -156,7 +150,7 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     )
     if decision.effect == deciding.BLOCK:
         return withdrawal_id, decision
-    _write(withdrawal_id, asked, body, decision, now=now)
+    _write(withdrawal_id, asked, {**body, "worth": worth}, decision, now=now)
     return withdrawal_id, None
 
 

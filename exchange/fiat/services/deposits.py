@@ -22,6 +22,7 @@ from exchange.ledger.journal import Entry, Kind, Transfer
 from exchange.ledger.selectors import stops
 from exchange.ledger.services import accounts, transfers
 from exchange.outbox import services as outbox
+from kyc.services import limits
 
 CURRENCY = "USD"
 BANK_LABEL = "main"
@@ -59,11 +60,15 @@ class BankReferenceInvalid(InvalidRequest):
 
 
 def announce(*, user_id: int, amount: str, now: datetime) -> selectors.BankDepositView:
-    """Gives the customer a reference code for a transfer of `amount` (decimal text). Moves nothing."""
+    """Gives the customer a reference code for a transfer of `amount` (decimal text). Moves nothing.
+
+    Raises LimitExceeded and WorthUnknown as well: what would not be credited today need not be sent.
+    """
     asset = assets.asset(CURRENCY)
     announced = _parse(amount, asset)
     stops.ensure_open("deposits")
     with transaction.atomic():
+        limits.check_fiat("in", user_id=user_id, asset_id=asset.id, amount=announced, now=now)
         waiting = BankDeposit.objects.filter(user_id=user_id, state=BankDeposit.State.ANNOUNCED)
         if waiting.count() >= OPEN_MAX:
             raise TooManyAnnounced(f"{OPEN_MAX} transfers are announced already. Cancel one that will not come.")
@@ -96,7 +101,9 @@ def settle(
 ) -> selectors.BankDepositView:
     """Credits what arrived (decimal text) under the bank's own reference. The same again changes nothing.
 
-    Raises DepositNotFound, DepositClosed, BankReferenceUsed, BankReferenceInvalid, AmountOutOfRange and amounts' errors.
+    What passes the customer's limit stays announced, and is settled when there is room or a higher level. Raises
+    DepositNotFound, DepositClosed, BankReferenceUsed, BankReferenceInvalid, AmountOutOfRange, LimitExceeded, WorthUnknown and
+    amounts' errors.
     """
     bank_reference = _bank_reference(bank_reference)
     asset = assets.asset(CURRENCY)
@@ -113,6 +120,8 @@ def settle(
                 return selectors.view(row)
             if row.state != BankDeposit.State.ANNOUNCED:
                 raise DepositClosed(f"This transfer is {row.get_state_display().lower()} already.")
+            limits.lock(row.user_id)
+            row.worth = limits.check_fiat("in", user_id=row.user_id, asset_id=row.asset_id, amount=arrived, now=now)
             _credit(row, arrived, bank_reference, actor_id, origin, now)
     except IntegrityError:
         raise BankReferenceUsed("This bank transaction was credited before.", param="bank_reference") from None

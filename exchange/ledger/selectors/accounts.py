@@ -72,6 +72,12 @@ def is_frozen(*, owner_id: int) -> bool:
     return Freeze.objects.filter(owner_id=owner_id, lifted_at=None).exists()
 
 
+def labelled(kind: Kind, label: str) -> dict[int, int]:
+    """The balance by asset id of the house's accounts of this kind and label."""
+    rows = Account.objects.filter(kind=kind.value, label=label, owner_id=None)
+    return {asset_id: int(balance) for asset_id, balance in rows.values_list("asset_id", "balance")}
+
+
 def totals() -> list[Total]:
     """The book in a few lines: by asset and kind."""
     rows = Account.objects.values("asset_id", "kind").annotate(balance_sum=Sum("balance"), held_sum=Sum("held"))

@@ -18,7 +18,7 @@ from exchange.ledger.selectors import holds
 from wallets import nodes, selectors
 from wallets.chains.protocol import Confirmation
 from wallets.models import Address, Deposit, Nonce, Payout, Withdrawal
-from wallets.services import deciding, payouts, quoting, scanning, withdrawals
+from wallets.services import deciding, payouts, scanning, windows, withdrawals
 
 ALICE, BOB = 101, 102
 ETH, USDT = 3, 4
@@ -265,7 +265,7 @@ def test_one_that_reverts_gives_the_money_back_but_for_the_agreed_fee_and_counts
     assert house.total("house_fees", ETH) == view.fee
     assert house.total("house_network_fees", ETH) == -failed.network_fee < 0
     now = timezone.now()
-    assert quoting.left_lately(ALICE, now=now) == {ETH: ETHER // 2}
+    assert [each.amount for each in windows.counted().filter(owner_id=ALICE)] == [ETHER // 2]
     spent = deciding._spent(ALICE, ETH, but=uuid7(), now=now)
     assert set(spent.values()) == {ETHER // 2}
     assert exact(house, token)
