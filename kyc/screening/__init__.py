@@ -1,0 +1,1 @@
+"""Sanctions lists: what is published, who may be meant by it, and the cases that staff decide."""
