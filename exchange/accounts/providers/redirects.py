@@ -23,12 +23,21 @@ from requests import RequestException
 
 from exchange.accounts.providers import linking
 
+ID_LENGTH_MAX = 191  # of allauth's column
 PROCESSES = (AuthProcess.LOGIN, AuthProcess.CONNECT, AuthProcess.REDIRECT)
 
 
 def endpoint(provider: str, what: str) -> str:
     """Where this provider answers."""
     return str(settings.PROVIDER_ENDPOINTS[provider][what])
+
+
+def subject(data: dict[str, Any], name: str) -> str:
+    """The provider's own id for somebody. Raises KeyError, ValueError: whoever has none must not become one with others."""
+    found = data[name]
+    if not isinstance(found, str) or not 0 < len(found) <= ID_LENGTH_MAX:
+        raise ValueError("The provider names nobody.")
+    return found
 
 
 class StrictProvider(OAuth2Provider):

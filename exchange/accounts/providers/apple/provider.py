@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from exchange.accounts.providers import id_tokens
 from exchange.accounts.providers.apple.views import AppleAdapter, claims_of
-from exchange.accounts.providers.redirects import StrictProvider
+from exchange.accounts.providers.redirects import StrictProvider, subject
 
 _OWN_DOMAINS = ("@privaterelay.appleid.com", "@icloud.com", "@me.com", "@mac.com")
 
@@ -28,7 +28,7 @@ class Apple(StrictProvider):
     uses_nonce = True
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        return str(data["sub"])
+        return subject(data, "sub")
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {"email": data["email"]} if data.get("email") else {}

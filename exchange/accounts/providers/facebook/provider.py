@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from exchange.accounts.providers import id_tokens
 from exchange.accounts.providers.facebook.views import FacebookAdapter, asked, me
-from exchange.accounts.providers.redirects import StrictProvider, endpoint
+from exchange.accounts.providers.redirects import StrictProvider, endpoint, subject
 
 
 class Facebook(StrictProvider):
@@ -24,7 +24,7 @@ class Facebook(StrictProvider):
     ask_again: ClassVar[dict[str, str]] = {"auth_type": "reauthenticate"}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        return str(data["id"])
+        return subject(data, "id")
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {name: data[name] for name in ("name", "email") if name in data}

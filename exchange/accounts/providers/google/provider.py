@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from exchange.accounts.providers import id_tokens
 from exchange.accounts.providers.google.views import GoogleAdapter, claims_of
-from exchange.accounts.providers.redirects import StrictProvider
+from exchange.accounts.providers.redirects import StrictProvider, subject
 
 _OWN_DOMAINS = ("@gmail.com", "@googlemail.com")
 
@@ -26,7 +26,7 @@ class Google(StrictProvider, GoogleProvider):
     ask_again: ClassVar[dict[str, str]] = {"prompt": "select_account"}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        return str(data["sub"])
+        return subject(data, "sub")
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {name: data[name] for name in ("name", "email") if name in data}

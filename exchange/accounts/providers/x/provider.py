@@ -6,7 +6,7 @@ from typing import Any
 
 from allauth.socialaccount.providers.twitter_oauth2.provider import TwitterOAuth2Account
 
-from exchange.accounts.providers.redirects import StrictProvider
+from exchange.accounts.providers.redirects import StrictProvider, subject
 from exchange.accounts.providers.x.views import XAdapter
 
 
@@ -19,7 +19,7 @@ class X(StrictProvider):
     pkce_enabled_default = True
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        return str(data["id"])
+        return subject(data, "id")
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {name: data[name] for name in ("name", "username") if name in data}
