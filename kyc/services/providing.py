@@ -1,0 +1,210 @@
+"""What is done with a provider: applications sent, webhooks taken, results fetched and acted on.
+
+No call is made inside a transaction: an application is claimed by moving its `provider_due_at` ahead, worked on, and noted
+step by step, so that a process killed anywhere goes on where it was. A webhook only makes a look due; what the provider says
+when asked is what counts, so webhooks that come twice, late or in the wrong order change nothing. What must never happen here:
+a level that rises by a webhook's own words, or one that a provider alone gives where people have to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+from exchange.core.errors import DomainError
+from kyc import providers, requirements, sealing
+from kyc.models import Application, Document, ProviderEvent
+from kyc.models.applications import WAITING
+from kyc.providers.protocol import Answer, Provider, ProviderRefused, ProviderUnavailable, Subject
+from kyc.services import applications, reviewing
+
+CLAIMED_FOR = timedelta(minutes=10)
+LOOKED_AGAIN = timedelta(minutes=10)
+PAUSE_FIRST, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=6)
+FAILURES_MAX = 30
+AT_ONCE = 50
+log = structlog.get_logger(__name__)
+
+
+def receive(*, provider: Provider, raw_body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
+    """Keeps a webhook as it came, once; False where it came before. Raises protocol.SignatureWrong."""
+    event = provider.verify(raw_body, headers)
+    with transaction.atomic():
+        _, new = ProviderEvent.objects.get_or_create(
+            provider=provider.name,
+            event_id=event.id,
+            defaults={
+                "kind": event.kind,
+                "reference": event.reference,
+                "raw": raw_body,
+                "occurred_at": event.occurred_at,
+                "received_at": now,
+            },
+        )
+        if new:
+            transaction.on_commit(_wake, robust=True)
+    return new
+
+
+def _wake() -> None:
+    """The timetable looks too, so a broker that is down costs seconds."""
+    current_app.send_task("kyc.ask_providers", retry=False)
+
+
+def run(*, now: datetime) -> int:
+    """Takes in what webhooks say, then works on every application that is due; how many."""
+    take_in(now=now)
+    done = 0
+    for application_id in _due(now):
+        done += _work_on(application_id, now)
+    return done
+
+
+def take_in(*, now: datetime) -> int:
+    """Makes a look due at each application that a webhook names; how many webhooks."""
+    taken = 0
+    while taken < AT_ONCE * 10:
+        with transaction.atomic():
+            event = (
+                ProviderEvent.objects.select_for_update(skip_locked=True)
+                .filter(processed_at=None)
+                .order_by("id")
+                .first()
+            )
+            if event is None:
+                return taken
+            touched = Application.objects.filter(
+                provider=event.provider, provider_reference=event.reference, provider_state="sent", state__in=WAITING
+            ).update(provider_due_at=now)
+            event.processed_at, event.outcome = now, "look_due" if touched else "nothing_waits"
+            event.save(update_fields=["processed_at", "outcome"])
+            taken += 1
+    return taken
+
+
+def _due(now: datetime) -> list[UUID]:
+    rows = Application.objects.filter(provider_due_at__lte=now, state__in=WAITING).order_by("provider_due_at")
+    return list(rows.values_list("id", flat=True)[:AT_ONCE])
+
+
+def _work_on(application_id: UUID, now: datetime) -> int:
+    """1 where it was ours to work on."""
+    with transaction.atomic():
+        application = (
+            Application.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("level")
+            .filter(id=application_id, provider_due_at__lte=now, state__in=WAITING)
+            .first()
+        )
+        if application is None:
+            return 0
+        _note(application, provider_due_at=now + CLAIMED_FOR)
+    provider = providers.by_name(application.provider)
+    if provider is None:
+        _hand_over(application, "the provider is not set up", now)
+        return 1
+    try:
+        if application.provider_state == "to_send":
+            _send(provider, application, now)
+        else:
+            _act(application, provider.fetch(application.provider_reference, level=application.level_id), now)
+    except ProviderUnavailable as error:
+        _later(application, error, now)
+    except ProviderRefused as error:
+        log.warning("kyc.provider_refused", application=str(application), status=error.status, error=str(error))
+        _hand_over(application, f"the provider refused: {error}", now)
+    return 1
+
+
+def _send(provider: Provider, application: Application, now: datetime) -> None:
+    """Each step is noted before the next, so that none is done twice."""
+    told = sealing.words(application)
+    if not application.provider_reference:
+        known = {**_identity(application), **told}
+        subject = Subject(application_id=application.id, level=application.level_id, told=known)
+        _note(application, provider_reference=provider.create_applicant(subject))
+    country = _issuer(application, told)
+    for document in application.documents.filter(replaced_at=None, provider_reference="").order_by("uploaded_at"):
+        picture = sealing.picture(document.id, user_id=application.user_id)
+        name = provider.submit_document(
+            application.provider_reference, kind=document.kind, country=country, picture=picture
+        )
+        Document.objects.filter(id=document.id).update(provider_reference=name)
+    provider.request_check(application.provider_reference)
+    _note(application, provider_state="sent", provider_due_at=now + LOOKED_AGAIN, provider_failures=0)
+
+
+def _act(application: Application, answer: Answer, now: datetime) -> None:
+    """What the provider said when asked, done as far as a machine may: a decline is looked at by a person."""
+    kept = {"result": answer.result, "labels": list(answer.labels), "comment": answer.comment, "at": now.isoformat()}
+    if answer.result == "pending":
+        _note(application, provider_due_at=now + LOOKED_AGAIN, provider_failures=0)
+        return
+    _note(application, provider_answer=kept)
+    try:
+        if answer.result == "approved":
+            reviewing.approve(application_id=application.id, actor_id=None, seen=application.version, now=now)
+        elif answer.result == "retry":
+            reviewing.ask_again(
+                application_id=application.id,
+                actor_id=None,
+                seen=application.version,
+                items=_items(application, answer),
+                reasons=answer.reasons,
+                message=answer.comment,
+                now=now,
+            )
+        else:
+            _hand_over(application, "the provider declined: a person decides", now)
+    except DomainError as refused:
+        _hand_over(application, f"the provider said {answer.result}, and: {refused.message}", now)
+
+
+def _items(application: Application, answer: Answer) -> list[str]:
+    """The provider's "document" is whichever one was sent; what this level does not ask for is left out."""
+    told = sealing.words(application)
+    known = requirements.items(application.level.code, told.get("document_type", ""))
+    documents = [kind for kind in known if kind in requirements.DOCUMENT_KINDS] or [
+        kind for kind in known if kind in requirements.KINDS
+    ]
+    wanted = [each for item in answer.items for each in (documents if item == "document" else [item])]
+    return [item for item in known if item in wanted] or documents
+
+
+def _hand_over(application: Application, why: str, now: datetime) -> None:
+    """From here on people alone look at it; they find it in their queue."""
+    with transaction.atomic():
+        _note(application, provider_state="handed_over", provider_due_at=None)
+        applications.step(application, "handed_over", actor_id=None, now=now, note=why)
+
+
+def _later(application: Application, error: ProviderUnavailable, now: datetime) -> None:
+    failures = application.provider_failures + 1
+    if failures > FAILURES_MAX:
+        _hand_over(application, "the provider could not be reached", now)
+        return
+    pause = min(max(PAUSE_FIRST * 2 ** min(failures - 1, 12), timedelta(seconds=error.wait_s)), PAUSE_MAX)
+    _note(application, provider_failures=failures, provider_due_at=now + pause)
+
+
+def _note(application: Application, **changed: object) -> None:
+    """Its provider's columns alone, and only while it waits: a decision taken meanwhile stands."""
+    Application.objects.filter(id=application.id, state__in=WAITING).update(**changed)
+    for name, value in changed.items():
+        setattr(application, name, value)
+
+
+def _identity(application: Application) -> dict[str, str]:
+    proved = Application.objects.filter(user_id=application.user_id, level__code="identity", state="approved").first()
+    return sealing.words(proved) if proved is not None else {}
+
+
+def _issuer(application: Application, told: Mapping[str, str]) -> str:
+    """The country that a picture is of: who issued the document, or where the customer lives."""
+    known = {**_identity(application), **told}
+    return known.get("address_country") or known.get("nationality") or known.get("country") or ""
