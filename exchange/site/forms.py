@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from django import forms
 
@@ -83,6 +85,57 @@ class ListedAddressForm(forms.Form):
             choices=[(network.code, network.name) for network in networks],
             error_messages={"invalid_choice": "Choose one of the networks."},
         )
+
+    def blame(self, error: DomainError) -> None:
+        """Puts an error of the domain beside the field that caused it."""
+        self.add_error(error.param if error.param in self.fields else None, error.message)
+
+
+class ApiKeyForm(forms.Form):
+    """A new API key. What is shown beside each field is said in the template."""
+
+    ENDS = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("0", "Never"))
+
+    label = forms.CharField(
+        max_length=60,
+        label="Name",
+        error_messages={"required": "Give it a name you will know it by."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Grid bot on my server"}),
+    )
+    kind = forms.ChoiceField(
+        choices=[("ed25519", "Ed25519"), ("hmac", "HMAC-SHA256")], initial="ed25519", widget=forms.RadioSelect
+    )
+    public_key = forms.CharField(
+        max_length=1000,
+        required=False,
+        label="Public key",
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        ),
+    )
+    trade = forms.BooleanField(required=False)
+    withdraw = forms.BooleanField(required=False)
+    networks = forms.CharField(
+        max_length=1500,
+        required=False,
+        label="Allowed addresses",
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        ),
+    )
+    ends = forms.ChoiceField(choices=ENDS, initial="90", label="Expires after")
+
+    def wanted(self, *, now: datetime) -> dict[str, Any]:
+        """The arguments of `accounts.keys.services.create`."""
+        given = dict(self.cleaned_data)
+        days = int(given.pop("ends"))
+        if given["kind"] == "hmac":
+            given["public_key"] = ""  # typed before the kind was changed
+        return {
+            **given,
+            "networks": given["networks"].replace(",", " ").split(),
+            "expires_at": now + timedelta(days=days) if days else None,
+        }
 
     def blame(self, error: DomainError) -> None:
         """Puts an error of the domain beside the field that caused it."""
