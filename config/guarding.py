@@ -14,3 +14,9 @@ BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "")
 # A data export can be downloaded for so long, and asked for so often.
 EXPORT_KEPT_DAYS = env.int("EXPORT_KEPT_DAYS", 7)
 EXPORT_EVERY_H = env.int("EXPORT_EVERY_H", 24)
+# One address a customer: a new one takes the old one's place when it is confirmed, and both are told.
+ACCOUNT_CHANGE_EMAIL = True
+# allauth would refuse a new address to who has a second factor; we ask for that factor instead (exchange.accounts.guarding).
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Languages that e-mails about an account's safety have words in (exchange/notifications/words.py).
+MAIL_LANGUAGES = ("en", "de")

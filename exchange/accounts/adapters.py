@@ -23,7 +23,7 @@ from exchange.accounts.services import customers
 from exchange.audit import services as audit
 
 
-class AccountAdapter(NeverByPasswordAlone, DefaultAccountAdapter):
+class AccountAdapter(NeverByPasswordAlone, GuardedAccount):
     """E-mail and password."""
 
     def clean_email(self, email: str) -> str:

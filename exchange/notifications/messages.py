@@ -7,40 +7,15 @@ person's money for another.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a person reads. `user_id` is None for a message to all staff; `facts` are the lines of the e-mail's table, `action`
-    the words on its button, `once` whether a mail sent again after a failure says something else than the one before."""
-
-    user_id: int | None
-    kind: str
-    title: str
-    body: str
-    link: str
-    facts: tuple[tuple[str, str], ...] = ()
-    action: str = ""
-    once: bool = True
+from exchange.notifications import account_messages
+from exchange.notifications.message import Message as Message
 
 
 def deposit_credited(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
-def deposit_held(payload: dict[str, Any]) -> Message:
-    return Message(
-        user_id=payload["user_id"],
-        kind="deposit_held",
-        title=f"Deposit of {_money(payload)} confirmed, not credited yet",
-        body=f"{_money(payload)} arrived over {payload['network']} and is safe. It is not credited yet: your deposits page says "
-        "why, and what you can do. In most cases nothing: it is credited by itself.",
-        link="/wallet/history/",
-        facts=(("Amount", _money(payload)), ("Network", payload["network"]), ("Transaction", payload["txid"])),
-    )
-
-
         kind="deposit_credited",
         title=f"Deposit of {_money(payload)} credited",
         body=f"{_money(payload)} arrived over {payload['network']} and can be used now.",
@@ -51,6 +26,18 @@ def deposit_held(payload: dict[str, Any]) -> Message:
             ("Address", payload["address"]),
             ("Transaction", payload["txid"]),
         ),
+    )
+
+
+def deposit_held(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=payload["user_id"],
+        kind="deposit_held",
+        title=f"Deposit of {_money(payload)} confirmed, not credited yet",
+        body=f"{_money(payload)} arrived over {payload['network']} and is safe. It is not credited yet: your deposits page says "
+        "why, and what you can do. In most cases nothing: it is credited by itself.",
+        link="/wallet/history/",
+        facts=(("Amount", _money(payload)), ("Network", payload["network"]), ("Transaction", payload["txid"])),
     )
 
 
@@ -91,6 +78,7 @@ def withdrawal_confirmation(payload: dict[str, Any], *, token: str, minutes: int
         facts=_withdrawal_facts(payload),
         action="Look at it and confirm",
         once=False,
+        not_me=True,
     )
 
 
@@ -155,6 +143,7 @@ def _withdrawal(payload: dict[str, Any], *, kind: str, title: str, body: str) ->
         body=body.format(**words),
         link=f"/wallet/withdrawals/{payload['withdrawal_id']}/",
         facts=_withdrawal_facts(payload),
+        not_me=True,
     )
 
 
@@ -193,6 +182,7 @@ def address_book_changed(payload: dict[str, Any]) -> Message:
         body=body.format(usable_at=f"{usable_at} UTC", label=payload.get("label", "")),
         link="/wallet/addresses/",
         facts=tuple((title, str(payload[name])) for title, name in names if payload.get(name)),
+        not_me=True,
     )
 
 
@@ -304,7 +294,6 @@ def solvency_unknown(payload: dict[str, Any]) -> Message:
         user_id=None,
         kind="solvency_unknown",
         title=f"Nobody could see all {payload['asset']} for over an hour",
-    "wallets.deposit_held": deposit_held,
         body="Whether it is all there cannot be told until its sources answer again.",
         link="/admin/compliance/solvencylook/",
         facts=(("Owed", payload["owed"]), ("Seen", payload["seen"]), ("Silent", ", ".join(payload["sources"])[:300])),
@@ -315,6 +304,7 @@ def solvency_unknown(payload: dict[str, Any]) -> Message:
 BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "wallets.deposit_credited": deposit_credited,
     "wallets.deposit_orphaned": deposit_reversed,
+    "wallets.deposit_held": deposit_held,
     "wallets.withdrawal_requested": withdrawal_requested,
     "wallets.withdrawal_review": withdrawal_review,
     "wallets.withdrawal_approved": withdrawal_approved,
@@ -333,6 +323,7 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "compliance.solvency_unknown": solvency_unknown,
     "ledger.mismatch": ledger_mismatch,
     "ledger.stopped": stopped,
+    **account_messages.BY_TOPIC,
 }
 # The inbox has a line of these; their mail holds a secret, and whoever makes the secret sends it.
 MAILED_BY_OTHERS = frozenset({"wallets.withdrawal_requested"})

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from exchange.accounts.services import pauses
 from exchange.core.errors import Conflict, NotFound
 from exchange.ledger import selectors as ledger
 from exchange.ledger.services import holds
@@ -98,7 +99,8 @@ def look(*, token: str, now: datetime) -> Confirmation:
 def confirm(*, token: str, now: datetime) -> WithdrawalView:
     """The customer wants it. The policy is asked again, for rules, list and sums may have changed since the request.
 
-    Raises ConfirmationInvalid, ConfirmationUsed, ConfirmationOver (expired or cancelled), AccountFrozen.
+    Raises ConfirmationInvalid, ConfirmationUsed, ConfirmationOver (expired or cancelled), WithdrawalsPaused,
+    AccountFrozen.
     """
     found = _of(token).withdrawal
     with transaction.atomic():
@@ -112,6 +114,8 @@ def confirm(*, token: str, now: datetime) -> WithdrawalView:
             raise ConfirmationUsed("This withdrawal was confirmed already.")
         if withdrawal.state != State.REQUESTED or row.expires_at <= now:
             raise ConfirmationOver("It is too late to confirm this withdrawal. The money is free again.")
+        # Asked for before a credential was changed or the account frozen: it waits no longer than its half hour, and goes back.
+        pauses.check_in_transaction(user_id=withdrawal.owner_id, now=now)
         if ledger.is_frozen(owner_id=withdrawal.owner_id):
             raise AccountFrozen("This account is frozen. Please write to support.")
         row.confirmed_at = withdrawal.confirmed_at = now

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from custody.selectors import DecisionView
+from exchange.accounts.services import pauses
 from exchange.assets import selectors as assets
 from exchange.assets.selectors import AssetNetworkView
 from exchange.core import amounts
@@ -82,8 +83,8 @@ def request(
     `fee` is the fee that was shown and agreed to; None takes whatever it is. `confirmed_by` names what else than the e-mail
     confirms it (an API key with that right, a second factor): "" waits for the link in the e-mail where that is asked for.
     The same key and body again give the first withdrawal. Raises the errors of this module, of `quoting` and `address_book`,
-    and InsufficientFunds, Stopped, LimitExceeded, AssetNotFound, NetworkNotFound, AmountInvalid, AmountPrecision,
-    AmountRange; then nothing moved.
+    and InsufficientFunds, Stopped, WithdrawalsPaused, LimitExceeded, AssetNotFound, NetworkNotFound, AmountInvalid,
+    AmountPrecision, AmountRange; then nothing moved.
     """
     if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= KEY_LENGTH_MAX:
         raise IdempotencyKeyMissing("A withdrawal needs an idempotency key of 1 to 200 characters.")
@@ -99,6 +100,7 @@ def request(
     first = _same_key(user_id, idempotency_key, body)
     if first is not None:
         return selectors.withdrawal(user_id, first)
+    pauses.check(user_id=user_id, now=now)
     asked = _Asked(
         user_id=user_id,
         link=link,
@@ -133,11 +135,18 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     """The decision, the row, the hold and the first steps; or the decision alone, where it is no."""
     deciding.serialize(asset_id=asked.link.asset_id)
     limits.lock(asked.user_id)
+    pauses.check_in_transaction(user_id=asked.user_id, now=now)
     # The same key may have come in twice at once; the other one was first.
     first = _same_key(asked.user_id, asked.key, body)
     if first is not None:
         return first, None
-    worth = limits.check_withdrawal(user_id=asked.user_id, asset_id=asked.link.asset_id, amount=asked.amount, now=now)
+    limits.check_withdrawal(
+        user_id=asked.user_id,
+        asset_id=asked.link.asset_id,
+        amount=asked.amount,
+        already=quoting.left_lately(asked.user_id, now=now),
+        now=now,
+    )
     withdrawal_id = uuid7()
     decision = deciding.decide(
         withdrawal_id=withdrawal_id,
@@ -150,7 +159,7 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     )
     if decision.effect == deciding.BLOCK:
         return withdrawal_id, decision
-    _write(withdrawal_id, asked, {**body, "worth": worth}, decision, now=now)
+    _write(withdrawal_id, asked, body, decision, now=now)
     return withdrawal_id, None
 
 
@@ -202,3 +211,16 @@ def cancel(*, user_id: int, withdrawal_id: UUID, now: datetime) -> WithdrawalVie
         steps.enter(withdrawal, State.CANCELLED, now=now)
         holds.void(id=withdrawal.id, now=now)
     return selectors.withdrawal(user_id, withdrawal_id)
+
+
+def cancel_all(*, user_id: int, now: datetime) -> int:
+    """Takes back everything of this customer's that the signer was not asked for yet; how many. A transaction each."""
+    found = Withdrawal.objects.filter(owner_id=user_id, state__in=lifecycle.CANCELLABLE).order_by("requested_at", "id")
+    cancelled = 0
+    for withdrawal_id in list(found.values_list("id", flat=True)):
+        try:
+            cancel(user_id=user_id, withdrawal_id=withdrawal_id, now=now)
+        except WithdrawalNotCancellable:  # on its way by now
+            continue
+        cancelled += 1
+    return cancelled

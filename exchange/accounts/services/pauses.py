@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from exchange.accounts import selectors
-from exchange.accounts.models import Pause
+from exchange.accounts.models import Pause, User
 from exchange.audit import services as audit
 from exchange.core import times
 from exchange.core.errors import Conflict
@@ -39,6 +39,7 @@ def pause(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", 
         return None
     until = now + timedelta(hours=settings.CREDENTIAL_PAUSE_H)
     with transaction.atomic():
+        User.objects.select_for_update(no_key=True).only("id").filter(id=user_id).first()
         Pause.objects.create(user_id=user_id, reason=reason[:200], actor_id=actor_id, began_at=now, until=until)
         audit.record(
             actor_id=actor_id,
@@ -49,6 +50,14 @@ def pause(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", 
             now=now,
         )
     return until
+
+
+def check_in_transaction(*, user_id: int, now: datetime) -> None:
+    """As `check`, and no pause or freeze begins before the caller's transaction is over: what it writes is seen by them, or they
+    are seen here. Two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM accounts_user WHERE id = %s FOR SHARE", [user_id])
+    check(user_id=user_id, now=now)
 
 
 def check(*, user_id: int, now: datetime) -> None:

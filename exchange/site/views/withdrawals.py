@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from exchange.accounts.services import pauses
 from exchange.core import amounts
 from exchange.core.errors import DomainError
 from exchange.site import progress
@@ -23,6 +24,13 @@ from exchange.site.forms import WithdrawForm
 from exchange.site.selectors import withdrawals as desk
 from wallets import selectors as wallets
 from wallets.services import confirming, quoting, withdrawals
+
+_NOT_NOW = (
+    confirming.ConfirmationUsed,
+    confirming.ConfirmationOver,
+    quoting.AccountFrozen,
+    pauses.WithdrawalsPaused,
+)
 
 
 @login_required
@@ -110,7 +118,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         try:
             confirming.confirm(token=token, now=timezone.now())
-        except (confirming.ConfirmationUsed, confirming.ConfirmationOver, quoting.AccountFrozen) as error:
+        except _NOT_NOW as error:
             refused = error.message
     found = confirming.look(token=token, now=timezone.now())
     context = {"confirmation": found, "withdrawal": found.withdrawal, "refused": refused}

@@ -1,0 +1,113 @@
+"""Where allauth's account flows meet what guards customers: whom a mail is for, from where a request comes, a changed address.
+
+What must never happen here: a changed e-mail address that its old owner does not hear of at the old address, or one that leaves
+log-ins elsewhere open; an answer that tells whether an account is shut to somebody who did not show its password.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from allauth.account import signals
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core import context as current
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.internal.httpkit import is_headless_request
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from exchange.accounts.api import addresses
+from exchange.accounts.models import User
+from exchange.accounts.second_factors import stepping
+from exchange.accounts.services import credentials, mail_words, sessions
+from exchange.audit import services as audit
+
+NOWHERE = "0.0.0.0"  # noqa: S104 - what stands for an address where a proxy of ours sits behind a unix socket
+
+
+class GuardedAccount(DefaultAccountAdapter):
+    """Mixed into the account adapter."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The same address as everywhere else in the house: only our own proxies are believed."""
+        found = addresses.of_request(request)
+        try:
+            return str(ipaddress.ip_address(found))
+        except ValueError:
+            return NOWHERE
+
+    def render_mail(
+        self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> EmailMessage:
+        """Each mail carries the word of the customer whose address it goes to."""
+        word = mail_words.for_address(email) if isinstance(email, str) else ""
+        return super().render_mail(template_prefix, email, {**context, "mail_word": word}, headers=headers)
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """The password and what is told of its change, or neither."""
+        with transaction.atomic():
+            super().set_password(user, password)
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        """A log-in that was good (a passkey, a provider) to an account that is shut."""
+        audit.record(
+            actor_id=None,
+            action="login.refused",
+            subject=f"user:{user.pk}",
+            after={"why": "account is shut"},
+            origin=audit.origin_of(request),
+            now=timezone.now(),
+        )
+        return super().respond_user_inactive(request, user)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """A new address takes the place of the old one, in one transaction with everything that follows from it."""
+        try:
+            with transaction.atomic():
+                user = User.objects.select_for_update().get(pk=email_address.user_id)
+                held_before = EmailAddress.objects.filter(user=user, verified=True).exists()
+                confirmed = super().confirm_email(request, email_address)
+                user_after = User.objects.get(pk=user.pk)
+                if confirmed and held_before and user_after.email != user.email:
+                    _address_changed(request, user.pk, old=user.email)
+                return confirmed
+        except IntegrityError:  # somebody else holds this address, unconfirmed
+            return False
+
+
+def _address_changed(request: HttpRequest, user_id: int, *, old: str) -> None:
+    own = request.user.is_authenticated and request.user.pk == user_id
+    now, origin = timezone.now(), audit.origin_of(request)
+    sessions.end_others(
+        user_id=user_id, keep=request.session.session_key if own else None, origin=origin, actor_id=user_id, now=now
+    )
+    credentials.changed(
+        user_id=user_id, what="email", detail="E-mail address changed", origin=origin, also_to=old, now=now
+    )
+
+
+@receiver(signals._add_email)
+def second_factor_first(sender: Any, email: str, user: AbstractBaseUser, **kwargs: Any) -> None:
+    """Nobody gives the account another address without the second factor, on no page and in no app."""
+    request = current.request
+    try:
+        stepping.check(request, now=timezone.now())
+    except stepping.SecondFactorMissing:
+        return  # an address may be changed before there is a factor: its password was asked for
+    except stepping.StepUpRequired:
+        if is_headless_request(request):
+            from allauth.headless.base.response import ReauthenticationResponse
+
+            raise ImmediateHttpResponse(ReauthenticationResponse(request)) from None
+        page = stepping.confirm_page(user.pk)
+        raise ImmediateHttpResponse(
+            HttpResponseRedirect(f"{page}?{urlencode({'next': reverse('account_email')})}")
+        ) from None
