@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from exchange.site.views import account, address_book, markets, public, security, trade, wallet, withdrawals
+from exchange.site.views import account, address_book, api_keys, markets, public, security, trade, wallet, withdrawals
 
 app_name = "site"
 urlpatterns = [
@@ -26,6 +26,10 @@ urlpatterns = [
     path("wallet/addresses/<int:entry_id>/label/", address_book.relabel, name="relabel_address"),
     path("wallet/addresses/<int:entry_id>/remove/", address_book.remove, name="remove_address"),
     path("wallet/history/", account.history, name="history"),
+    path("account/api-keys/", api_keys.page, name="api_keys"),
+    path("account/api-keys/new/", api_keys.new, name="new_api_key"),
+    path("account/api-keys/<str:key_id>/label/", api_keys.rename, name="rename_api_key"),
+    path("account/api-keys/<str:key_id>/revoke/", api_keys.revoke, name="revoke_api_key"),
     path("account/not-me/<str:token>/", security.not_me, name="not_me"),
     path("status/", public.status, name="status"),
     path("status/live/", public.status_live, name="status_live"),

@@ -8,13 +8,11 @@ address of our own, a token's contract or another network's address let through 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Sum
 
 from exchange.accounts.services import pauses
 from exchange.assets import prices
@@ -31,10 +29,9 @@ from wallets.chains.protocol import AddressInvalid as ChainAddressInvalid
 from wallets.chains.protocol import AddressWrongNetwork as ChainAddressWrongNetwork
 from wallets.lifecycle import State
 from wallets.models import Address, Withdrawal
-from wallets.services import address_book, windows
+from wallets.services import address_book
 from wallets.services.addresses import NetworkDisabled
 
-LIMIT_WINDOW = timedelta(hours=24)
 # How long it usually takes is the median of so many that ended lately, if there were enough of them.
 TIMED_MAX, TIMED_MIN = 30, 5
 OURS = (Address.Purpose.HOT, Address.Purpose.COLD)
@@ -97,8 +94,7 @@ def quote(*, user_id: int, asset: str, network: str, amount: str, address: str =
     sort = judge(user_id=user_id, link=link, amount=arrives, address=to, now=now)
     total = arrives + link.withdrawal_fee
     left = ensure_funds(user_id=user_id, link=link, amount=arrives)
-    already = left_lately(user_id, now=now)
-    limits.check_withdrawal(user_id=user_id, asset_id=link.asset_id, amount=arrives, already=already, now=now)
+    limits.check_withdrawal(user_id=user_id, asset_id=link.asset_id, amount=arrives, now=now)
     return Quote(
         asset=link.asset_code,
         asset_id=link.asset_id,
@@ -182,18 +178,6 @@ def ensure_funds(*, user_id: int, link: AssetNetworkView, amount: int) -> int:
             param="amount",
         )
     return left
-
-
-def left_lately(user_id: int, *, but: UUID | None = None, now: datetime) -> dict[int, int]:
-    """What the customer asked out in the limit's window, by asset; `but` leaves one withdrawal out."""
-    rows = (
-        windows.counted()
-        .filter(owner_id=user_id, requested_at__gt=now - LIMIT_WINDOW)
-        .exclude(id=but)
-        .values("asset_id")
-        .annotate(sum=Sum("amount"))
-    )
-    return {row["asset_id"]: int(row["sum"]) for row in rows}
 
 
 def usual_s(link: AssetNetworkView) -> int:

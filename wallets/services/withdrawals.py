@@ -83,8 +83,8 @@ def request(
     `fee` is the fee that was shown and agreed to; None takes whatever it is. `confirmed_by` names what else than the e-mail
     confirms it (an API key with that right, a second factor): "" waits for the link in the e-mail where that is asked for.
     The same key and body again give the first withdrawal. Raises the errors of this module, of `quoting` and `address_book`,
-    and InsufficientFunds, Stopped, WithdrawalsPaused, LimitExceeded, AssetNotFound, NetworkNotFound, AmountInvalid,
-    AmountPrecision, AmountRange; then nothing moved.
+    and InsufficientFunds, Stopped, WithdrawalsPaused, LimitExceeded, WorthUnknown, AssetNotFound, NetworkNotFound,
+    AmountInvalid, AmountPrecision, AmountRange; then nothing moved.
     """
     if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= KEY_LENGTH_MAX:
         raise IdempotencyKeyMissing("A withdrawal needs an idempotency key of 1 to 200 characters.")
@@ -140,13 +140,7 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     first = _same_key(asked.user_id, asked.key, body)
     if first is not None:
         return first, None
-    limits.check_withdrawal(
-        user_id=asked.user_id,
-        asset_id=asked.link.asset_id,
-        amount=asked.amount,
-        already=quoting.left_lately(asked.user_id, now=now),
-        now=now,
-    )
+    worth = limits.check_withdrawal(user_id=asked.user_id, asset_id=asked.link.asset_id, amount=asked.amount, now=now)
     withdrawal_id = uuid7()
     decision = deciding.decide(
         withdrawal_id=withdrawal_id,
@@ -159,7 +153,7 @@ def _place(asked: _Asked, body: dict[str, Any], *, now: datetime) -> tuple[UUID,
     )
     if decision.effect == deciding.BLOCK:
         return withdrawal_id, decision
-    _write(withdrawal_id, asked, body, decision, now=now)
+    _write(withdrawal_id, asked, {**body, "worth": worth}, decision, now=now)
     return withdrawal_id, None
 
 
