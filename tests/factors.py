@@ -29,8 +29,7 @@ def give_factor(user_id: int, *, secret: str = "") -> str:
 
 def step_up(client: Client, user_id: int, *, again: bool = True, ago_s: float = 0) -> None:
     """Writes into the client's session what allauth writes when the person shows their app: now or `ago_s` earlier,
-    confirming `again` or at the log-in."""
-    give_factor(user_id)
+    confirming `again` or at the log-in. `give_factor` before the client logs in."""
     row = Authenticator.objects.get(user_id=user_id, type=selectors.TOTP)
     record: dict[str, Any] = {"method": "mfa", "id": row.pk, "type": row.type, "at": time.time() - ago_s}
     if again:
@@ -46,5 +45,6 @@ def step_up(client: Client, user_id: int, *, again: bool = True, ago_s: float = 
 def log_in_staff(client: Client, user: User | int) -> None:
     """A member of staff, logged in with their app, and just confirmed."""
     person = User.objects.get(pk=user) if isinstance(user, int) else user
+    give_factor(person.pk)  # first, because the first factor ends the sessions that were before it
     client.force_login(person, backend=BACKEND)
     step_up(client, person.pk)

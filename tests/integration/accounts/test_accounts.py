@@ -18,6 +18,7 @@ from exchange.assets import selectors as assets
 from exchange.audit.models import Record
 from exchange.ledger import selectors as ledger
 from exchange.outbox.models import Event
+from tests.factors import log_in_staff
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -274,7 +275,7 @@ class TestStaff:
 
     def as_(self, user_id):
         client = Client()
-        client.force_login(User.objects.get(id=user_id), backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(client, user_id)
         return client
 
     def change(self, client, user_id, **fields):
@@ -326,15 +327,3 @@ class TestStaff:
         assert client.get(reverse("admin:audit_record_add")).status_code == 403
         assert client.post(reverse("admin:audit_record_change", args=[record.id]), {"action": "x"}).status_code == 403
         assert client.post(reverse("admin:audit_record_delete", args=[record.id]), {"post": "yes"}).status_code == 403
-
-
-def test_a_second_factor_s_secret_is_sealed_in_the_database(alice):
-    from allauth.mfa.models import Authenticator
-    from allauth.mfa.totp.internal.auth import TOTP
-
-    TOTP.activate(User.objects.get(id=alice), "JBSWY3DPEHPK3PXP")
-    stored = Authenticator.objects.get().data["secret"]
-    assert "JBSWY3DPEHPK3PXP" not in stored
-    from allauth.mfa.adapter import get_adapter
-
-    assert get_adapter().decrypt(stored) == "JBSWY3DPEHPK3PXP"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from custody import rulebook
 from custody.models import PolicyEdit
 from custody.services import policies
+from tests.factors import log_in_staff
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:custody_policyedit_changelist")
@@ -28,7 +29,7 @@ def staff(settings):
         wanted = {"view_policyedit", "view_policydecision", *(f"add_{noun}" for noun in may)}
         user.user_permissions.set(rights.filter(codename__in=wanted))
         browser = Client()
-        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(browser, user)
         browser.user = user
         return browser
 

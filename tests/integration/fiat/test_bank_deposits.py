@@ -9,7 +9,6 @@ from django.db.utils import ProgrammingError
 from django.test import Client
 from django.urls import reverse
 
-from exchange.accounts.models import User
 from exchange.accounts.services import customers, staff
 from exchange.audit.models import Record
 from exchange.core import amounts
@@ -23,6 +22,7 @@ from exchange.ledger.selectors import stops
 from exchange.ledger.services import stops as stopping
 from exchange.notifications import selectors as notifications
 from exchange.outbox import services as outbox
+from tests.factors import log_in_staff
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 USD = 5
@@ -206,7 +206,7 @@ class TestBackOffice:
     @pytest.fixture
     def office(self, boss):
         client = Client()
-        client.force_login(User.objects.get(id=boss), backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(client, boss)
         return client
 
     def match(self, office, deposit, **data):

@@ -12,7 +12,6 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from exchange.accounts.models import User
 from exchange.accounts.services import customers, staff
 from exchange.flows.models import Freeze
 from exchange.flows.services import freezes
@@ -21,6 +20,7 @@ from exchange.ledger.journal import Entry, Kind, Transfer
 from exchange.ledger.services import accounts, reversals, transfers
 from exchange.outbox import services as outbox
 from exchange.outbox.models import Event
+from tests.factors import log_in_staff
 from trading import selectors as trading
 from trading.services import markets, orders
 
@@ -227,7 +227,7 @@ def test_a_freeze_needs_a_reason(alice, reason):
 def test_staff_start_and_lift_it_in_the_back_office(engine, alice, boss):
     engine.start()
     client = Client()
-    client.force_login(User.objects.get(id=boss), backend="django.contrib.auth.backends.ModelBackend")
+    log_in_staff(client, boss)
     client.post(reverse("admin:flows_freeze_add"), {"user_id": alice, "reason": "Court order"})
     freezes.advance_due(now=now())
     job = Freeze.objects.get()

@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from embit import bip32
 
-from exchange.accounts.models import User
 from exchange.accounts.services import customers, staff
 from exchange.assets.services import networks
 from exchange.core import amounts
@@ -22,6 +21,7 @@ from exchange.invoices.services import invoices, payments
 from exchange.ledger import selectors as ledger
 from exchange.outbox import services as outbox
 from exchange.outbox.models import Event
+from tests.factors import log_in_staff
 from wallets.services import scanning, xpubs
 
 COIN = 10**8
@@ -277,7 +277,7 @@ def test_staff_see_invoices_and_change_none(shop):
     invoice = create(shop)
     boss = staff.open(email="boss@example.org", password="x" * 12, superuser=True, now=timezone.now())
     office = Client()
-    office.force_login(User.objects.get(id=boss), backend="django.contrib.auth.backends.ModelBackend")
+    log_in_staff(office, boss)
     assert office.get(reverse("admin:invoices_invoice_changelist")).status_code == 200
     page = reverse("admin:invoices_invoice_change", args=[invoice.id])
     assert office.get(page).status_code == 200

@@ -14,6 +14,7 @@ from exchange.ledger import selectors, tasks, upkeep
 from exchange.ledger.journal import Kind
 from exchange.ledger.models import Entry, Hold, Stop, Transfer, TransferKey
 from exchange.ledger.services import accounts, freezes, holds, transfers
+from tests.factors import log_in_staff
 
 pytestmark = pytest.mark.django_db
 ALICE = 11
@@ -22,7 +23,7 @@ ALICE = 11
 @pytest.fixture
 def staff(client: Client) -> Client:
     user = get_user_model().objects.create_superuser(email="staff@example.com", password="x")
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    log_in_staff(client, user)
     return client
 
 

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from exchange.audit.models import Record
+from tests.factors import log_in_staff
 from trading import wire
 from trading.models import FeeTier, Market
 from trading.services import catalogue
@@ -40,7 +41,7 @@ def enter(client: Client, settings: Any) -> Callable[..., Client]:
     def with_rights(**rights: Any) -> Client:
         user = get_user_model().objects.create(email="staff@example.com", is_staff=True, is_active=True)
         user.user_permissions.set(Permission.objects.filter(**rights))
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(client, user)
         return client
 
     return with_rights

@@ -16,6 +16,7 @@ from exchange.audit.models import Record
 from exchange.compliance.models import SolvencyLook
 from exchange.compliance.services import solvency
 from tests import cold_wallets as descriptors_of
+from tests.factors import log_in_staff
 from tests.integration.wallets.cold_house import COIN, exact, fund_cold, mine, settled, signed_by
 from tests.trezor.device import SoftwareTrezor
 from wallets import cold_desk
@@ -34,7 +35,7 @@ def staff(db, settings):
         rights = Permission.objects.filter(content_type__app_label__in=["wallets", "compliance"])
         user.user_permissions.set(rights if may else rights.filter(codename__startswith="view_"))
         browser = Client()
-        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(browser, user)
         browser.user = user
         return browser
 

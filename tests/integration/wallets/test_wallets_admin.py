@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from exchange.accounts.services import customers
 from exchange.audit.models import Record
+from tests.factors import log_in_staff
 from wallets import desk, selectors
 from wallets.lifecycle import State
 from wallets.models import Address, Payout, PayoutVersion, Withdrawal
@@ -51,7 +52,7 @@ def staff(alice):
         rights = Permission.objects.filter(content_type__app_label="wallets")
         user.user_permissions.set(rights if may else rights.filter(codename__startswith="view_"))
         browser = Client()
-        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(browser, user)
         browser.user = user
         return browser
 
@@ -75,7 +76,7 @@ def state(alice, view):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_and_none_can_be_edited(alice, client, page):
     root = get_user_model().objects.create(email="root@example.com", is_staff=True, is_superuser=True, is_active=True)
-    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    log_in_staff(client, root)
     view = ask(alice)
     assert client.get(reverse(f"admin:wallets_{page}_changelist")).status_code == 200
     assert client.get(reverse(f"admin:wallets_{page}_add")).status_code == 403

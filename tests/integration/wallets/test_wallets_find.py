@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exchange.accounts.services import customers
+from tests.factors import log_in_staff
 from wallets import tracing
 from wallets.models import Address, Block, Coin, Deposit, Movement, Payout, PayoutVersion, Withdrawal
 
@@ -121,7 +122,7 @@ def browser(alice, settings):
         if may:
             user.user_permissions.add(Permission.objects.get(codename="view_trace"))
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        log_in_staff(client, user)
         return client
 
     return make
