@@ -2,6 +2,7 @@
 
 from kyc.models.applications import Application, ApplicationApproval, ApplicationStep, Document, ProviderEvent
 from kyc.models.levels import Customer, Level, Limit
+from kyc.models.screening import ListedAddress, ListedEntry, ListVersion, Screening, ScreeningCase, ScreeningOpinion
 
 __all__ = [
     "Application",
@@ -11,5 +12,11 @@ __all__ = [
     "Document",
     "Level",
     "Limit",
+    "ListVersion",
+    "ListedAddress",
+    "ListedEntry",
     "ProviderEvent",
+    "Screening",
+    "ScreeningCase",
+    "ScreeningOpinion",
 ]
