@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from exchange.accounts.api import pages
 from exchange.accounts.api.serializers import checked
 from exchange.accounts.api.views import CustomerView
+from exchange.accounts.second_factors import stepping
 from wallets import selectors
 from wallets.api import answers, forms, shapes
 from wallets.api.views import ASSET, CURSOR, LIMIT
@@ -54,8 +55,10 @@ class WithdrawalsView(CustomerView):
     @extend_schema(
         operation_id="request_withdrawal",
         summary="Send coins out",
-        description="Amount and fee are held at once. Where `confirmation.state` is `waiting`, the customer follows the link "
-        "in the e-mail within half an hour, or everything is free again.",
+        description="Amount and fee are held at once. Whoever is logged in has to have confirmed with a second factor within "
+        "five minutes (`step_up_required`: confirm at `/_allauth/app/v1/auth/2fa/reauthenticate`, then send it again); an API "
+        "key needs none. Where `confirmation.state` is `waiting`, the customer follows the link in the e-mail within half an "
+        "hour, or everything is free again.",
         tags=["wallet"],
         parameters=[KEY],
         request=forms.RequestWithdrawal,
@@ -63,6 +66,7 @@ class WithdrawalsView(CustomerView):
     )
     def post(self, request: Request) -> Response:
         fields = checked(forms.RequestWithdrawal, request.data)
+        stepping.check(request, now=self.now)
         view = withdrawals.request(
             user_id=self.user_id, idempotency_key=request.headers.get("Idempotency-Key", ""), now=self.now, **fields
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 from allauth.headless.internal import sessionkit
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -56,7 +57,7 @@ def check(request: Any, *, now: datetime) -> None:
     if not any(kind in selectors.FACTORS for kind in kinds.values()):
         if settings.SECOND_FACTOR_REQUIRED:
             raise SecondFactorMissing(
-                "This needs a second factor: set up an authenticator app or a passkey in your account first."
+                "This needs a second factor: set up an authenticator app or a passkey first."
             )
         return
     found = records.steps(session, user_id=user_id, kinds=kinds)
@@ -74,7 +75,8 @@ def required(view: _View) -> _View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             check(request, now=timezone.now())
-        except SecondFactorMissing:
+        except SecondFactorMissing as missing:
+            messages.warning(request, missing.message)
             return _away(request, reverse("mfa_index"))
         except StepUpRequired:
             return _away(request, confirm_page(request.user.pk))

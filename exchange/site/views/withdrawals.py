@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from exchange.accounts.second_factors import stepping
 from exchange.accounts.services import pauses
 from exchange.core import amounts
 from exchange.core.errors import DomainError
@@ -36,6 +37,7 @@ _NOT_NOW = (
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@stepping.required
 def withdraw(request: HttpRequest, asset: str) -> HttpResponse:
     """Three steps in one address: the form, the same values to look over, and the request itself."""
     terms = desk.terms(user_id=request.user.pk, asset=asset, now=timezone.now())
