@@ -38,8 +38,9 @@ WAYS: dict[State, frozenset[State]] = {
     # Only a refusal of the signer, who has promised never to sign that job, leads back: to staff, or into the queue where the
     # refusal was of another one of the same batch.
     State.SIGNING: frozenset({State.SIGNED, State.APPROVED, State.REVIEW}),
-    State.SIGNED: frozenset({State.BROADCAST, State.CONFIRMED}),
-    State.BROADCAST: frozenset({State.CONFIRMED}),
+    # It fails out there only where no version of it can be mined any more, for good: others took what every one of them spends.
+    State.SIGNED: frozenset({State.BROADCAST, State.CONFIRMED, State.FAILED}),
+    State.BROADCAST: frozenset({State.CONFIRMED, State.FAILED}),
     # A reorganisation takes the block away; the same bytes go out again. It fails where what was mined paid nobody: an EVM
     # transaction that reverted, or the version by which staff cancelled it on the chain.
     State.CONFIRMED: frozenset({State.BROADCAST, State.FINAL, State.FAILED}),

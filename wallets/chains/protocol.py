@@ -134,7 +134,8 @@ class Address:
 class Credit:
     """Something that pays `key`. Its identity is (txid, slot); `contract` is "" for the chain's own coin.
 
-    `maturity` is the number of confirmations before the chain lets it be spent at all (0: at once).
+    `maturity` is the number of confirmations before the chain lets it be spent at all (0: at once). `spends` is what its
+    transaction uses up, where that was read along (a block's outputs, utxo): were that used up otherwise, it could never be.
     """
 
     txid: str
@@ -143,6 +144,7 @@ class Credit:
     amount: int
     contract: str = ""
     maturity: int = 0
+    spends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

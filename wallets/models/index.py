@@ -220,6 +220,11 @@ class Coin(models.Model):
     mature_height = models.PositiveBigIntegerField(null=True)
     spent_txid = models.CharField(max_length=64, default="", blank=True)
     spent_height = models.PositiveBigIntegerField(null=True)
+    # What its own transaction uses up, as "txid:vout"; empty where that was not read.
+    spends = models.JSONField(default=list)
+    # While no block holds it: the transaction that used one of these up instead, and where. Then it can never be.
+    gone_txid = models.CharField(max_length=64, default="", blank=True)
+    gone_height = models.PositiveBigIntegerField(null=True)
 
     class Meta:
         db_table = "wallets_coin"
@@ -237,6 +242,7 @@ class Coin(models.Model):
             models.Index(fields=["spent_txid"], condition=~Q(spent_txid=""), name="wallets_coin_spent_txid"),
             # New coins are read in the order in which they were written, by network.
             models.Index(fields=["network_id", "id"], name="wallets_coin_order"),
+            models.Index(fields=["network_id"], condition=Q(block_height=None), name="wallets_coin_nowhere"),
         ]
 
     def __str__(self) -> str:

@@ -34,6 +34,10 @@ class Payout(models.Model):
         CONFIRMED = "confirmed", "In a block"
         FINAL = "final", "Final"
         RELEASED = "released", "Never signed; inputs or nonce free again"
+        LOST = "lost", "Signed, and made impossible for good by a transaction of others"
+
+    # What was promised to these is free again.
+    GIVEN_UP = (State.RELEASED, State.LOST)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     network_id = models.SmallIntegerField()

@@ -133,6 +133,7 @@ def _change_coin(coin: utxo.Coin, asked: Asked, parent: Payout) -> Coin:
         defaults={
             "address": Address.objects.get(network_id=parent.network_id, address=address),
             "amount": coin.amount,
+            "spends": [each.outpoint for each in asked.unsigned.inputs],
         },
     )
     if Reservation.objects.filter(coin=row, released_at=None).exists():

@@ -127,7 +127,7 @@ def _leaving(link: AssetNetworkView) -> int:
     """What is promised and in no block yet: withdrawals from the hold on, and moves to cold."""
     own = Q(network_id=link.network_id, asset_id=link.asset_id)
     waiting = Withdrawal.objects.filter(own, closed_at=None).exclude(state=lifecycle.State.CONFIRMED)
-    moves = Payout.objects.filter(own, kind=Payout.Kind.COLD, block_height=None).exclude(state=Payout.State.RELEASED)
+    moves = Payout.objects.filter(own, kind=Payout.Kind.COLD, block_height=None).exclude(state__in=Payout.GIVEN_UP)
     return int(waiting.aggregate(sum=Sum("amount"))["sum"] or 0) + int(moves.aggregate(sum=Sum("amount"))["sum"] or 0)
 
 

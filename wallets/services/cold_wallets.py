@@ -180,7 +180,7 @@ def next_address(*, wallet: ColdWallet, branch: int = RECEIVE, now: datetime) ->
 def _unused(address: Address) -> bool:
     if Coin.objects.filter(address=address).exists():
         return False
-    promised = Payout.objects.filter(network_id=address.network_id).exclude(state=Payout.State.RELEASED)
+    promised = Payout.objects.filter(network_id=address.network_id).exclude(state__in=Payout.GIVEN_UP)
     if promised.filter(destination=address.address).exists():
         return False
     # A proposal's change: its payout stands at that address.

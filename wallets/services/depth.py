@@ -23,6 +23,13 @@ def deep_enough(routes: Routes, cursor: Cursor) -> Q:
     return Q(block_height__lte=min(cursor.finalized_height, cursor.height))
 
 
+def final_height(routes: Routes, cursor: Cursor, *, confirmations: int) -> int | None:
+    """The highest block that `deep_enough` would call so for these confirmations; None where there is none yet."""
+    if routes.network.finalized:
+        return None if cursor.finalized_height is None else min(cursor.finalized_height, cursor.height)
+    return cursor.height + 1 - confirmations
+
+
 def confirmations(link: AssetNetworkView, *, owner_id: int | None, amount: int, height: int) -> int:
     """Blocks before what a block at this height brings to one owner is relied on; `amount` is all of it together.
 

@@ -14,18 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from exchange.assets.selectors import AssetNetworkView
 from wallets import news
 from wallets.chains.protocol import BlockNotFound, BlockRef, Confirmation, Credit, PendingTransaction, Spend
 from wallets.chains.utxo.block import prevout
-from wallets.models import Address, Block, Coin, Deposit, Movement, Payout, PayoutVersion
+from wallets.models import Address, Block, Deposit, Movement, Payout, PayoutVersion
 from wallets.routes import Routes
-from wallets.services import arriving, depth, mined, watching
+from wallets.services import arriving, coins, depth, mined, watching
 
-# A coin that is our own change hangs on a payout of ours; one confirmation is enough to spend it on.
-CHANGE_CONFIRMATIONS = 1
 # Inputs that are remembered of a transaction that waits; one of them is enough to see that it was replaced.
 SPENDS_MAX = 50
 # Asked for each block: by hand, because the query is nearly always answered by nothing.
@@ -39,7 +36,8 @@ class Found:
     `receipts` are of our own EVM transactions, by txid. `replaced` are deposits that we showed and whose inputs this block
     gives to another transaction: that one's txid by the deposit's id. `unmoved` are token payments of ours that the token took
     and did not make: their receipts are good, and say `succeeded` False here. `carried` are ways back from cold accounts
-    that came to the network without passing here: the txid that each version turned out to have.
+    that came to the network without passing here: the txid that each version turned out to have. `gone` are coins of ours that
+    no block holds and none can any more: the txid that used up what their transaction spends, by the coin's id.
     """
 
     ref: BlockRef
@@ -49,6 +47,7 @@ class Found:
     replaced: dict[UUID, str] = field(default_factory=dict)
     unmoved: frozenset[str] = frozenset()
     carried: dict[UUID, str] = field(default_factory=dict)
+    gone: dict[int, str] = field(default_factory=dict)
 
 
 def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Found:
@@ -61,6 +60,7 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
     shown = _shown(routes.network.id)
     unmoved: frozenset[str] = frozenset()
     carried: dict[str, PayoutVersion] = {}
+    gone: dict[int, str] = {}
     if routes.network.family == "evm":
         spends = block.spends_from(_senders(routes.network.id, watch.hits(block.senders())))
         own = _own_versions([spend.txid for spend in spends])
@@ -72,12 +72,17 @@ def look(*, chain: Any, routes: Routes, block: Any, exact: bool = False) -> Foun
         others = block.spends(shown.keys()) if shown else []
     else:
         receipts = {}
-        spends, others = _spends_of_coins(routes.network.id, block, credits, shown, exact=exact)
+        awaited = coins.awaited(routes.network.id)
+        spends, others = _spends_of_coins(routes.network.id, block, credits, shown.keys() | awaited.keys(), exact=exact)
+        gone = coins.gone(awaited, others)
     replaced = {
-        deposit_id: spend.txid for spend in others for txid, deposit_id in shown[spend.spent] if txid != spend.txid
+        deposit_id: spend.txid
+        for spend in others
+        for txid, deposit_id in shown.get(spend.spent, ())
+        if txid != spend.txid
     }
     named = {version.id: txid for txid, version in carried.items()}
-    return Found(block.ref, credits, spends, receipts, replaced, unmoved, named)
+    return Found(block.ref, credits, spends, receipts, replaced, unmoved, named, gone)
 
 
 def _senders(network_id: int, keys: set[bytes]) -> set[bytes]:
@@ -95,16 +100,15 @@ def _credits(watch: watching.WatchSet, block: Any, routes: Routes) -> Sequence[C
 
 
 def _spends_of_coins(
-    network_id: int, block: Any, credits: Sequence[Credit], shown: Collection[str], *, exact: bool
+    network_id: int, block: Any, credits: Sequence[Credit], awaited: Collection[str], *, exact: bool
 ) -> tuple[list[Spend], list[Spend]]:
-    """(what spends coins of ours, what spends one of the outpoints that the deposits we show use up)."""
-    waiting = {_prevout(spent) for spent in shown}
+    """(what spends coins of ours, what spends one of the outpoints that we wait for)."""
+    waiting = {_prevout(spent) for spent in awaited}
     fresh = {_prevout(f"{credit.txid}:{credit.slot}") for credit in credits}
     inputs = block.inputs()
-    coins = watching.coins(network_id).refresh()
-    named = {
-        place: inputs[place] for place in (range(len(inputs)) if exact else coins.find(inputs, also=fresh | waiting))
-    }
+    looks_ours = watching.coins(network_id).refresh()
+    places = range(len(inputs)) if exact else looks_ours.find(inputs, also=fresh | waiting)
+    named = {place: inputs[place] for place in places}
     ours = watching.confirmed_outpoints(network_id, named.values()) | fresh
     spends = block.spends_at(place for place, spent in named.items() if spent in ours)
     return spends, block.spends_at(place for place, spent in named.items() if spent in waiting)
@@ -193,7 +197,8 @@ def record(*, found: Found, routes: Routes, now: datetime, again: bool = False) 
     own = _own_versions({spend.txid for spend in found.spends} | {credit.txid for credit in found.credits})
     _record_credits(found, routes=routes, own=own, again=again, now=now)
     if routes.network.family == "utxo":
-        _record_spent_coins(found, network_id=network_id)
+        coins.spend(found.spends, network_id=network_id, height=ref.height)
+        coins.record_gone(found.gone, height=ref.height)
     mined.record(
         found_spends=found.spends,
         ref=ref,
@@ -240,14 +245,14 @@ def _record_credits(found: Found, *, routes: Routes, own: dict[str, PayoutVersio
         if address is None or link is None:
             continue  # a token we do not know, or an address that was rolled back
         if internal(own.get(credit.txid), credit, address):
-            required = CHANGE_CONFIRMATIONS
+            required = coins.CHANGE_CONFIRMATIONS
         else:
             alone = link.confirmations_for(credit.amount)
             required = max(needed.get((address.owner_id, link.asset_id), alone), credit.maturity)
             arrive(credit, address, link, ref=found.ref, required=required, now=now)
         if routes.network.family == "utxo":
             mature_height = None if again else found.ref.height + required - 1
-            _add_coin(credit, address, height=found.ref.height, mature_height=mature_height)
+            coins.add(credit, address, height=found.ref.height, mature_height=mature_height)
         else:
             _add_movement(credit, address, link, height=found.ref.height)
 
@@ -340,42 +345,6 @@ def _shown_elsewhere(credit: Credit, address: Address, link: AssetNetworkView) -
     ).first()
 
 
-def _add_coin(credit: Credit, address: Address, *, height: int, mature_height: int | None) -> None:
-    """A coin that a block of ours holds already stays there: some old transactions stand in two blocks, and count once."""
-    coin, made = Coin.objects.get_or_create(
-        network_id=address.network_id,
-        txid=credit.txid,
-        vout=int(credit.slot),
-        defaults={
-            "block_height": height,
-            "mature_height": mature_height,
-            "address": address,
-            "amount": credit.amount,
-        },
-    )
-    if not made and coin.block_height is None:
-        coin.block_height, coin.mature_height = height, mature_height
-        coin.save(update_fields=["block_height", "mature_height"])
-
-
-def unripe(network_id: int) -> QuerySet[Coin]:
-    """Coins that a rescan found and that it has not followed to the newest block yet."""
-    return Coin.objects.filter(network_id=network_id, block_height__isnull=False, mature_height=None)
-
-
-def ripen(network_id: int, *, from_height: int) -> None:
-    """Offers the coins that were found again from this height on: every block since was looked at for what spends them.
-
-    The caller holds the cursor's lock.
-    """
-    for coin in unripe(network_id).filter(block_height__gte=from_height):
-        deposit = Deposit.objects.filter(network_id=network_id, txid=coin.txid, position=str(coin.vout)).first()
-        required = deposit.confirmations_required if deposit else CHANGE_CONFIRMATIONS
-        assert coin.block_height is not None
-        coin.mature_height = coin.block_height + required - 1
-        coin.save(update_fields=["mature_height"])
-
-
 def _add_movement(credit: Credit, address: Address, link: AssetNetworkView, *, height: int) -> None:
     Movement.objects.get_or_create(
         txid=credit.txid,
@@ -384,11 +353,3 @@ def _add_movement(credit: Credit, address: Address, link: AssetNetworkView, *, h
         asset_id=link.asset_id,
         defaults={"network_id": link.network_id, "block_height": height, "delta": credit.amount},
     )
-
-
-def _record_spent_coins(found: Found, *, network_id: int) -> None:
-    for spend in found.spends:
-        txid, _, vout = spend.spent.partition(":")
-        Coin.objects.filter(network_id=network_id, txid=txid, vout=int(vout)).update(
-            spent_txid=spend.txid, spent_height=found.ref.height
-        )

@@ -73,8 +73,11 @@ def _mined(
     # cancels has done its own work, but not the payout's.
     succeeded = (receipt.succeeded if receipt else True) and version.kind != PayoutVersion.Kind.CANCEL
     final_before = payout.state == Payout.State.FINAL
-    if final_before and payout.succeeded != succeeded:
+    # Given up, and its withdrawals failed; what moved nothing but our own coins is taken up again.
+    lost_before = payout.state == Payout.State.LOST and payout.kind == Payout.Kind.PAYOUT
+    if (final_before and payout.succeeded != succeeded) or (lost_before and succeeded):
         _contradiction(version, ref=ref, network=routes.network.code, now=now)
+    final_before = final_before or lost_before
     payout.txid, payout.block_height, payout.block_hash = version.txid, ref.height, ref.hash
     payout.succeeded = succeeded
     payout.network_fee = receipt.fee if receipt else int(version.unsigned["fee"])

@@ -72,6 +72,7 @@ def walk_back(*, routes: Routes, cursor: Cursor, to: BlockRef, now: datetime) ->
         Coin.objects.filter(network_id=network_id, block_height__gt=to.height).update(
             block_height=None, mature_height=None
         )
+        Coin.objects.filter(network_id=network_id, gone_height__gt=to.height).update(gone_height=None, gone_txid="")
         Movement.objects.filter(network_id=network_id, block_height__gt=to.height).delete()
         locked.height, locked.hash, locked.updated_at = to.height, to.hash, now
         locked.save()

@@ -129,7 +129,7 @@ def spendable(sender: Address, *, asset_id: int, gas_asset_id: int, but: UUID | 
         or 0
     )
     promised = 0
-    waiting = Payout.objects.filter(address=sender, block_height=None).exclude(state=Payout.State.RELEASED)
+    waiting = Payout.objects.filter(address=sender, block_height=None).exclude(state__in=Payout.GIVEN_UP)
     for payout in waiting.exclude(pk=but).prefetch_related("versions", "withdrawals"):
         if payout.asset_id == asset_id:
             promised += moves(payout)

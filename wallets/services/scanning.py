@@ -24,10 +24,12 @@ from wallets.chains.protocol import BlockNotFound, BlockRef, ChainError, DataPru
 from wallets.models import Address, Block, Cursor
 from wallets.routes import Routes
 from wallets.services import (
+    coins,
     crediting,
     failing,
     fetching,
     health,
+    losing,
     matching,
     mempools,
     reorganisations,
@@ -63,6 +65,7 @@ class ScanReport:
     credited: int = 0
     reversed: int = 0
     settled: int = 0
+    lost: int = 0
     busy: bool = False
     disputed: bool = False
     halted: str = ""
@@ -113,6 +116,7 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
         credited=0 if disputed else _repeat(crediting.credit_due, the_routes, now=now),
         reversed=walk.reversed,
         settled=0 if disputed else _repeat(settling.settle_due, the_routes, now=now),
+        lost=0 if disputed else _repeat(losing.lose_due, the_routes, now=now),
         disputed=disputed and not error,
         halted=cursor.halted,
         error=error,
@@ -296,7 +300,7 @@ def rescan(*, network: str, from_height: int, to_height: int | None = None, now:
         found = sources.survey(routes=the_routes, now=now)
         count = _rescan(found, range(from_height, last + 1), now=now)
         # (also one that an earlier rescan found, which then broke off)
-        if last < top and matching.unripe(the_routes.network.id).filter(block_height__gte=from_height).exists():
+        if last < top and coins.unripe(the_routes.network.id).filter(block_height__gte=from_height).exists():
             count += _rescan(found, range(last + 1, top + 1), now=now)
             last = top
         if last == top:
@@ -309,7 +313,7 @@ def _ripen(the_routes: Routes, *, from_height: int, top: int) -> None:
         cursor = Cursor.objects.select_for_update().get(network_id=the_routes.network.id)
         if cursor.height < top:
             raise Conflict("The chain was reorganised meanwhile; scan the range again.")
-        matching.ripen(the_routes.network.id, from_height=from_height)
+        coins.ripen(the_routes.network.id, from_height=from_height)
 
 
 def _rescan(found: Survey, heights: range, *, now: datetime) -> int:

@@ -251,7 +251,7 @@ def _outcome(sweep: Sweep) -> str | None:
     for payout in (sweep.gas, sweep.payout):
         if payout is None:
             continue
-        if payout.state == Payout.State.RELEASED:
+        if payout.state in Payout.GIVEN_UP:
             return str(Sweep.Outcome.REFUSED)
         if payout.state == Payout.State.FINAL and not payout.succeeded:
             return str(Sweep.Outcome.FAILED)

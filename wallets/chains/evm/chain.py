@@ -175,12 +175,14 @@ class EvmChain:
             amounts = [block.quantity(answer, "balance") for answer in self._rpc.batch(balances)]
         return dict(zip(distinct, amounts, strict=True))
 
-    def nonce(self, address: str, *, pending: bool = False) -> int:
-        """The next nonce of an address: after what is mined, or after what waits as well."""
+    def nonce(self, address: str, *, pending: bool = False, height: int | None = None) -> int:
+        """The next nonce of an address: after what is mined (up to one block), or after what waits as well.
+
+        A node without the state of an old block raises NodeRefused.
+        """
         self._ready()
-        return block.quantity(
-            self._rpc.call("eth_getTransactionCount", address, "pending" if pending else "latest"), "nonce"
-        )
+        when = hex(height) if height is not None else "pending" if pending else "latest"
+        return block.quantity(self._rpc.call("eth_getTransactionCount", address, when), "nonce")
 
     def fees(self) -> payout.Fees:
         """What a transaction should offer now: a base fee and a tip, or one gas price where the chain has no base fee."""

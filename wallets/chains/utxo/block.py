@@ -122,7 +122,15 @@ class UtxoBlock:
         span = self._parts.spans[number]
         (amount,) = _unpack_amount(self._raw, self._parts.scripts[place] - _AMOUNT_SIZE)
         script = self.outputs()[place]
-        return Credit(self.txid(number), str(place - span[_FIRST_OUTPUT]), script, amount, maturity=span[_MATURITY])
+        vout = str(place - span[_FIRST_OUTPUT])
+        return Credit(self.txid(number), vout, script, amount, maturity=span[_MATURITY], spends=self._spent_by(number))
+
+    def _spent_by(self, number: int) -> tuple[str, ...]:
+        """Every outpoint that the block's transaction `number` uses up."""
+        spans, inputs = self._parts.spans, self.inputs()
+        end = spans[number + 1][_FIRST_INPUT] if number + 1 < len(spans) else len(inputs)
+        named = (inputs[place] for place in range(spans[number][_FIRST_INPUT], end))
+        return tuple(outpoint(prevout) for prevout in named if prevout != _NULL_PREVOUT)
 
 
 def outpoint(prevout: bytes) -> str:
