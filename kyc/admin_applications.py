@@ -133,7 +133,7 @@ class ApplicationAdmin(ModelAdmin):
                 (requirements.KINDS[each.kind], each, reverse(name, args=[case.id, each.id]))
                 for each in (*case.pictures, *case.earlier_pictures)
             ],
-            "items": desk.items(case, look.told),
+            "items": desk.items(case),
             "reason_choices": reasons.CHOICES,
             "decide_url": reverse("admin:kyc_application_decide", args=[case.id]),
         }

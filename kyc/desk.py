@@ -54,6 +54,7 @@ class Case:
     user_id: int
     level: str
     level_code: str
+    document_type: str
     state: str
     state_word: str
     version: int
@@ -100,6 +101,7 @@ def case(application_id: UUID) -> Case:
         user_id=row.user_id,
         level=row.level.name,
         level_code=row.level.code,
+        document_type=row.document_type,
         state=row.state,
         state_word=row.get_state_display(),
         version=row.version,
@@ -131,7 +133,7 @@ def lines(told: dict[str, str]) -> list[tuple[str, str]]:
     return shown
 
 
-def items(case: Case, told: dict[str, str]) -> list[tuple[str, str]]:
+def items(case: Case) -> list[tuple[str, str]]:
     """What may be asked for again, as choices."""
-    known = requirements.items(case.level_code, told.get("document_type", ""))
+    known = requirements.items(case.level_code, case.document_type)
     return [(item, requirements.NAMES[item]) for item in known]

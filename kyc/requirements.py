@@ -78,11 +78,16 @@ def items(level: str, document_type: str = "") -> tuple[str, ...]:
     return (*groups(level), *kinds(level, document_type))
 
 
-def missing(level: str, told: Mapping[str, str], shown: Iterable[str]) -> list[str]:
+def filled(level: str, told: Mapping[str, str]) -> list[str]:
+    """The groups of which every word is there."""
+    return [group for group in groups(level) if all(told.get(name) for name in GROUPS[group])]
+
+
+def missing(level: str, document_type: str, told_groups: Iterable[str], shown: Iterable[str]) -> list[str]:
     """What is still to be told or shown, by group and kind; empty when the application can be handed in."""
-    lacking = [group for group in groups(level) if any(not told.get(name) for name in GROUPS[group])]
-    have = set(shown)
-    return lacking + [kind for kind in kinds(level, told.get("document_type", "")) if kind not in have]
+    told, have = set(told_groups), set(shown)
+    lacking = [group for group in groups(level) if group not in told]
+    return lacking + [kind for kind in kinds(level, document_type) if kind not in have]
 
 
 def faults(level: str, told: Mapping[str, str], *, today: date, age_min: int, refused: Iterable[str]) -> list[Fault]:

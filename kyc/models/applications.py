@@ -40,6 +40,8 @@ class Application(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     version = models.PositiveIntegerField(default=1)
     sealed = models.BinaryField(null=True, help_text="What the customer told, under his own key.")
+    document_type = models.SlugField(max_length=20, blank=True, help_text="Which kind of document is shown.")
+    told_groups = models.JSONField(default=list, help_text="Which groups of words are filled in; the words are sealed.")
     asked = models.JSONField(default=list, help_text="What has to be sent again; nothing else can be changed then.")
     reasons = models.JSONField(default=list, help_text="Codes of why it was turned down or sent back.")
     message = models.CharField(max_length=500, blank=True, help_text="Words to the customer beside the reasons.")

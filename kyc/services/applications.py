@@ -111,8 +111,10 @@ def describe(*, user_id: int, application_id: UUID, told: Mapping[str, str], now
         if before == wanted:
             return
         application.sealed = sealing.seal_words(application, wanted, now=now)
+        application.document_type = wanted.get("document_type", "")
+        application.told_groups = requirements.filled(level, wanted)
         touch(application, now)
-        application.save(update_fields=["sealed", "version", "changed_at"])
+        application.save(update_fields=["sealed", "document_type", "told_groups", "version", "changed_at"])
 
 
 def submit(*, user_id: int, application_id: UUID, now: datetime, origin: str = "") -> None:
@@ -122,7 +124,9 @@ def submit(*, user_id: int, application_id: UUID, now: datetime, origin: str = "
         application = editable(user_id, application_id)
         told = sealing.words(application)
         shown = {each.kind: each for each in application.documents.filter(replaced_at=None)}
-        lacking = requirements.missing(application.level.code, told, shown)
+        lacking = requirements.missing(
+            application.level.code, application.document_type, requirements.filled(application.level.code, told), shown
+        )
         if lacking:
             names = ", ".join(requirements.NAMES[item] for item in lacking)
             raise Incomplete(f"Still missing: {names}.", param=lacking[0])
@@ -172,8 +176,7 @@ def editable(user_id: int, application_id: UUID) -> Application:
 
 def check_item(application: Application, item: str) -> None:
     """Raises NotAsked where that picture is not to be sent."""
-    told = sealing.words(application)
-    if item not in requirements.kinds(application.level.code, told.get("document_type", "")):
+    if item not in requirements.kinds(application.level.code, application.document_type):
         raise NotAsked("This picture is not needed. Choose your document first.", param="kind")
     _check_asked(application, item)
 

@@ -167,8 +167,7 @@ def _act(application: Application, answer: Answer, now: datetime) -> None:
 
 def _items(application: Application, answer: Answer) -> list[str]:
     """The provider's "document" is whichever one was sent; what this level does not ask for is left out."""
-    told = sealing.words(application)
-    known = requirements.items(application.level.code, told.get("document_type", ""))
+    known = requirements.items(application.level.code, application.document_type)
     documents = [kind for kind in known if kind in requirements.DOCUMENT_KINDS] or [
         kind for kind in known if kind in requirements.KINDS
     ]

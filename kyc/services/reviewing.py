@@ -192,8 +192,7 @@ def ask_again(
         application = _waiting(application_id, actor_id)
         _check_seen(application, seen)
         _give_reasons(application, reasons, message)
-        told = sealing.words(application)
-        known = requirements.items(application.level.code, told.get("document_type", ""))
+        known = requirements.items(application.level.code, application.document_type)
         wanted = [item for item in known if item in items]
         if not wanted or len(wanted) != len(set(items)):
             raise NothingAsked("Choose what the customer has to send again.", param="items")
@@ -230,7 +229,8 @@ def _check_seen(application: Application, seen: int) -> None:
 
 def _check_complete(application: Application, told: dict[str, str]) -> None:
     shown = application.documents.filter(replaced_at=None, erased_at=None).values_list("kind", flat=True)
-    if requirements.missing(application.level.code, told, shown):
+    told_groups = requirements.filled(application.level.code, told)
+    if requirements.missing(application.level.code, application.document_type, told_groups, shown):
         raise NotWaiting("Something in it is missing, so it cannot be approved.")
 
 

@@ -1,0 +1,1 @@
+"""REST: applications for a level, and the pictures that belong to them."""
