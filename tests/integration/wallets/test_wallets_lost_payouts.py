@@ -179,6 +179,32 @@ def test_what_hangs_on_a_version_of_ours_that_lost_is_given_up_and_what_won_is_n
     assert exact(house)
 
 
+def test_one_version_that_is_impossible_leaves_the_other_to_be_mined(house, node):
+    """A bump took a second coin, whose sender has it back: what was signed before it is as good as ever."""
+    node.send(house.hot("bitcoin"), TENTH // 10 + 110 * 20)  # a hundredth, and the fee of one input and one output
+    mine(house, node)
+    outside = node.new_address()
+    view = ask(outside, "0.01")
+    all_are([view], "broadcast")
+    gone = node.send(house.hot("bitcoin"), TENTH)
+    node.rpc("generateblock", node.new_address(), [node.rpc("getrawtransaction", gone)])
+    house.scan("bitcoin")
+    payout = Payout.objects.get()
+    second = broadcast(bumping.bump(payout_id=payout.id, fee_rate=50_000, actor_id=STAFF, now=timezone.now()))
+    assert gone in {coin["txid"] for coin in second.unsigned["inputs"]}
+    wait_longer()
+    node.invalidate(node.rpc("getblockhash", node.height()))
+    node.rpc("generateblock", node.new_address(), [double_spend(node, gone)])
+    mine_others(house, node, FINAL + 2)
+    assert Coin.objects.get(txid=gone).gone_height is not None
+    assert (state(view), holds.get(id=view.id).state) == ("broadcast", "pending")
+    payouts.advance_all(now=timezone.now())
+    mine(house, node, FINAL)
+    assert (state(view), node.received(outside, confirmations=1)) == ("final", TENTH // 10)
+    assert Payout.objects.get().txid == payout.versions.get(number=1).txid
+    assert exact(house)
+
+
 @pytest.fixture
 def anvil_house(signing_house, chains, tmp_path):
     """A withdrawal of half an ether that is out, and whose bytes every node then forgot."""
