@@ -6,7 +6,6 @@ stands in `providers.adapter`.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +14,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from exchange.accounts import sign_ups
-from exchange.accounts.api import addresses
 from exchange.accounts.guarding import GuardedAccount
 from exchange.accounts.models import User
 from exchange.accounts.second_factors.adapter import NeverByPasswordAlone
@@ -51,10 +49,3 @@ class AccountAdapter(NeverByPasswordAlone, GuardedAccount):
         """The same work as for a newcomer, and then a mail, as a newcomer gets one."""
         customers.rehearse(now=timezone.now())
         super().send_account_already_exists_mail(email)
-
-    def get_client_ip(self, request: HttpRequest) -> str:
-        """For allauth's limits and lists: as everywhere else, past the proxies that are ours. A unix socket is this machine."""
-        try:
-            return str(ip_address(addresses.of_request(request)))
-        except ValueError:
-            return "127.0.0.1"

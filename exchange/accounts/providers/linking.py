@@ -70,9 +70,9 @@ def demand(request: HttpRequest, *, now: datetime) -> None:
     """
     try:
         check(request, now=now)
-    except (ReauthenticationRequired, stepping.StepUpRequired, stepping.SecondFactorMissing):
+    except (ReauthenticationRequired, stepping.StepUpRequired):
         if is_headless_request(request):
-            raise
+            raise ReauthenticationRequired from None  # answered with the ways to confirm
         raise ImmediateHttpResponse(redirect(_confirmation(request))) from None
 
 
