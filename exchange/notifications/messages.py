@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exchange.notifications import account_messages
+from exchange.notifications import account_messages, verification_messages
 from exchange.notifications.message import Message as Message
 
 
@@ -241,6 +241,18 @@ def network_halted(payload: dict[str, Any]) -> Message:
     )
 
 
+def payout_lost(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=None,
+        kind="payout_lost",
+        title=f"{payload['network']}: a payment was made impossible",
+        body="Another transaction used what it was paid from, and that is final. It was given up and nobody was paid; its "
+        "withdrawals have failed, and their money is the customers' again. Find out who used it.",
+        link="/admin/wallets/withdrawal/",
+        facts=(("Network", payload["network"]), ("Payment", str(payload["error"])[:300])),
+    )
+
+
 def hot_low(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=None,
@@ -316,6 +328,7 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "fiat.deposit_credited": bank_deposit_credited,
     "wallets.network_down": network_trouble,
     "wallets.network_halted": network_halted,
+    "wallets.network_payout_lost": payout_lost,
     "wallets.hot_low": hot_low,
     "wallets.cold_held": cold_held,
     "wallets.return_proposed": return_proposed,
@@ -324,6 +337,7 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "ledger.mismatch": ledger_mismatch,
     "ledger.stopped": stopped,
     **account_messages.BY_TOPIC,
+    **verification_messages.BY_TOPIC,
 }
 # The inbox has a line of these; their mail holds a secret, and whoever makes the secret sends it.
 MAILED_BY_OTHERS = frozenset({"wallets.withdrawal_requested"})

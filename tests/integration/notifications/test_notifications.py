@@ -93,7 +93,14 @@ def test_an_orphaned_deposit_is_news_only_where_a_credit_was_taken_back(alice):
 
 
 @pytest.mark.parametrize(
-    "topic", ["ledger.mismatch", "ledger.stopped", "wallets.network_down", "wallets.network_halted"]
+    "topic",
+    [
+        "ledger.mismatch",
+        "ledger.stopped",
+        "wallets.network_down",
+        "wallets.network_halted",
+        "wallets.network_payout_lost",
+    ],
 )
 def test_trouble_is_told_to_all_staff_and_no_customer(alice, boss, topic):
     happened(topic)
