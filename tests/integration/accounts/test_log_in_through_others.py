@@ -1,4 +1,4 @@
-"""Log-in through Google, Facebook, X and Apple, against local servers that check what they are sent, and what a thief would try."""
+"""Log-in through Google, Facebook, X and Apple, against local servers that check what they are sent; what a thief would try."""
 
 import re
 import time
