@@ -5,6 +5,8 @@ What must never happen here: a wrong code that is not counted, or a transaction 
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.core import context
 from allauth.headless.internal.restkit import inputs
 from allauth.mfa.adapter import get_adapter
@@ -16,8 +18,15 @@ from django.core.exceptions import ValidationError
 from exchange.accounts.models import FactorDevice
 from exchange.accounts.second_factors import codes, guard, selectors
 
+_WIDGET = {"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "40", "spellcheck": "false"}
+
 
 class _Code(base.BaseAuthenticateForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].label = "Code from your app, or a recovery code"
+        self.fields["code"].widget.attrs.update(_WIDGET)
+
     def judged(self) -> str | None:
         """The code where allauth finds it right and it was not taken before; None otherwise."""
         try:
@@ -64,6 +73,11 @@ class ReauthenticateForm(_Code, base.ReauthenticateForm):
 
 class ActivateTotpForm(totp.ActivateTOTPForm):
     """The first code of a new app. It proves that the app is there, and is used up by that."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].label = "Code that the app shows"
+        self.fields["code"].widget.attrs.update(_WIDGET)
 
     def clean_code(self) -> str:
         code: str = super().clean_code()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.internal.flows import reauthentication
+from allauth.account.utils import get_next_redirect_url
 from allauth.account.views import ReauthenticateView
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import get_adapter
@@ -24,7 +25,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from exchange.accounts.second_factors import adapter, changes, stepping
+from exchange.accounts.second_factors import adapter, changes, selectors, stepping
+
+_WANTED = "wanted_before_a_factor"  # in the session: an address of ours
 
 
 class Guarded:
@@ -50,6 +53,17 @@ class Forgetful:
         if state and "callback" not in state:
             del request.session[reauthentication.STATE_SESSION_KEY]
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class Index(base.IndexView):
+    """What the person has. Whoever was sent here on the way somewhere else finds the way on, once there is a factor."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        if wanted := get_next_redirect_url(self.request):
+            self.request.session[_WANTED] = wanted
+        has_factor = selectors.has_factor(self.request.user.pk)
+        continue_url = self.request.session.pop(_WANTED, "") if has_factor else ""
+        return super().get_context_data(**kwargs, has_factor=has_factor, continue_url=continue_url)
 
 
 class ActivateTotp(Guarded, totp.ActivateTOTPView):
@@ -80,6 +94,9 @@ class RemovePasskey(Guarded, webauthn.RemoveWebAuthnView):
 
 class ViewRecoveryCodes(Guarded, recovery_codes.ViewRecoveryCodesView):
     """Show the codes."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs, continue_url=self.request.session.pop(_WANTED, ""))
 
 
 class DownloadRecoveryCodes(Guarded, recovery_codes.DownloadRecoveryCodesView):

@@ -56,9 +56,7 @@ def check(request: Any, *, now: datetime) -> None:
     kinds = selectors.kinds(user_id)
     if not any(kind in selectors.FACTORS for kind in kinds.values()):
         if settings.SECOND_FACTOR_REQUIRED:
-            raise SecondFactorMissing(
-                "This needs a second factor: set up an authenticator app or a passkey first."
-            )
+            raise SecondFactorMissing("This needs a second factor: set up an authenticator app or a passkey first.")
         return
     found = records.steps(session, user_id=user_id, kinds=kinds)
     if not records.fresh(found, within_s=settings.STEP_UP_SECONDS, now=now):

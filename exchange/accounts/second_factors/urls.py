@@ -13,6 +13,7 @@ def _page(view):
 
 urlpatterns = [
     path("reauthenticate/", _page(pages.ReauthenticatePassword), name="account_reauthenticate"),
+    path("2fa/", _page(pages.Index), name="mfa_index"),
     path("2fa/reauthenticate/", _page(pages.Reauthenticate), name="mfa_reauthenticate"),
     path("2fa/totp/activate/", _page(pages.ActivateTotp), name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", _page(pages.DeactivateTotp), name="mfa_deactivate_totp"),
