@@ -16,9 +16,11 @@ urlpatterns = [
     path("api/v1/", include("exchange.site.api.urls")),
     path("_allauth/app/v1/", include("exchange.accounts.second_factors.headless")),
     path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/sessions/", RedirectView.as_view(pattern_name="site:log_ins")),
     path("accounts/", include("exchange.accounts.second_factors.urls")),
     path("accounts/3rdparty/confirm/", confirm_by_provider, name="socialaccount_confirm"),
     path("accounts/", include("allauth.urls")),
+    path("hooks/kyc/", include("kyc.urls")),
     path("admin/", admin.site.urls),
     path("", include("exchange.site.urls")),
 ]

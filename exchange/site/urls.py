@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from exchange.site.views import account, address_book, api_keys, markets, public, security, trade, wallet, withdrawals
+from exchange.site.views import (
+    account,
+    address_book,
+    api_keys,
+    leaving,
+    markets,
+    public,
+    security,
+    trade,
+    wallet,
+    withdrawals,
+)
 
 app_name = "site"
 urlpatterns = [
@@ -30,7 +41,18 @@ urlpatterns = [
     path("account/api-keys/new/", api_keys.new, name="new_api_key"),
     path("account/api-keys/<str:key_id>/label/", api_keys.rename, name="rename_api_key"),
     path("account/api-keys/<str:key_id>/revoke/", api_keys.revoke, name="revoke_api_key"),
+    path("account/security/", security.hub, name="security"),
+    path("account/security/language/", security.language, name="mail_language"),
+    path("account/log-ins/", security.log_ins, name="log_ins"),
+    path("account/log-ins/end-others/", security.end_other_log_ins, name="end_other_log_ins"),
+    path("account/log-ins/<int:session_id>/end/", security.end_log_in, name="end_log_in"),
+    path("account/devices/<int:device_id>/forget/", security.forget_device, name="forget_device"),
+    path("account/mail-code/", security.mail_word, name="mail_word"),
     path("account/not-me/<str:token>/", security.not_me, name="not_me"),
+    path("account/close/", leaving.close, name="close_account"),
+    path("account/export/", leaving.export, name="export"),
+    path("account/export/request/", leaving.request_export, name="request_export"),
+    path("account/export/<int:export_id>/", leaving.download_export, name="download_export"),
     path("status/", public.status, name="status"),
     path("status/live/", public.status_live, name="status_live"),
 ]

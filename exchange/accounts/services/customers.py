@@ -55,3 +55,8 @@ def rehearse(*, now: datetime) -> None:
         EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
         opened(user_id=user.id, now=now)
         transaction.set_rollback(True)
+
+
+def set_language(*, user_id: int, language: str) -> None:
+    """The language of e-mails to this person. Whoever calls has checked that there are words in it."""
+    User.objects.filter(id=user_id).update(language=language)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from exchange.accounts import selectors as accounts
 from exchange.assets import selectors as assets
 from exchange.core.errors import Unavailable
 from exchange.ledger import selectors as ledger
@@ -45,6 +46,7 @@ class Terms:
     book: tuple[address_book.Entry, ...]
     mode: address_book.Mode
     email_confirmation: bool
+    paused_until: datetime | None
 
     @property
     def links(self) -> tuple[assets.AssetNetworkView, ...]:
@@ -75,4 +77,5 @@ def terms(*, user_id: int, asset: str, now: datetime) -> Terms:
         book=tuple(each for each in address_book.listing(user_id, now=now) if each.network in names),
         mode=address_book.mode(user_id, now=now),
         email_confirmation=settings.WITHDRAWAL_EMAIL_CONFIRMATION,
+        paused_until=accounts.paused_until(user_id, now),
     )

@@ -41,7 +41,11 @@ PRIVATE = [
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/2fa/",
-    "/accounts/sessions/",
+    "/account/security/",
+    "/account/log-ins/",
+    "/account/mail-code/",
+    "/account/export/",
+    "/account/close/",
 ]
 REFERENCE = re.compile(r"Reference <code>([0-9A-F]{10})</code>")
 
