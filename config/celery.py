@@ -52,6 +52,7 @@ app.conf.beat_schedule = {
     "ledger.verify": _every(24 * 3600.0, "ledger.verify"),
     "trading.make_partitions": _every(3600.0, "trading.make_partitions"),
     "trading.expire_keys": _every(24 * 3600.0, "trading.expire_keys"),
+    "trading.settle_reservations": _every(60.0, "trading.settle_reservations"),
     "trading.refresh_fees": _every(3600.0, "trading.refresh_fees"),
 }
 

@@ -10,7 +10,14 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from exchange.accounts import freedoms
         from exchange.ledger import reconciliation
+        from kyc import kinds, uses
+        from kyc import selectors as kyc
         from trading import selectors
+        from trading.services import reserving
 
         reconciliation.register_held("trading.open_orders", selectors.held_by_open_orders)
+        uses.register(kinds.TRADING, reserving.used)
+        # Looked up with the log-in and trusted with it, so that an order of somebody without a limit asks nothing more.
+        freedoms.register(freedoms.TRADING, lambda user_id: not kyc.is_limited(user_id, kinds.TRADING))

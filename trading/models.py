@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from django.db import models
 
+from trading.models_limits import CountedCustomer as CountedCustomer
+from trading.models_limits import Reservation as Reservation
+
 
 class Market(models.Model):
     """Two assets that trade against each other, in what steps and by what rules. Amount columns are base units.

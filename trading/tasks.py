@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from trading.services import fees
+from trading.services import fees, reserving
 
 KEYS_KEPT = timedelta(days=30)
 
@@ -28,6 +28,12 @@ def expire_keys(**kwargs: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT trading_expire_keys(%s)", [timezone.now() - KEYS_KEPT])
         return int(cursor.fetchone()[0])
+
+
+@shared_task(name="trading.settle_reservations")
+def settle_reservations(**kwargs: Any) -> int:
+    """Write down what became of limited customers' orders, where they do not come back to find out."""
+    return reserving.settle_due(now=timezone.now())
 
 
 @shared_task(name="trading.refresh_fees")

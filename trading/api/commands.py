@@ -1,6 +1,7 @@
 """The commands of a customer, as REST and the websocket take them: one function each, JSON in and JSON out.
 
-Each makes one call into the domain and shapes the answer. What must never happen here: a difference between the two ways.
+Each makes one call into the domain and shapes the answer. `unlimited` is what the log-in says, see services.orders.place. What
+must never happen here: a difference between the two ways.
 """
 
 from __future__ import annotations
@@ -16,28 +17,32 @@ from trading.services import orders
 Answer = dict[str, Any]
 
 
-async def place(*, user_id: int, body: Any, own_id: str | None = None, now: datetime) -> tuple[bool, Answer]:
+async def place(
+    *, user_id: int, unlimited: bool = False, body: Any, own_id: str | None = None, now: datetime
+) -> tuple[bool, Answer]:
     """Whether the order is new, and the order. `own_id` stands in where the body has no client order id."""
     fields = forms.checked(forms.PLACE, body)
     if own_id is not None:
         fields.setdefault("client_order_id", own_id)
-    outcome = await orders.place(user_id=user_id, now=now, **fields)
+    outcome = await orders.place(user_id=user_id, unlimited=unlimited, now=now, **fields)
     return not outcome.duplicate, shapes.order(outcome.order)
 
 
-async def place_oco(*, user_id: int, body: Any, own_id: str | None = None, now: datetime) -> tuple[bool, Answer]:
+async def place_oco(
+    *, user_id: int, unlimited: bool = False, body: Any, own_id: str | None = None, now: datetime
+) -> tuple[bool, Answer]:
     """Whether the pair is new, and both orders."""
     fields = forms.checked(forms.OCO, body)
     if own_id is not None:
         fields.setdefault("client_order_id", own_id)
-    outcome = await orders.place_oco(user_id=user_id, now=now, **fields)
+    outcome = await orders.place_oco(user_id=user_id, unlimited=unlimited, now=now, **fields)
     return not outcome.duplicate, {"limit": shapes.order(outcome.limit), "stop": shapes.order(outcome.stop)}
 
 
-async def amend(*, user_id: int, body: Any, now: datetime, **reference: Any) -> Answer:
+async def amend(*, user_id: int, unlimited: bool = False, body: Any, now: datetime, **reference: Any) -> Answer:
     """The order as it then stands. `reference`: order_id or client_order_id."""
     fields = forms.checked(forms.AMEND, body)
-    outcome = await orders.amend(user_id=user_id, now=now, **reference, **fields)
+    outcome = await orders.amend(user_id=user_id, unlimited=unlimited, now=now, **reference, **fields)
     return shapes.order(outcome.order)
 
 
@@ -52,11 +57,13 @@ async def cancel_all(*, user_id: int, body: Any, now: datetime) -> Answer:
     return {"cancelled": await orders.cancel_all(user_id=user_id, reason="user", now=now, **fields)}
 
 
-async def batch(*, user_id: int, body: Any, own_id: str | None = None, now: datetime) -> Answer:
+async def batch(
+    *, user_id: int, unlimited: bool = False, body: Any, own_id: str | None = None, now: datetime
+) -> Answer:
     """Each command's order or error, in their order. One that fails stops no other."""
     items = forms.checked_batch(body, own_id=own_id)
     good = [item for item in items if isinstance(item, dict)]
-    outcomes = iter(await orders.batch(user_id=user_id, items=good, now=now) if good else [])
+    outcomes = iter(await orders.batch(user_id=user_id, unlimited=unlimited, items=good, now=now) if good else [])
     data: list[Answer] = []
     for item in items:
         error = item if isinstance(item, errors.DomainError) else None

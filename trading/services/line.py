@@ -54,6 +54,18 @@ class EngineOutcomeUnknown(OutcomeUnknown):
     code = "outcome_unknown"
 
 
+class Named:
+    """A command whose UUID somebody has written down before it is sent. It is an `Encode`."""
+
+    __slots__ = ("encode", "uuid")
+
+    def __init__(self, encode: Encode, uuid: uuids.UUID) -> None:
+        self.encode, self.uuid = encode, uuid
+
+    def __call__(self, **given: Any) -> bytes:
+        return self.encode(**given)
+
+
 class _Late(Exception):
     """No reply came in time."""
 
@@ -164,7 +176,7 @@ class Line:
         (self._subscribed.set if standing else self._subscribed.clear)()
 
     def _sent(self, shard: int, encode: Encode) -> tuple[str, asyncio.Future[Reply]]:
-        made = uuid7()
+        made = encode.uuid if type(encode) is Named else uuid7()
         uuid = str(made)
         body = encode(uuid=uuid, process=self.process, asked_at_ms=made.int >> 80)
         reply: asyncio.Future[Reply] = self._loop.create_future()

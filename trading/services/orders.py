@@ -18,7 +18,7 @@ from typing import Any, Unpack
 from exchange.core.errors import DomainError, InvalidRequest
 from trading import presentation, selectors, wire
 from trading.presentation import OrderView
-from trading.services import catalogue, form, refusals, single
+from trading.services import catalogue, extent, form, line, refusals, single
 from trading.services.refusals import (
     AccountFrozen,
     AmendNotPossible,
@@ -67,34 +67,51 @@ class BatchItem:
     error: DomainError | None
 
 
-async def place(*, user_id: int, now: datetime, **order: Unpack[form.OrderFields]) -> OrderOutcome:
-    """Place an order; returns when it is stored. Raises the errors of form, refusals and services.line."""
-    return await run(single.alone(single.placing(user_id, now, order)))
+async def place(
+    *, user_id: int, unlimited: bool = False, now: datetime, **order: Unpack[form.OrderFields]
+) -> OrderOutcome:
+    """Place an order; returns when it is stored. Raises the errors of form, refusals and services.line, LimitExceeded and
+    WorthUnknown.
+
+    `unlimited` says that it is known of the customer, as of his log-in, that nothing limits his trading; here, and in whatever
+    else takes it. Without it, that is looked up, and what is limited is reserved.
+    """
+    return await run(single.alone(single.placing(user_id, now, order, unlimited=unlimited)))
 
 
-def place_sync(*, user_id: int, now: datetime, **order: Unpack[form.OrderFields]) -> OrderOutcome:
-    return run_sync(single.alone(single.placing(user_id, now, order)))
+def place_sync(
+    *, user_id: int, unlimited: bool = False, now: datetime, **order: Unpack[form.OrderFields]
+) -> OrderOutcome:
+    return run_sync(single.alone(single.placing(user_id, now, order, unlimited=unlimited)))
 
 
-async def place_oco(*, user_id: int, now: datetime, **pair: Unpack[form.OcoFields]) -> OcoOutcome:
+async def place_oco(
+    *, user_id: int, unlimited: bool = False, now: datetime, **pair: Unpack[form.OcoFields]
+) -> OcoOutcome:
     """Place two orders of which the first that fills, even in part, cancels the other. Both are placed, or neither."""
-    return await run(_pair(user_id, now, pair))
+    return await run(_pair(user_id, now, pair, unlimited=unlimited))
 
 
-def place_oco_sync(*, user_id: int, now: datetime, **pair: Unpack[form.OcoFields]) -> OcoOutcome:
-    return run_sync(_pair(user_id, now, pair))
+def place_oco_sync(
+    *, user_id: int, unlimited: bool = False, now: datetime, **pair: Unpack[form.OcoFields]
+) -> OcoOutcome:
+    return run_sync(_pair(user_id, now, pair, unlimited=unlimited))
 
 
-async def amend(*, user_id: int, now: datetime, **changes: Unpack[form.Changes]) -> OrderOutcome:
+async def amend(
+    *, user_id: int, unlimited: bool = False, now: datetime, **changes: Unpack[form.Changes]
+) -> OrderOutcome:
     """Change an open order. Less quantity alone keeps its place in the book; anything else goes behind the others.
 
     Asked again, it is a duplicate: the order stands as wished already.
     """
-    return await run(single.alone(single.amending(user_id, now, **changes)))
+    return await run(single.alone(single.amending(user_id, now, unlimited=unlimited, **changes)))
 
 
-def amend_sync(*, user_id: int, now: datetime, **changes: Unpack[form.Changes]) -> OrderOutcome:
-    return run_sync(single.alone(single.amending(user_id, now, **changes)))
+def amend_sync(
+    *, user_id: int, unlimited: bool = False, now: datetime, **changes: Unpack[form.Changes]
+) -> OrderOutcome:
+    return run_sync(single.alone(single.amending(user_id, now, unlimited=unlimited, **changes)))
 
 
 async def cancel(*, user_id: int, now: datetime, **order: Unpack[form.Reference]) -> OrderOutcome:
@@ -122,17 +139,21 @@ def cancel_all_sync(
     return run_sync(_cancelling_all(user_id, market, side, reason))
 
 
-async def batch(*, user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> list[BatchItem]:
+async def batch(
+    *, user_id: int, unlimited: bool = False, now: datetime, items: Sequence[dict[str, Any]]
+) -> list[BatchItem]:
     """Up to BATCH_MAX orders, changes and cancels in one trip: {"op": "place" | "amend" | "cancel", …its fields}.
 
     Not atomic: each item has its own outcome or error, and one that fails stops no other. Within a shard they are done in
     this order. Raises BatchInvalid where there are none, or too many.
     """
-    return await run(_batch(user_id, now, items))
+    return await run(_batch(user_id, now, items, unlimited=unlimited))
 
 
-def batch_sync(*, user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> list[BatchItem]:
-    return run_sync(_batch(user_id, now, items))
+def batch_sync(
+    *, user_id: int, unlimited: bool = False, now: datetime, items: Sequence[dict[str, Any]]
+) -> list[BatchItem]:
+    return run_sync(_batch(user_id, now, items, unlimited=unlimited))
 
 
 async def countdown(*, user_id: int, now: datetime, seconds: int) -> datetime | None:
@@ -148,16 +169,28 @@ def countdown_sync(*, user_id: int, now: datetime, seconds: int) -> datetime | N
 # --- Several at once ----------------------------------------------------------------------------------------------------
 
 
-def _pair(user_id: int, now: datetime, pair: form.OcoFields) -> Steps[OcoOutcome]:
+def _pair(user_id: int, now: datetime, pair: form.OcoFields, *, unlimited: bool) -> Steps[OcoOutcome]:
     fields: dict[str, Any] = dict(pair)
     view = yield from single.open_market(fields.pop("market"))
-    encode = form.place_oco(view, user_id=user_id, **fields)
+    encode: line.Encode = form.place_oco(view, user_id=user_id, **fields)
     if not catalogue.has_accounts(user_id, view):
         yield work(single.open_accounts, user_id=user_id, view=view, now=now)
-    reply = yield Ask(view.shard, encode)
-    outcome = yield from single.settled(
-        reply, user_id=user_id, client_order_id=pair.get("client_order_id"), size="quantity"
-    )
+    own_id = pair.get("client_order_id")
+    if not unlimited:
+        said = encode.keywords  # type: ignore[attr-defined]
+        extents = [
+            extent.most(view, side=said["side"], price=price, lots=said["lots"], quote_units=0)
+            for price in (said["price"], said["stop_limit_price"])
+        ]
+        encode = yield from single.reserved(
+            encode, user_id=user_id, extents=extents, client_order_id=own_id, param="quantity", now=now
+        )
+    try:
+        reply = yield Ask(view.shard, encode)
+        outcome = yield from single.settled(reply, user_id=user_id, client_order_id=own_id, size="quantity")
+    except DomainError as error:
+        yield from single.given_back(encode, error)
+        raise
     partner = outcome.order.oco_order_id
     if partner is None:
         raise OrderInvalid(
@@ -186,13 +219,13 @@ def _cancelling_all(user_id: int, market: str | None, side: str | None, reason: 
     return cancelled
 
 
-def _batch(user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> Steps[list[BatchItem]]:
+def _batch(user_id: int, now: datetime, items: Sequence[dict[str, Any]], *, unlimited: bool) -> Steps[list[BatchItem]]:
     if not 1 <= len(items) <= BATCH_MAX:
         raise BatchInvalid(f"A batch has 1 to {BATCH_MAX} items.", param="items")
     ready: list[single.Prepared | DomainError] = []
     for item in items:
         try:
-            ready.append((yield from _item(user_id, now, item)))
+            ready.append((yield from _item(user_id, now, item, unlimited=unlimited)))
         except DomainError as error:
             ready.append(error)
     sent = [(each.shard, each.encode) for each in ready if isinstance(each, single.Prepared)]
@@ -205,6 +238,8 @@ def _batch(user_id: int, now: datetime, items: Sequence[dict[str, Any]]) -> Step
                 raise answer
             done.append(BatchItem((yield from each.settle(answer)), None))  # type: ignore[union-attr]
         except DomainError as error:
+            if isinstance(each, single.Prepared):
+                yield from single.given_back(each.encode, error)
             done.append(BatchItem(None, error))
     return done
 
@@ -217,7 +252,7 @@ _ITEMS: dict[str, frozenset[str]] = {
 _NEEDED = frozenset({"market", "side", "type"})
 
 
-def _item(user_id: int, now: datetime, item: dict[str, Any]) -> Steps[single.Prepared]:
+def _item(user_id: int, now: datetime, item: dict[str, Any], *, unlimited: bool) -> Steps[single.Prepared]:
     op = item.get("op")
     fields = {name: value for name, value in item.items() if name != "op"}
     if not isinstance(op, str) or op not in _ITEMS:
@@ -227,9 +262,9 @@ def _item(user_id: int, now: datetime, item: dict[str, Any]) -> Steps[single.Pre
     if op == "place":
         for name in sorted(_NEEDED - fields.keys()):
             raise _bad_item("This is needed.", name)
-        return (yield from single.placing(user_id, now, fields))  # type: ignore[arg-type]
+        return (yield from single.placing(user_id, now, fields, unlimited=unlimited))  # type: ignore[arg-type]
     if op == "amend":
-        return (yield from single.amending(user_id, now, **fields))
+        return (yield from single.amending(user_id, now, unlimited=unlimited, **fields))
     return (yield from single.cancelling(user_id, **fields))
 
 

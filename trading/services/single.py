@@ -11,11 +11,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from exchange.core.errors import DomainError, OutcomeUnknown
+from exchange.core.ids import uuid7
 from exchange.ledger.services import accounts
 from trading import presentation, selectors, wire
 from trading.engine.matching import SHARDS_MAX
 from trading.presentation import MarketView, OrderView
-from trading.services import catalogue, form, line, refusals
+from trading.services import catalogue, extent, form, line, refusals, reserving
 from trading.services.refusals import OrderClosed, TradingStopped
 from trading.services.steps import Ask, Steps, work
 
@@ -39,23 +41,48 @@ class Prepared(NamedTuple):
 
 def alone(preparing: Steps[Prepared]) -> Steps[OrderOutcome]:
     prepared = yield from preparing
-    reply = yield Ask(prepared.shard, prepared.encode)
-    return (yield from prepared.settle(reply))
+    try:
+        reply = yield Ask(prepared.shard, prepared.encode)
+        return (yield from prepared.settle(reply))
+    except DomainError as error:
+        yield from given_back(prepared.encode, error)
+        raise
 
 
-def placing(user_id: int, now: datetime, order: form.OrderFields) -> Steps[Prepared]:
+def given_back(encode: line.Encode, error: DomainError) -> Steps[None]:
+    """The room of a command that was not done, for certain. Of any other its reservation waits for what became of it."""
+    if isinstance(encode, line.Named) and not isinstance(error, OutcomeUnknown):
+        yield work(reserving.give_back, uuid=encode.uuid)
+
+
+def placing(user_id: int, now: datetime, order: form.OrderFields, *, unlimited: bool) -> Steps[Prepared]:
     fields: dict[str, Any] = dict(order)
     view = yield from open_market(fields.pop("market"))
     encode = form.place(view, user_id=user_id, **fields)
     if not catalogue.has_accounts(user_id, view):
         yield work(open_accounts, user_id=user_id, view=view, now=now)
     size = "quantity" if order.get("quote_amount") is None else "quote_amount"
+    if not unlimited:
+        said = encode.keywords
+        most = extent.most(
+            view, side=said["side"], price=said["price"], lots=said["lots"], quote_units=said["quote_units"]
+        )
+        encode = yield from reserved(
+            encode, user_id=user_id, extents=[most], client_order_id=said["client_order_id"], param=size, now=now
+        )
     settle = partial(settled, user_id=user_id, client_order_id=order.get("client_order_id"), size=size)
     return Prepared(view.shard, encode, settle)
 
 
+def reserved(encode: line.Encode, **named: Any) -> Steps[line.Encode]:
+    """The command under a name of its own, where the customer's trading is limited and there was room for it."""
+    uuid = uuid7()
+    is_counted = yield work(reserving.reserve, uuid=uuid, **named)
+    return line.Named(encode, uuid) if is_counted else encode
+
+
 def amending(
-    user_id: int, now: datetime, *, order_id: int | None = None, client_order_id: str | None = None,
+    user_id: int, now: datetime, *, unlimited: bool, order_id: int | None = None, client_order_id: str | None = None,
     market: str | None = None, price: str | None = None, quantity: str | None = None, stop_price: str | None = None,
 ) -> Steps[Prepared]:  # fmt: skip
     form.check_reference(order_id, client_order_id)
@@ -71,10 +98,23 @@ def amending(
         view, user_id=user_id, order_id=order_id, client_order_id=client_order_id, price=price, quantity=quantity,
         stop_price=stop_price,
     )  # fmt: skip
+    if not unlimited:
+        encode = yield from _reserved_change(encode, user_id=user_id, order_id=order_id, view=view, now=now)
     settle = partial(
         _amended, user_id=user_id, order_id=order_id, view=view, price=price, quantity=quantity, stop_price=stop_price
     )
     return Prepared(view.shard, encode, settle)
+
+
+def _reserved_change(
+    encode: partial[bytes], *, user_id: int, order_id: int | None, view: MarketView, now: datetime
+) -> Steps[line.Encode]:
+    uuid, said = uuid7(), encode.keywords
+    is_counted = yield work(
+        reserving.reserve_change, user_id=user_id, order_id=order_id, view=view, price=said["price"], lots=said["lots"],
+        uuid=uuid, now=now,
+    )  # fmt: skip
+    return line.Named(encode, uuid) if is_counted else encode
 
 
 def cancelling(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.utils import timezone
 
+from exchange.accounts import freedoms
 from exchange.accounts.api import admission, authentication, buckets, signing
 from exchange.accounts.api.authentication import Credentials
 from exchange.core import errors
@@ -81,7 +82,7 @@ class Desk:
 
     async def _together(self, arrived: list[_Command]) -> None:
         try:
-            await self._admit(cost=sum(command.cost for command in arrived))
+            unlimited = await self._admit(cost=sum(command.cost for command in arrived))
         except errors.DomainError as error:
             if len(arrived) > 1 and isinstance(error, buckets.Refused):
                 for command in arrived:  # too many at once, but perhaps not each of them
@@ -98,17 +99,17 @@ class Desk:
                 self._answer(command, errors.body(Internal("Something went wrong on our side.")))
             return
         for command in arrived[1:]:
-            self._start(self._answered(command))
-        await self._answered(arrived[0])
+            self._start(self._answered(command, unlimited))
+        await self._answered(arrived[0], unlimited)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _answered(self, command: _Command) -> None:
+    async def _answered(self, command: _Command, unlimited: bool) -> None:
         try:
-            answer = await self._done(command.op, command.body)
+            answer = await self._done(command.op, command.body, unlimited)
         except errors.DomainError as error:
             answer = errors.body(error)
         except Exception:
@@ -120,10 +121,11 @@ class Desk:
         self._unanswered -= 1
         self._reply({**answer, **command.own})
 
-    async def _done(self, op: str, body: Message) -> Answer:
+    async def _done(self, op: str, body: Message, unlimited: bool) -> Answer:
         user_id, now = self.user_id, timezone.now()
+        own: Any = {"user_id": user_id, "unlimited": unlimited, "now": now}
         if op == "place":
-            new, order = await commands.place(user_id=user_id, body=body, now=now)
+            new, order = await commands.place(body=body, **own)
             return {"type": "placed", "duplicate": not new, "order": order}
         if op == "cancel":
             order = await commands.cancel(user_id=user_id, now=now, **forms.checked(forms.REFERENCE, body))
@@ -131,14 +133,14 @@ class Desk:
         if op == "amend":
             named = {name: body.pop(name) for name in forms.REFERENCE if name in body}
             reference = forms.checked(forms.REFERENCE, named)
-            return {"type": "amended", "order": await commands.amend(user_id=user_id, body=body, now=now, **reference)}
+            return {"type": "amended", "order": await commands.amend(body=body, **own, **reference)}
         if op == "oco":
-            new, pair = await commands.place_oco(user_id=user_id, body=body, now=now)
+            new, pair = await commands.place_oco(body=body, **own)
             return {"type": "placed_oco", "duplicate": not new, **pair}
         if op == "cancel_all":
             return {"type": "cancelled_all", **await commands.cancel_all(user_id=user_id, body=body, now=now)}
         if op == "batch":
-            return {"type": "batch", **await commands.batch(user_id=user_id, body=body, now=now)}
+            return {"type": "batch", **await commands.batch(body=body, **own)}
         return await self._guarded(body)
 
     async def _guarded(self, body: Message) -> Answer:
@@ -147,8 +149,8 @@ class Desk:
         seconds = self._guard.seconds if enabled else None
         return {"type": "cancel_on_disconnect", "enabled": enabled, "seconds": seconds}
 
-    async def _admit(self, *, cost: int) -> None:
-        """Raises LogInEnded, ScopeMissing, Refused."""
+    async def _admit(self, *, cost: int) -> bool:
+        """Whether nothing limits the customer's trading. Raises LogInEnded, ScopeMissing, Refused."""
         try:
             known, _ = await admission.admit(self.given, "orders", cost=cost)
         except (authentication.SessionTokenInvalid, signing.KeyInvalid, admission.KeyExpired):
@@ -156,6 +158,7 @@ class Desk:
         if known is None or known.user_id != self.user_id:
             raise LogInEnded("Your log-in has ended. Please log in again.")
         known.require("trade")
+        return freedoms.TRADING in known.freedoms
 
 
 def _cost(op: str, body: Message) -> int:

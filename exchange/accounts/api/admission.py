@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError
 from django.utils import timezone
 
-from exchange.accounts import log_ins
+from exchange.accounts import freedoms, log_ins
 from exchange.accounts.api import authentication, buckets, signing, threads
 from exchange.accounts.api.authentication import By, Credentials
 from exchange.accounts.api.signing import Signed
@@ -72,7 +72,7 @@ class ScopeMissing(PermissionDenied):
 @dataclass(slots=True)
 class LogIn:
     """A log-in as it was read. `marks` stood at that time; `until` is by the process's own clock. `key` is the API key's
-    material, where it is one."""
+    material, where it is one; `freedoms` is what its customer may do without being counted."""
 
     user_id: int
     by: By
@@ -80,6 +80,7 @@ class LogIn:
     keys: tuple[str, ...]
     marks: tuple[bytes, ...]
     key: Material | None = None
+    freedoms: frozenset[str] = frozenset()
 
     @property
     def expired(self) -> bool:
@@ -236,30 +237,31 @@ async def read(given: Credentials) -> LogIn | None:
     known = await threads.run(_known, given)
     if known is None:
         return None
-    user_id, key = known
+    user_id, key, free = known
     own = log_ins.key_mark(given.key) if given.by == "key" else log_ins.session_mark(given.key)
     names = (own, log_ins.user_mark(user_id))
     try:
         marks = tuple(mark or b"" for mark in await valkey.pipe().send("MGET", *names))
     except valkey.ValkeyError:
-        return LogIn(user_id, given.by, 0.0, (), (), key)  # not kept: nobody could tell of its end
+        return LogIn(user_id, given.by, 0.0, (), (), key, free)  # not kept: nobody could tell of its end
     if any(marks):
         again = await threads.run(_known, given)
         if again is None or again[0] != user_id:
             return None
-    found = LogIn(user_id, given.by, until, names, marks, key)
+        _, key, free = again
+    found = LogIn(user_id, given.by, until, names, marks, key, free)
     if len(_trusted) >= TRUSTED_MAX:
         _trusted.clear()
     _trusted[given.by, given.key] = found
     return found
 
 
-def _known(given: Credentials) -> tuple[int, Material | None] | None:
+def _known(given: Credentials) -> tuple[int, Material | None, frozenset[str]] | None:
     """Whose they are, in a thread. Raises SessionTokenInvalid, KeyInvalid."""
     if given.by == "key":
         key = selectors.material(given.key)
         if key is None:
             raise signing.KeyInvalid
-        return key.user_id, key
+        return key.user_id, key, freedoms.of(key.user_id)
     identity = authentication.by_credentials(given)
-    return (identity.user_id, None) if identity is not None else None
+    return (identity.user_id, None, freedoms.of(identity.user_id)) if identity is not None else None

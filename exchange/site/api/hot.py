@@ -16,6 +16,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from exchange.accounts import freedoms
 from exchange.accounts.api import addresses, admission, authentication, buckets, signing, threads
 from exchange.accounts.api.authentication import Credentials
 from exchange.accounts.api.serializers import FieldUnknown
@@ -60,9 +61,9 @@ async def orders(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return await _moved(request, _place)
     if request.method == "DELETE":
-        user_id = await _enter(request)
+        who = await _enter(request)
         body = _parameters(request, known=forms.CANCEL_ALL)
-        return _response(200, await commands.cancel_all(user_id=user_id, body=body, now=timezone.now()))
+        return _response(200, await commands.cancel_all(user_id=who.user_id, body=body, now=timezone.now()))
     return await _list_orders(request)
 
 
@@ -100,15 +101,15 @@ async def batch(request: HttpRequest) -> HttpResponse:
 async def cancel_after(request: HttpRequest) -> HttpResponse:
     """POST sets, renews or takes back the customer's countdown."""
     _only_post(request)
-    user_id = await _enter(request)
+    who = await _enter(request)
     _parameters(request)
-    return _response(200, await commands.countdown(user_id=user_id, body=_json(request), now=timezone.now()))
+    return _response(200, await commands.countdown(user_id=who.user_id, body=_json(request), now=timezone.now()))
 
 
 # --- The way in -------------------------------------------------------------------------------------------------------
 
 
-async def _enter(request: HttpRequest, *, cost: int = 1) -> int:
+async def _enter(request: HttpRequest, *, cost: int = 1) -> admission.LogIn:
     """Who is there, counted. Raises NotAuthenticated and its kin, CsrfFailed, ScopeMissing, Refused."""
     address = addresses.of_request(request)
     signed = signing.of_request(request)
@@ -128,30 +129,37 @@ async def _enter(request: HttpRequest, *, cost: int = 1) -> int:
         authentication.check_csrf(request)
     elif known.by == "key":
         known.require("trade")
-    return known.user_id
+    return known
 
 
 async def _changed(request: HttpRequest, **which: Any) -> HttpResponse:
-    user_id = await _enter(request)
+    who = await _enter(request)
     _parameters(request)
     if request.method == "DELETE":
-        return _response(200, await commands.cancel(user_id=user_id, now=timezone.now(), **which))
-    return _response(200, await commands.amend(user_id=user_id, body=_json(request), now=timezone.now(), **which))
+        return _response(200, await commands.cancel(user_id=who.user_id, now=timezone.now(), **which))
+    own = _own(who)
+    return _response(200, await commands.amend(**own, body=_json(request), now=timezone.now(), **which))
+
+
+def _own(who: admission.LogIn) -> dict[str, Any]:
+    """Whose order it is, and whether anything of his trading has to be counted before it goes out."""
+    return {"user_id": who.user_id, "unlimited": freedoms.TRADING in who.freedoms}
 
 
 async def _moved(request: HttpRequest, work: Callable[..., Awaitable[Answer]], *, cost: int = 1) -> HttpResponse:
     """A POST that moves money: with an Idempotency-Key it is done once and answered the same each time."""
     key = idempotency.key_of(request, required=False)
-    user_id = await _enter(request, cost=cost)
+    who = await _enter(request, cost=cost)
     _parameters(request)
+    work = partial(work, **_own(who))
     if key is None:
-        return _response(*await work(user_id=user_id, body=_json(request)))
-    claim = partial(idempotency.claim, user_id=user_id, key=key, request=request, now=timezone.now())
+        return _response(*await work(body=_json(request)))
+    claim = partial(idempotency.claim, user_id=who.user_id, key=key, request=request, now=timezone.now())
     taken = await threads.run(claim)
     if taken.replay is not None:
         return taken.replay
     try:
-        response = await _answered(partial(work, own_id=idempotency.client_order_id(key)), request, user_id)
+        response = await _answered(partial(work, own_id=idempotency.client_order_id(key)), request)
     except BaseException:
         # A process that ends cancels this task; the key must be given back all the same.
         await asyncio.shield(threads.run(idempotency.release, taken))
@@ -160,10 +168,10 @@ async def _moved(request: HttpRequest, work: Callable[..., Awaitable[Answer]], *
     return response
 
 
-async def _answered(work: Callable[..., Awaitable[Answer]], request: HttpRequest, user_id: int) -> HttpResponse:
+async def _answered(work: Callable[..., Awaitable[Answer]], request: HttpRequest) -> HttpResponse:
     """The answer to keep: what was done, or the refusal that the same request will always meet."""
     try:
-        return _response(*await work(user_id=user_id, body=_json(request)))
+        return _response(*await work(body=_json(request)))
     except Exception as error:
         known = errors.translated(error)
         if known is None:
@@ -171,19 +179,19 @@ async def _answered(work: Callable[..., Awaitable[Answer]], request: HttpRequest
         return errors.response(known)
 
 
-async def _place(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
-    new, shape = await commands.place(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+async def _place(**asked: Any) -> Answer:
+    new, shape = await commands.place(now=timezone.now(), **asked)
     return 201 if new else 200, shape
 
 
-async def _place_oco(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
-    new, shape = await commands.place_oco(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+async def _place_oco(**asked: Any) -> Answer:
+    new, shape = await commands.place_oco(now=timezone.now(), **asked)
     return 201 if new else 200, shape
 
 
-async def _batch(*, user_id: int, body: Any, own_id: str | None = None) -> Answer:
+async def _batch(*, own_id: str | None = None, **asked: Any) -> Answer:
     own_id = own_id[:32] if own_id is not None else None  # an order's own number is added
-    return 200, await commands.batch(user_id=user_id, body=body, own_id=own_id, now=timezone.now())
+    return 200, await commands.batch(own_id=own_id, now=timezone.now(), **asked)
 
 
 def _size(request: HttpRequest) -> int:
