@@ -40,6 +40,8 @@ app.conf.beat_schedule = {
     "assets.refresh_prices": _every(2.0, "assets.refresh_prices"),
     "outbox.deliver": _every(5.0, "outbox.deliver"),
     "outbox.prune": _every(24 * 3600.0, "outbox.prune"),
+    "accounts.make_exports": _every(60.0, "accounts.make_exports"),
+    "accounts.tidy": _every(3600.0, "accounts.tidy"),
     "audit.anchor": _every(3600.0, "audit.anchor"),
     "compliance.solvency": _every(600.0, "compliance.solvency"),
     "flows.advance": _every(10.0, "flows.advance"),

@@ -4,11 +4,17 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from exchange.accounts import (
+    admin_guard,  # noqa: F401  (registers itself)
+    protection,
+)
 from exchange.accounts.models import User
+from exchange.accounts.services import emails, sessions
 from exchange.audit import services as audit
 
 admin.site.unregister(Group)
@@ -41,6 +47,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
         ("When", {"fields": ["date_joined", "last_login"]}),
     ]
+    actions = ["end_access"]
     add_fieldsets = [(None, {"fields": ["email", "password1", "password2", "is_staff"]})]
 
     def has_delete_permission(self, request, obj=None):
@@ -57,10 +64,33 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         fields = list(super().get_readonly_fields(request, obj))
         if not request.user.is_superuser:
             fields += ["is_staff", "is_superuser", "groups", "user_permissions"]
+        if obj is not None and (protection.is_frozen(obj.pk) or protection.is_closed(obj.pk)):
+            fields.append("is_active")  # opened again with a reason, where the freeze or the closure stands
         return fields
 
+    @admin.action(description="End all log-ins and API keys", permissions=["change"])
+    def end_access(self, request, queryset):
+        for user_id in sorted(queryset.values_list("id", flat=True)):
+            ended = sessions.end_by_staff(
+                user_id=user_id, actor_id=request.user.id, origin=audit.origin_of(request), now=timezone.now()
+            )
+            self.message_user(request, f"Person {user_id}: {ended} log-ins ended, and every API key.")
+
     def save_model(self, request, obj, form, change):
-        super().save_model(request, obj, form, change)
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if change and "email" in form.changed_data:
+                emails.put_by_staff(
+                    user_id=obj.pk,
+                    old=form.initial["email"],
+                    new=obj.email,
+                    actor_id=request.user.id,
+                    origin=audit.origin_of(request),
+                    now=timezone.now(),
+                )
+            self._record(request, obj, form, change)
+
+    def _record(self, request, obj, form, change):
         hidden = {"password", "password1", "password2", "email", "display_name"}
         audit.record(
             actor_id=request.user.id,

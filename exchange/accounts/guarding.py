@@ -27,7 +27,7 @@ from django.utils.http import urlencode
 from exchange.accounts.api import addresses
 from exchange.accounts.models import User
 from exchange.accounts.second_factors import stepping
-from exchange.accounts.services import credentials, mail_words, sessions
+from exchange.accounts.services import emails, mail_words
 from exchange.audit import services as audit
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - what stands for an address where a proxy of ours sits behind a unix socket
@@ -85,12 +85,12 @@ class GuardedAccount(DefaultAccountAdapter):
 
 def _address_changed(request: HttpRequest, user_id: int, *, old: str) -> None:
     own = request.user.is_authenticated and request.user.pk == user_id
-    now, origin = timezone.now(), audit.origin_of(request)
-    sessions.end_others(
-        user_id=user_id, keep=request.session.session_key if own else None, origin=origin, actor_id=user_id, now=now
-    )
-    credentials.changed(
-        user_id=user_id, what="email", detail="E-mail address changed", origin=origin, also_to=old, now=now
+    emails.changed(
+        user_id=user_id,
+        old=old,
+        keep_session=request.session.session_key if own else None,
+        origin=audit.origin_of(request),
+        now=timezone.now(),
     )
 
 

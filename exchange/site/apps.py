@@ -10,6 +10,8 @@ class SiteConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from exchange.site import taking_along
         from exchange.site.api import news
 
         news.register()
+        taking_along.register()

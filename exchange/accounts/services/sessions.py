@@ -77,6 +77,14 @@ def end_all_access(*, user_id: int, now: datetime) -> int:
     return ended
 
 
+def end_by_staff(*, user_id: int, actor_id: int, origin: str = "", now: datetime) -> int:
+    """Staff end everything that opens somebody's account now; how many log-ins that were."""
+    with transaction.atomic():
+        ended = end_all_access(user_id=user_id, now=now)
+        _record(actor_id, user_id, "session.end_all", {"sessions": ended}, origin, now)
+    return ended
+
+
 def _end(found) -> int:
     """Row by row through the session's own model, for its signal leaves the mark."""
     rows = list(found.select_for_update().order_by("id"))

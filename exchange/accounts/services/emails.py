@@ -1,0 +1,38 @@
+"""What follows when a person's e-mail address changes, whoever changed it: the old one is told, log-ins elsewhere end, and
+withdrawals pause. Customers change theirs by a link that is sent to the new one (`exchange.accounts.guarding`); staff do where somebody has
+lost both. What must never happen here: an address that logs in and is not the one we write to.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from exchange.accounts.services import credentials, sessions
+
+
+def changed(
+    *, user_id: int, old: str, keep_session: str | None, actor_id: int | None = None, origin: str = "", now: datetime
+) -> None:
+    """After the new address stands. `keep_session` is the session in which its owner did it."""
+    with transaction.atomic():
+        sessions.end_others(user_id=user_id, keep=keep_session, origin=origin, actor_id=actor_id, now=now)
+        credentials.changed(
+            user_id=user_id,
+            what="email",
+            detail="E-mail address changed",
+            actor_id=actor_id,
+            origin=origin,
+            also_to=old,
+            now=now,
+        )
+
+
+def put_by_staff(*, user_id: int, old: str, new: str, actor_id: int, origin: str = "", now: datetime) -> None:
+    """Staff have written another address into the person's row: it becomes the one that is known as confirmed."""
+    with transaction.atomic():
+        EmailAddress.objects.filter(user_id=user_id).delete()
+        EmailAddress.objects.create(user_id=user_id, email=new, primary=True, verified=True)
+        changed(user_id=user_id, old=old, keep_session=None, actor_id=actor_id, origin=origin, now=now)
