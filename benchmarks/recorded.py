@@ -59,10 +59,6 @@ class _Connection(extensions.connection):
             return super().cursor(*args, **named)
         return super().cursor(cursor_factory=_Cursor, **named)
 
-    def commit(self) -> None:
-        self.said.append(Said(COMMIT, None))
-        super().commit()
-
 
 _made: list[_Connection] = []
 
@@ -94,13 +90,12 @@ def play(url: str, path: Path, *, warm_up: int) -> tuple[int, float, Counter[str
     with path.open("rb") as file:
         said = [Said(*each) for each in pickle.load(file)]  # noqa: S301 - we wrote it ourselves a minute ago
     connection = psycopg2.connect(url)
+    connection.autocommit = True  # BEGIN and COMMIT stand among what is said
     cursor = connection.cursor()
     commands, counted, began, spent = 0, 0, 0.0, Counter[str]()
     for sql, data in said:
         started = time.perf_counter()
-        if sql == COMMIT:
-            connection.commit()
-        elif data is None:
+        if data is None:
             cursor.execute(sql)
             if cursor.description is not None:
                 cursor.fetchall()

@@ -106,6 +106,7 @@ class Batcher:
     def __init__(
         self, connection: Any, engine: Engine, *, markets: Markets, directory: Directory, landed: Callable[[Flight], None]
     ) -> None:  # fmt: skip
+        connection.autocommit = True  # BEGIN goes with a batch's first statement, not on a way of its own
         self._connection = connection
         self._engine = engine
         self._markets = markets
@@ -174,7 +175,7 @@ class Batcher:
         store.finish(cursor, **shard)
         faults.point(faults.BEFORE_COMMIT)
         try:
-            self._connection.commit()
+            store.commit(cursor)
         except psycopg2.Error as error:
             raise Doubt(f"the outcome of a commit is unknown: {error}") from error
 
@@ -183,7 +184,7 @@ class Batcher:
         self._expected.forget()
         self._engine.undo()
         try:
-            self._connection.rollback()
+            store.roll_back(self._connection.cursor())
         except psycopg2.Error as error:
             raise Doubt(f"the connection is gone: {error}") from cause
 
@@ -205,10 +206,9 @@ class Batcher:
         if len(matched.events) < len(places):
             raise Shorter(places[len(matched.events)])
         outcome = Outcome(asked, ids, verdicts, claims, places, matched)
-        candles = self._courier.send(store.write_candles, cursor, record.touched_candles(outcome.trades, at_us=at_us))
         orders = Sorted(self._engine, outcome)
         write = self._writing.few if is_few else self._writing.many
-        write(cursor, outcome, orders, after.seq + 1, _timestamp(at_us), now)
+        candles = write(cursor, outcome, orders, after.seq + 1, at_us, now)
         return self._finish(cursor, outcome, orders.all, candles, after, position, published_seq, at_us)
 
     def _matched(
@@ -304,7 +304,7 @@ class Batcher:
         sealed = self._courier.send(
             self._seal, cursor, shard=engine.shard, epoch=after.epoch, seq=seq, published_seq=published_seq,
             counters=(next_command, engine.next_order, engine.next_trade), position=position,
-            market_sequences=sequences, last_prices=prices, record=orjson.dumps(told).decode(), at=_timestamp(at_us),
+            market_sequences=sequences, last_prices=prices, record=orjson.dumps(told).decode(), at=store.timestamp(at_us),
         )  # fmt: skip
         progress = Progress(after.epoch, seq, next_command, position, sequences, prices, at_us)
         touched = levels.keys() | outcome.markets.keys()
@@ -329,7 +329,3 @@ def complete(command: Command, *, pair: tuple[int, int], at_us: int) -> Command:
             at_us,
         )
     return command.but(at=at_us)
-
-
-def _timestamp(at_us: int) -> str:
-    return presentation.moment(at_us).strftime("%Y-%m-%d %H:%M:%S.%f+00")

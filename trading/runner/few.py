@@ -7,17 +7,19 @@ otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from psycopg2.errors import DivisionByZero
 
 from exchange.ledger import bulk
 from exchange.ledger.journal import Transfer
 from trading.engine.book import Order
 from trading.engine.events import Traded
-from trading.runner import statements, terms
+from trading.runner import statements, store, terms
 from trading.runner.leadership import Doubt
-from trading.runner.store import Changes, array, quoted, state_of, texts
+from trading.runner.store import array, quoted, state_of, texts
 from trading.wire import Asked
 
 
@@ -82,17 +84,33 @@ def posting(*, writer: str, transfers: Sequence[Transfer], held_deltas: Mapping[
     return Said(bulk.POST, bulk.parameters(writer=writer, transfers=transfers, held_deltas=held_deltas, now=now))
 
 
-def write(cursor: Any, said: Iterable[Said | None], changes: Changes) -> None:
-    """All of it in one go, the changes last, for only the last one's number of rows comes back. Raises Doubt as
-    store.write_changes does."""
+def changes(changed: Sequence[Order], *, at: str) -> Said | None:
+    """What store.write_changes says; the database itself counts the rows."""
+    if not changed:
+        return None
+    said = store.changed_orders(changed, at=at)
+    return Said(statements.CHANGED_ALL.call, said.values)
+
+
+def candles(touched: dict[int, list[int]]) -> Said | None:
+    """What store.write_candles says."""
+    return Said(statements.CANDLES.call, store.candle_values(touched)) if touched else None
+
+
+def write(cursor: Any, said: Sequence[Said | None]) -> list[tuple[Any, ...]]:
+    """All of it in one go, the candles last, for only the last one's rows come back. Raises Doubt as store.write_changes
+    does."""
     together = [each for each in said if each is not None]
-    if changes.orders:
-        together.append(Said(changes.update, changes.values))
     if not together:
-        return
-    cursor.execute("; ".join([each.sql for each in together]), [value for each in together for value in each.values])
-    if changes.orders and cursor.rowcount != changes.orders:
-        raise Doubt(f"{changes.orders} open orders were to change, {cursor.rowcount} did")
+        return []
+    try:
+        cursor.execute(
+            "; ".join([each.sql for each in together]), [value for each in together for value in each.values]
+        )
+    except DivisionByZero as error:  # the one division there is stands in CHANGED_ALL
+        raise Doubt("not all the open orders that were to change did") from error
+    found: list[tuple[Any, ...]] = cursor.fetchall() if said[-1] is not None else []
+    return found
 
 
 def _text(value: str | None) -> str:

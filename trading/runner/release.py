@@ -33,17 +33,19 @@ PAIRS_PER_CALL = 2_000
 USERS_PER_CALL = 2_000
 
 # KEYS: stream, generation, epoch. ARGV: our generation, the id up to which the stream is consumed, our epoch, number of
-# messages, then channel and message of each, then key and value of each snapshot. Trims only the life of the stream that we
-# read, and does nothing for a leader whose time is over: its book would stand over the new one's.
+# messages, number of snapshots, then channel and message of each, key and value of each, then customers. Trims only the life of
+# the stream that we read, and does nothing for a leader whose time is over: its book would stand over the new one's; -1 comes
+# back. Otherwise those of the customers whose channel has a listener: asked in the server, so that the answer is short, and with
+# the replies, which need not wait for it.
 _RELEASE = """
 local epoch = redis.call('GET', KEYS[3])
-if epoch and tonumber(epoch) > tonumber(ARGV[3]) then return 0 end
-local at = 5
+if epoch and tonumber(epoch) > tonumber(ARGV[3]) then return {-1} end
+local at = 6
 for i = 1, tonumber(ARGV[4]) do
   redis.call('PUBLISH', ARGV[at], ARGV[at + 1])
   at = at + 2
 end
-while ARGV[at] do
+for i = 1, tonumber(ARGV[5]) do
   redis.call('SET', ARGV[at], ARGV[at + 1])
   at = at + 2
 end
@@ -51,17 +53,14 @@ if ARGV[2] ~= '' and redis.call('GET', KEYS[2]) == ARGV[1] then
   local ms, n = string.match(ARGV[2], '^(%d+)-(%d+)$')
   redis.call('XTRIM', KEYS[1], 'MINID', ms .. '-' .. string.format('%.0f', tonumber(n) + 1))
 end
-return 1
-"""
-
-# Which of these customers' channels has a listener. Asked in the server, so that the answer is short.
-_HEARD = """
 local channels = {}
-for i, user in ipairs(ARGV) do channels[i] = 'user:' .. user end
-local counts = redis.call('PUBSUB', 'NUMSUB', unpack(channels))
+for i = at, #ARGV do channels[#channels + 1] = 'user:' .. ARGV[i] end
 local heard = {}
-for i = 1, #ARGV do
-  if counts[2 * i] > 0 then heard[#heard + 1] = ARGV[i] end
+if #channels > 0 then
+  local counts = redis.call('PUBSUB', 'NUMSUB', unpack(channels))
+  for i = 1, #channels do
+    if counts[2 * i] > 0 then heard[#heard + 1] = tonumber(ARGV[at + i - 1]) end
+  end
 end
 return heard
 """
@@ -96,7 +95,6 @@ class Releaser:
         self._deposed = False  # another leads, and tells what we have not told
         self._client = client
         self._script = client.register_script(_RELEASE)
-        self._heard = client.register_script(_HEARD)
         self._keys = [wire.stream(shard), wire.generation(shard), leadership.epoch_key(shard)]
         self._views = views  # grows when a market is opened
         self._seen: list[MarketView] = []
@@ -137,48 +135,52 @@ class Releaser:
             self._queue.task_done()
 
     def _release(self, told: Told) -> None:
+        record, at_once = told.record, faults.portion(PAIRS_PER_CALL)
         pairs: list[tuple[str, bytes]] = []
-        seq = None
-        if told.record is not None:
-            seq = told.record["seq"]
+        users: list[int] = []
+        if record is not None:
             faults.point(faults.BEFORE_RELEASE)
-            pairs = self._messages(told.record)
-        at_once = faults.portion(PAIRS_PER_CALL)
+            pairs = reply_messages(record) + market_messages(record, self._views)
+            users = sorted({order[1] for order in record["orders"]} | {balance[0] for balance in record["balances"]})
+        pairs = self._portions(pairs, at_once)
+        heard = self._send(pairs, told.position, dict(map(snapshot, told.books)), users[:USERS_PER_CALL])
+        for start in range(USERS_PER_CALL, len(users), USERS_PER_CALL):
+            heard |= self._send([], None, {}, users[start : start + USERS_PER_CALL])
+        if record is None:
+            return
+        if heard and not self._deposed:
+            news = private_messages(record, self._views, self._known_assets(), heard)
+            self._send(self._portions(news, at_once), None, {})
+        if not self._deposed:
+            self.published_seq = max(self.published_seq, record["seq"])
+            faults.point(faults.AFTER_RELEASE)
+
+    def _portions(self, pairs: list[tuple[str, bytes]], at_once: int) -> list[tuple[str, bytes]]:
+        """Send all but the last portion, which is given back."""
         while len(pairs) > at_once and not self._deposed:
             self._send(pairs[:at_once], None, {})
             pairs = pairs[at_once:]
             faults.point(faults.INSIDE_RELEASE)
-        self._send(pairs, told.position, dict(map(snapshot, told.books)))
-        if seq is not None and not self._deposed:
-            self.published_seq = max(self.published_seq, seq)
-            faults.point(faults.AFTER_RELEASE)
+        return pairs
 
-    def _send(self, pairs: list[tuple[str, bytes]], position: Position | None, snapshots: Mapping[str, bytes]) -> None:
+    def _send(
+        self, pairs: list[tuple[str, bytes]], position: Position | None, snapshots: Mapping[str, bytes],
+        users: Sequence[int] = (),
+    ) -> set[int]:  # fmt: skip
+        """Those of `users` whose channel somebody listens to; for the others there is nobody to tell."""
         arguments: list[Any] = [position.generation, position.id] if position else ["", ""]
-        arguments += [self._epoch, len(pairs)]
+        arguments += [self._epoch, len(pairs), len(snapshots)]
         for pair in pairs:
             arguments.extend(pair)
         for item in snapshots.items():
             arguments.extend(item)
-        if not self._script(keys=self._keys, args=arguments) and not self._deposed:
+        heard = self._script(keys=self._keys, args=[*arguments, *users])
+        if heard != [-1]:
+            return set(heard)
+        if not self._deposed:
             self._deposed = True
             log.warning("not told: another leads", shard=self._shard, epoch=self._epoch)
-
-    def _messages(self, record: dict[str, Any]) -> list[tuple[str, bytes]]:
-        pairs = reply_messages(record)
-        pairs.extend(market_messages(record, self._views))
-        return pairs + self._private_messages(record)
-
-    def _private_messages(self, record: dict[str, Any]) -> list[tuple[str, bytes]]:
-        """News for those customers whose channel somebody listens to; for the others there is nobody to tell."""
-        users = {order[1] for order in record["orders"]} | {balance[0] for balance in record["balances"]}
-        if not users:
-            return []
-        asked = sorted(users)
-        heard: set[int] = set()
-        for start in range(0, len(asked), USERS_PER_CALL):
-            heard.update(int(user) for user in self._heard(args=asked[start : start + USERS_PER_CALL]))
-        return private_messages(record, self._views, self._known_assets(), heard) if heard else []
+        return set()
 
     def _known_assets(self) -> dict[int, tuple[str, int]]:
         """Code and decimals of every asset that is traded here."""

@@ -128,6 +128,11 @@ def _update(name: str, columns: dict[str, str]) -> Prepared:
 
 CHANGED = _update("changed", CHANGES)
 REMADE = _update("remade", REMAKES)
+# The same where more statements follow: it fails unless every one of these orders changed.
+CHANGED_ALL = _prepared(
+    "changed_all",
+    f"WITH c AS ({CHANGED.sql} RETURNING 1) SELECT 1 / (count(*) = cardinality($2::bigint[]))::integer FROM c",
+)
 
 # A lock that is not had in two seconds is a known abort: undo, and try again.
 _SETTINGS = (
@@ -137,5 +142,19 @@ _SETTINGS = (
 )
 SESSION = _SETTINGS + "; ".join(
     f"PREPARE {each.name} AS {each.sql}"
-    for each in (KEYS, ORDER_KEYS, LOCK, CLAIM, COMMANDS, ORDERS, TRADES, CANDLES, CHANGED, REMADE, BATCH, SHARD)
+    for each in (
+        KEYS,
+        ORDER_KEYS,
+        LOCK,
+        CLAIM,
+        COMMANDS,
+        ORDERS,
+        TRADES,
+        CANDLES,
+        CHANGED,
+        CHANGED_ALL,
+        REMADE,
+        BATCH,
+        SHARD,
+    )
 )

@@ -1,4 +1,4 @@
-"""The SQL of one batch, inside the transaction that the caller opened. COPY and arrays; never the ORM, never a commit.
+"""The SQL of one batch, from the claim of its ids, which begins the transaction. COPY and arrays; never the ORM, never a commit.
 
 What must never happen here: a row written outside the engine's transaction, or an update whose number of rows nobody checks.
 """
@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from psycopg2.errors import UniqueViolation
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from exchange.ledger import bulk
+from trading import presentation
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
@@ -40,6 +42,8 @@ TRADES = (
     "buyer_fee, seller_fee, at)"
 )
 SESSION = statements.SESSION  # a connection has to be told this before anything here
+# The connection is one that begins nothing by itself.
+BEGIN, ROLLBACK = "BEGIN", "ROLLBACK"
 BATCHES_SWEPT_AT_ONCE = 100
 BATCHES_KEPT = 1_000  # told to the world already; kept for whoever wants to look
 
@@ -75,7 +79,7 @@ def claim(
     accounts: Collection[int] = (),
 ) -> tuple[Claims, dict[int, bulk.Locked]]:  # fmt: skip
     """Make the batch's UUIDs and client order ids ours, and lock these accounts behind them; what was taken before comes back,
-    and the accounts. `without_key`: places whose client order id is not to be used up. The first of a transaction."""
+    and the accounts. `without_key`: places whose client order id is not to be used up. Begins the transaction."""
     named = [
         (place, each.user_id, each.client_order_id)
         for place, each in enumerate(asked)
@@ -83,16 +87,20 @@ def claim(
     ]
     keys = _Keys(command_ids, [each.uuid for each in asked], named)
     try:
-        return NOTHING_TAKEN, (_copied if len(asked) >= COPIED_FROM else _said)(cursor, keys, accounts)
+        locked = (_copied if len(asked) >= COPIED_FROM else _said)(cursor, keys, accounts)
+        claims = NOTHING_TAKEN
     except UniqueViolation:
-        cursor.connection.rollback()  # nothing came before
-    claims = _claimed_in_part(cursor, keys)
-    return claims, bulk.lock(cursor, accounts) if accounts else {}
+        cursor.execute(f"{ROLLBACK}; {BEGIN}")  # nothing came before
+        claims = _claimed_in_part(cursor, keys)
+        locked = bulk.lock(cursor, accounts) if accounts else {}
+    if cursor.connection.info.transaction_status != TRANSACTION_STATUS_INTRANS:
+        raise Doubt("what a batch writes would stand by itself, row by row")
+    return claims, locked
 
 
 def _said(cursor: Any, keys: _Keys, accounts: Collection[int]) -> dict[int, bulk.Locked]:
     """All new, or UniqueViolation; a few, so in one go."""
-    said, values = list[str](), list[str]()
+    said, values = [BEGIN], list[str]()
     if keys.uuids:
         said.append(statements.KEYS.call)
         values += (array(keys.uuids), array(keys.ids))
@@ -101,13 +109,13 @@ def _said(cursor: Any, keys: _Keys, accounts: Collection[int]) -> dict[int, bulk
         values += _named(keys)
     if accounts:
         return bulk.lock(cursor, accounts, said="; ".join([*said, statements.LOCK.call]), values=values)
-    if said:
-        cursor.execute("; ".join(said), values)
+    cursor.execute("; ".join(said), values)
     return {}
 
 
 def _copied(cursor: Any, keys: _Keys, accounts: Collection[int]) -> dict[int, bulk.Locked]:
     """The same in half the time, where there are many."""
+    cursor.execute(BEGIN)
     copy(cursor, COMMAND_KEYS, [f"{uuid}\t{id}\n" for uuid, id in zip(keys.uuids, keys.ids, strict=True)])
     copy(cursor, ORDER_KEYS, [f"{user_id}\t{client}\t{keys.ids[place]}\n" for place, user_id, client in keys.named])
     return bulk.lock(cursor, accounts) if accounts else {}
@@ -236,10 +244,14 @@ def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any,
     """
     if not candles:
         return []
-    columns = zip(*candles.values(), strict=True)
-    cursor.execute(statements.CANDLES.call, (array(candles), *(array(column) for column in columns)))
+    cursor.execute(statements.CANDLES.call, candle_values(candles))
     found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
+
+
+def candle_values(candles: dict[int, list[int]]) -> tuple[str, ...]:
+    """For statements.CANDLES."""
+    return (array(candles), *map(array, zip(*candles.values(), strict=True)))
 
 
 def market_rows(books: Iterable[Book]) -> list[tuple[Any, ...]]:
@@ -316,11 +328,26 @@ def finish(
         raise Fenced(f"shard {shard} is not at epoch {epoch}, sequence {seq - 1}")
 
 
+def commit(cursor: Any) -> None:
+    """The end of what `claim` began. Whatever it raises, nobody knows what came of it."""
+    cursor.execute("COMMIT")
+
+
+def roll_back(cursor: Any) -> None:
+    """The other end, also where nothing was begun."""
+    cursor.execute(ROLLBACK)
+
+
 def unpublished(cursor: Any, *, shard: int, after: int, up_to: int) -> list[bytes]:
     """Records of committed batches that perhaps were never told."""
     ids = [seq * SHARDS_MAX + shard for seq in range(after + 1, up_to + 1)]
     cursor.execute("SELECT record FROM trading_batch WHERE id = ANY(%s::bigint[]) ORDER BY id", (array(ids),))
     return [record.encode() for (record,) in cursor.fetchall()]
+
+
+def timestamp(at_us: int) -> str:
+    """As PostgreSQL reads it."""
+    return presentation.moment(at_us).strftime("%Y-%m-%d %H:%M:%S.%f+00")
 
 
 def state_of(order: Order) -> int:

@@ -5,6 +5,7 @@ What must never happen here: a row composed after its batch is in the air, for t
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,13 @@ from exchange.ledger.journal import Entry, Transfer
 from trading.engine.book import Order
 from trading.engine.events import Traded
 from trading.engine.matching import SHARDS_MAX, Engine
-from trading.runner import few, store, terms
+from trading.runner import few, record, store, terms
 from trading.runner.courier import Courier
 from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
 
 # A UUID of our own making (version 8): "bourse" and "trade" in its upper half, the trade's id in its lower.
+Candles = Future[list[tuple[Any, ...]]]  # each touched bucket as it now stands
 _TRADE_UUID = 0x626F757273658001 << 64 | 0b10 << 62
 
 
@@ -46,9 +48,10 @@ class Writing:
         self._markets = markets
         self._writer = f"shard-{engine.shard}"
 
-    def many(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at: str, now: datetime) -> None:
+    def many(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Candles:
         """Composed piece by piece, while the database writes the piece before."""
-        send = self._courier.send
+        send, at = self._courier.send, store.timestamp(at_us)
+        candles = send(store.write_candles, cursor, record.touched_candles(outcome.trades, at_us=at_us))
         send(store.copy, cursor, store.COMMANDS, store.command_lines(outcome.command_rows(), seq=seq, at=at))
         send(store.copy, cursor, store.ORDERS, store.order_lines(orders.accepted, at=at))
         send(store.write_changes, cursor, store.changed_orders(orders.changed, at=at))
@@ -56,9 +59,11 @@ class Writing:
         self._rare(cursor, outcome, orders, at)
         if posting := self._posting(outcome, now):
             send(bulk.post, cursor, **posting)
+        return candles
 
-    def few(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at: str, now: datetime) -> None:
+    def few(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Candles:
         """All in one go."""
+        at = store.timestamp(at_us)
         self._rare(cursor, outcome, orders, at)
         posting = self._posting(outcome, now)
         rows = [
@@ -66,8 +71,10 @@ class Writing:
             few.orders(orders.accepted, at=at),
             few.trades(outcome.trades, at=at),
             few.posting(**posting) if posting else None,
+            few.changes(orders.changed, at=at),
+            few.candles(record.touched_candles(outcome.trades, at_us=at_us)),
         ]
-        self._courier.send(few.write, cursor, rows, store.changed_orders(orders.changed, at=at))
+        return self._courier.send(few.write, cursor, rows)
 
     def _rare(self, cursor: Any, outcome: Outcome, orders: Sorted, at: str) -> None:
         """What most batches have none of."""

@@ -150,20 +150,16 @@ def test_a_commit_whose_outcome_is_unknown_throws_both_away(
 ) -> None:
     commits = [0]
 
-    class Lost:
+    commit = store.commit
+
+    def lost(cursor: Any) -> None:
         """The connection, lost in the middle of a COMMIT that the server carried out."""
+        commit(cursor)
+        commits[0] += 1
+        if commits[0] == 2:
+            raise psycopg2.OperationalError("server closed the connection unexpectedly")
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(small.connection, name)
-
-        def commit(self) -> None:
-            small.connection.commit()
-            commits[0] += 1
-            if commits[0] == 2:
-                raise psycopg2.OperationalError("server closed the connection unexpectedly")
-
-    assert small.reign is not None
-    monkeypatch.setattr(small.reign._batcher, "_connection", Lost())
+    monkeypatch.setattr(store, "commit", lost)
     bodies = crossing(small, 24)
     put(small, bodies)
     with pytest.raises(Doubt):
