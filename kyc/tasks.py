@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from exchange.secrets import subjects
 from kyc import sealing
+from kyc.screening import tasks as screening  # noqa: F401  (registers its tasks)
 from kyc.services import erasing, expiring, providing
 
 log = structlog.get_logger(__name__)

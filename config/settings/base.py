@@ -13,6 +13,7 @@ from config.guarding import *  # noqa: F403
 from config.identity import *  # noqa: F403
 from config.identity import PROVIDER_APPS, PROVIDER_ORIGINS
 from config.identity_checks import *  # noqa: F403
+from config.sanctions import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -162,9 +163,9 @@ AXES_FAILURE_LIMIT = 10
 AXES_VERBOSE = False  # no line of its own at each start of a process
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
+AXES_CLIENT_IP_CALLABLE = "exchange.accounts.watching.attempted_from"
 AXES_LOCKOUT_CALLABLE = "exchange.site.errors.locked_out"
 AXES_COOLOFF_TIME = 0.25
-AXES_CLIENT_IP_CALLABLE = "exchange.accounts.watching.attempted_from"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # never the user alone: nobody can lock somebody else out
 
 # --- Celery -------------------------------------------------------------------------------------------------------

@@ -60,6 +60,11 @@ def staff() -> list[Person]:
     return [_person(row) for row in _rows().filter(is_staff=True, is_active=True).order_by("id")]
 
 
+def ids_after(user_id: int, *, limit: int) -> list[int]:
+    """The next ids behind this one, for rooms that walk through everybody. One query."""
+    return list(User.objects.filter(id__gt=user_id).order_by("id").values_list("id", flat=True)[:limit])
+
+
 def paused_until(user_id: int, now: datetime) -> datetime | None:
     """Until when this customer's withdrawals wait: UNTIL_LIFTED where staff have to lift it, None where none does.
     One query."""

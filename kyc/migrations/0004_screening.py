@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("user_id", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("epoch", models.BigIntegerField(default=0)),
+                ("enrolled", models.BooleanField(default=False)),
                 ("screened_at", models.DateTimeField(null=True)),
                 ("fingerprint", models.CharField(blank=True, max_length=64)),
             ],
@@ -118,6 +119,9 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["epoch", "user_id"], name="kyc_screening_epoch"),
                     models.Index(fields=["screened_at"], name="kyc_screening_age"),
+                    models.Index(
+                        condition=models.Q(("enrolled", True)), fields=["-user_id"], name="kyc_screening_enrolled"
+                    ),
                 ],
             },
         ),

@@ -38,9 +38,6 @@ def read(files: Mapping[str, bytes]) -> Publication:
     if not files or len(files) > FILES_MAX or sum(map(len, files.values())) > BYTES_MAX:
         raise ListBroken(f"One to {FILES_MAX} files of together at most {BYTES_MAX} bytes are read.")
     named = {OTHER_NAMES.get(name.lower(), name.lower()): raw for name, raw in files.items()}
-    digest = hashlib.sha256()
-    for name in sorted(named):
-        digest.update(f"{name}\0{len(named[name])}\0".encode() + named[name])
     if len(named) == 1 and (raw := next(iter(named.values()))).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         found, published = sdn_xml.parse(raw)
     elif unknown := sorted(set(named) - set(DELIMITED)):
@@ -49,7 +46,15 @@ def read(files: Mapping[str, bytes]) -> Publication:
         found, published = sdn_csv.parse({name: _decoded(name, raw) for name, raw in named.items()}), None
     if not found:
         raise ListBroken("The list has no entry.")
-    return Publication(tuple(found), digest.hexdigest(), published)
+    return Publication(tuple(found), digest(files), published)
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over the files' names, lengths and bytes."""
+    sum_ = hashlib.sha256()
+    for name in sorted(files):
+        sum_.update(f"{name.lower()}\0{len(files[name])}\0".encode() + files[name])
+    return sum_.hexdigest()
 
 
 def counts(publication: Publication) -> Counts:

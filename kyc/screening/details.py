@@ -1,0 +1,59 @@
+"""Whom to screen: what a customer's newest application says under his own key, and the name that he shows on his account.
+
+What must never happen here: a name in a log line, or a customer passed over in silence because his words do not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import date
+
+import structlog
+from django.conf import settings
+
+from exchange.accounts.selectors import Person as Account
+from exchange.secrets.services import KeyMissing, SecretTampered
+from kyc import application_selectors, registry
+from kyc.screening.matching import Person
+
+log = structlog.get_logger(__name__)
+
+
+def of(user_id: int, account: Account | None) -> Person:
+    """What is known of the customer; without any name where nothing is. Two queries, and the opening of the sealed words."""
+    names = [account.display_name] if account and account.display_name.strip() else []
+    told = _told(user_id)
+    if told is None:
+        return Person(tuple(names))
+    return person(names=[told.names, *names], birth_date=told.birth_date, country=told.nationality or told.country)
+
+
+def person(*, names: list[str], birth_date: str | date | None, country: str) -> Person:
+    """The same from its parts. A birth date that is none counts as not said."""
+    spelled = tuple(dict.fromkeys(name.strip() for name in names if name and name.strip()))
+    return Person(spelled, _day(birth_date), country.strip())
+
+
+def fingerprint(user_id: int, who: Person) -> str:
+    """Equal for the same customer and details. Keyed by the application's secret, so that it can be compared and not guessed."""
+    text = json.dumps([user_id, sorted(who.names), str(who.birth_date or ""), who.country], ensure_ascii=False)
+    return hmac.new(f"kyc.screening:{settings.SECRET_KEY}".encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _told(user_id: int) -> registry.Person | None:
+    try:
+        return application_selectors.person_of(user_id)
+    except (KeyMissing, SecretTampered) as error:
+        log.error("kyc.screening_cannot_open", user_id=user_id, error=type(error).__name__)
+        return None
+
+
+def _day(value: str | date | None) -> date | None:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat((value or "").strip())
+    except ValueError:
+        return None
