@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from embit import bip32
 
+from config.regtest import Anvil
 from custody.services import policies
 from exchange.assets.models import Rate
 from exchange.assets.services import networks
@@ -130,6 +131,14 @@ def house(chains, valkey, keys) -> House:
     register(keys)
     assert Address.objects.count() == 5  # the hot wallets' own: receive and change on two chains, one on the third
     return House()
+
+
+@pytest.fixture
+def ethereum(house, chains, tmp_path) -> Iterator[Anvil]:
+    """A chain of the test's own."""
+    with Anvil(folder=tmp_path / "ethereum", persistent=False) as node:
+        chains(ethereum=node)
+        yield node
 
 
 @pytest.fixture

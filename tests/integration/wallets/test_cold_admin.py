@@ -67,7 +67,24 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     chains(bitcoin=bitcoind)
     house.scan("bitcoin")
     anna, bert, looker = staff("anna"), staff("bert"), staff("looker", may=False)
+    wallet = a_wallet(anna, bert, looker, device)
+    a_share(anna, bert)
+    fund_cold(house, bitcoind, wallet, COIN)
+    cold.balance(now=timezone.now())
+    levels = page(looker, "hotlevel")
+    assert "Below the floor since" in levels and "bring 0.2 BTC back" in levels and "<svg" in levels
+    a_proposal(house, bitcoind, device, anna, bert, looker)
+    a_proposal_called_back(anna, bert)
+    who_did_what(anna.user.pk, bert.user.pk)
+    solvency.check(now=timezone.now())
+    history = looker.get(reverse("admin:compliance_solvencylook_changelist")).content.decode()
+    newest = reverse("admin:compliance_solvencylook_change", args=[SolvencyLook.objects.get().pk])
+    assert newest in history
+    shown = looker.get(newest).content.decode()
+    assert "0.79" in shown and "0.2" in shown and "Covered" in shown  # what lies cold, and what lies hot
 
+
+def a_wallet(anna, bert, looker, device):
     text = descriptors_of.descriptor("wpkh", [descriptors_of.key(device.root, "wpkh")])
     slip = add(anna, "coldwallet", network="bitcoin", name="Drawer", descriptor=text.replace("wpkh", "wpkj", 1))
     assert "The checksum does not match" in slip and not ColdWallet.objects.exists()
@@ -85,7 +102,10 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     assert do(looker, "coldwallet", wallet.pk, "approve", typed=first[-8:]).status_code == 403
     assert b"In use." in do(bert, "coldwallet", wallet.pk, "approve", typed=first[-8:].upper()).content
     assert first in page(anna, "coldwallet", wallet.pk)
+    return wallet
 
+
+def a_share(anna, bert):
     add(anna, "hotshare", link="BTC bitcoin", percent="2.5", floor="0.2", least="0.01")
     share = HotShare.objects.get()
     assert (share.share_ppm, share.floor) == (25_000, COIN // 5)
@@ -98,11 +118,8 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     do(bert, "hotshare", share.pk, "approve")
     assert "2.5 %" in page(anna, "hotshare")
 
-    fund_cold(house, bitcoind, wallet, COIN)
-    cold.balance(now=timezone.now())
-    levels = page(looker, "hotlevel")
-    assert "Below the floor since" in levels and "bring 0.2 BTC back" in levels and "<svg" in levels
 
+def a_proposal(house, bitcoind, device, anna, bert, looker):
     assert "does not hold that much" in add(anna, "coldproposal", link="BTC bitcoin", amount="1")
     add(anna, "coldproposal", link="BTC bitcoin", amount="0.2")
     proposal = ColdProposal.objects.get()
@@ -121,14 +138,17 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
     assert "Final" in shown and device.fingerprint.hex() in shown and "anna@example.com" in shown
     assert Payout.objects.get(pk=proposal.pk).state == "final" and exact(house)
 
+
+def a_proposal_called_back(anna, bert):
     add(anna, "coldproposal", link="BTC bitcoin", amount="0.1")
     other = ColdProposal.objects.latest("created_at")
     do(bert, "coldproposal", other.pk, "cancel", reason="not needed")
     assert Payout.objects.get(pk=other.pk).state == "released"
 
+
+def who_did_what(one, two):
     deeds = Record.objects.filter(action__startswith="wallets.").order_by("id")
     made = [(record.action, record.actor_id) for record in deeds if record.actor_id]
-    one, two = anna.user.pk, bert.user.pk
     assert made == [
         ("wallets.cold_wallet.propose", one), ("wallets.cold_wallet.discard", two),
         ("wallets.cold_wallet.propose", one), ("wallets.cold_wallet.approve", two),
@@ -136,13 +156,6 @@ def test_a_share_a_wallet_and_a_proposal_through_the_pages(house, chains, bitcoi
         ("wallets.return.propose", one), ("wallets.return.approve", two), ("wallets.return.export", one),
         ("wallets.return.sign", two), ("wallets.return.propose", one), ("wallets.return.cancel", two),
     ]  # fmt: skip
-
-    solvency.check(now=timezone.now())
-    history = looker.get(reverse("admin:compliance_solvencylook_changelist")).content.decode()
-    newest = reverse("admin:compliance_solvencylook_change", args=[SolvencyLook.objects.get().pk])
-    assert newest in history
-    shown = looker.get(newest).content.decode()
-    assert "0.79" in shown and "0.2" in shown and "Covered" in shown  # what lies cold, and what lies hot
 
 
 def test_nobody_gets_in_by_a_link_or_without_the_right(house, staff):
