@@ -9,13 +9,17 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from wallets.lifecycle import State
-from wallets.models import PayoutVersion, Withdrawal
+from wallets.models import Payout, PayoutVersion, Withdrawal
 
 
 def counted() -> QuerySet[Withdrawal]:
-    """All but those that ended before they left, and those that staff took back on the chain. One that reverted counts."""
+    """All but those that ended before they left, that staff took back on the chain, or that others made impossible.
+
+    One that reverted counts.
+    """
     taken_back = PayoutVersion.objects.filter(
         payout_id=OuterRef("payout_id"), txid=OuterRef("payout__txid"), kind=PayoutVersion.Kind.CANCEL
     )
     rows = Withdrawal.objects.exclude(state__in=(State.CANCELLED, State.REJECTED))
-    return rows.exclude(Q(state=State.FAILED) & Exists(taken_back))
+    lost = Payout.objects.filter(pk=OuterRef("payout_id"), state=Payout.State.LOST)
+    return rows.exclude(Q(state=State.FAILED) & (Exists(taken_back) | Exists(lost)))

@@ -29,7 +29,7 @@ from tests.integration.wallets.coins_out import (
 from wallets import nodes, selectors
 from wallets.chains.protocol import BroadcastRefused
 from wallets.models import Coin, Nonce, Payout, PayoutVersion, Reservation, Withdrawal
-from wallets.services import bumping, nonces, payouts, withdrawals
+from wallets.services import bumping, nonces, payouts, windows, withdrawals
 
 BTC, ETH, STAFF, ETHER = 1, 3, 900, 10**18
 FINAL = 6  # confirmations that everything waits for, once the coins are at hand
@@ -111,6 +111,7 @@ def test_a_coin_that_was_double_spent_for_good_ends_the_payout_and_pays_nobody(h
     assert payout.state == "lost" and payout.closed_at is not None
     assert not Reservation.objects.filter(payout=payout, released_at=None).exists()
     assert house.balance(ALICE, BTC) == 2 * COIN
+    assert not windows.counted().filter(pk=view.id).exists()  # nothing left, so nothing of a limit is used up
     record = Record.objects.get(action="payout.lost")
     assert (record.actor_id, record.subject) == (None, f"payout:{payout.id}")
     assert Event.objects.filter(topic="wallets.network_payout_lost").count() == 1
