@@ -5,7 +5,7 @@ What must never happen here: another customer's application, or a picture (only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +13,19 @@ from uuid import UUID
 
 from django.conf import settings
 
+from exchange.core.errors import NotFound
 from exchange.secrets.services import KeyMissing
-from kyc import reasons, requirements, sealing, selectors
+from kyc import reasons, registry, requirements, sealing, selectors
 from kyc.models import Application, Document, Level
 from kyc.models.applications import EDITABLE, OPEN, State
-from kyc.services.applications import RENEWED_AHEAD_DAYS, ApplicationNotFound
+
+RENEWED_AHEAD_DAYS = 60  # a level may be applied for again so long before its end
+
+
+class ApplicationNotFound(NotFound):
+    """There is no such application, or it is somebody else's."""
+
+    code = "application_not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,35 @@ def told(user_id: int, application_id: UUID) -> dict[str, str]:
     if row is None:
         raise ApplicationNotFound("There is no such application.")
     return sealing.words(row)
+
+
+def person_of(user_id: int) -> registry.Person | None:
+    """Whom the customer says he is, by his newest identity application that was handed in; None where there is none, or it was
+    erased."""
+    rows = Application.objects.filter(
+        user_id=user_id, level__code="identity", sealed__isnull=False, submitted_at__isnull=False
+    )
+    row = rows.order_by("-submitted_at").first()
+    return person(row, sealing.words(row)) if row is not None else None
+
+
+def person(application: Application, told: Mapping[str, str]) -> registry.Person:
+    """Whom it is about. At higher levels the person stands in the approved application beneath."""
+    known = told if "family_names" in told else _identity(application)
+    return registry.Person(
+        user_id=application.user_id,
+        names=f"{known.get('given_names', '')} {known.get('family_names', '')}".strip(),
+        birth_date=known.get("birth_date", ""),
+        country=known.get("country", ""),
+        nationality=known.get("nationality", ""),
+    )
+
+
+def _identity(application: Application) -> Mapping[str, str]:
+    proved = Application.objects.filter(
+        user_id=application.user_id, level__code="identity", state=State.APPROVED
+    ).first()
+    return sealing.words(proved) if proved is not None else {}
 
 
 def export(user_id: int) -> Iterator[dict[str, Any]]:

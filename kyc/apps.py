@@ -8,3 +8,11 @@ class KycConfig(AppConfig):
     label = "kyc"
     verbose_name = "Identity"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from exchange.accounts import registry as accounts
+        from kyc import application_selectors, checks  # noqa: F401  (the checks register themselves)
+        from kyc.screening import joining
+
+        accounts.exports("verification", application_selectors.export)
+        joining.join()

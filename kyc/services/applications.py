@@ -14,20 +14,13 @@ from django.conf import settings
 from django.db import transaction
 
 from exchange.audit import services as audit
-from exchange.core.errors import Conflict, InvalidRequest, NotFound
+from exchange.core.errors import Conflict, InvalidRequest
 from exchange.outbox import services as outbox
 from kyc import registry, requirements, sealing, selectors
+from kyc.application_selectors import RENEWED_AHEAD_DAYS, ApplicationNotFound, person
 from kyc.models import Application, ApplicationStep, Level
 from kyc.models.applications import EDITABLE, OPEN, State
 from kyc.services import limits
-
-RENEWED_AHEAD_DAYS = 60  # a level may be applied for again so long before its end
-
-
-class ApplicationNotFound(NotFound):
-    """There is no such application, or it is somebody else's."""
-
-    code = "application_not_found"
 
 
 class LevelUnavailable(Conflict):
@@ -204,25 +197,6 @@ def tell(application: Application, what: str, *, now: datetime, **more: object) 
         },
         now=now,
     )
-
-
-def person(application: Application, told: Mapping[str, str]) -> registry.Person:
-    """Whom it is about. At higher levels the person stands in the approved application beneath."""
-    known = told if "family_names" in told else _identity(application)
-    return registry.Person(
-        user_id=application.user_id,
-        names=f"{known.get('given_names', '')} {known.get('family_names', '')}".strip(),
-        birth_date=known.get("birth_date", ""),
-        country=known.get("country", ""),
-        nationality=known.get("nationality", ""),
-    )
-
-
-def _identity(application: Application) -> Mapping[str, str]:
-    proved = Application.objects.filter(
-        user_id=application.user_id, level__code="identity", state=State.APPROVED
-    ).first()
-    return sealing.words(proved) if proved is not None else {}
 
 
 def _check_asked(application: Application, item: str) -> None:

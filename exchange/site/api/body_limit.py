@@ -16,6 +16,9 @@ from exchange.site.api.problems import BodyTooLarge
 
 API_BYTES_MAX = 64 * 1024
 PAGE_BYTES_MAX = 10 * 1024 * 1024
+# A picture for a verification, and the form around it; and what an outside service may call us with.
+PICTURE_BYTES_MAX = 10 * 1024 * 1024 + 64 * 1024
+HOOK_BYTES_MAX = 64 * 1024
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -34,7 +37,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        most = API_BYTES_MAX if scope["path"].startswith("/api/") else PAGE_BYTES_MAX
+        most = most_of(scope["path"])
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
             await _refuse(send, most)
@@ -53,6 +56,17 @@ class BodyLimit:
             await self.application(scope, counted, send)
         except _TooLarge:
             await _refuse(send, most)
+
+
+def most_of(path: str) -> int:
+    """The largest body that an address takes."""
+    if path.startswith("/api/v1/kyc/applications/") and path.endswith("/pictures"):
+        return PICTURE_BYTES_MAX
+    if path.startswith("/account/verification/"):
+        return PICTURE_BYTES_MAX
+    if path.startswith("/hooks/"):
+        return HOOK_BYTES_MAX
+    return API_BYTES_MAX if path.startswith("/api/") else PAGE_BYTES_MAX
 
 
 async def _refuse(send: Send, most: int) -> None:

@@ -41,6 +41,7 @@ API_LIMITS = {
     "key": (900, 60),  # one key's part of its customer's, and of the customer's orders
     "key_orders": (450, 10),
     "withdrawals": (60, 3600),
+    "pictures": (60, 3600),
 }
 WEBSOCKET_LIMITS = {
     "message_bytes": 16 * 1024,

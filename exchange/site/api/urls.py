@@ -9,6 +9,8 @@ from exchange.invoices.api import views as invoices
 from exchange.site.api import hot, views
 from exchange.site.api.errors import not_found
 from exchange.site.api.idempotency import once
+from kyc.api import limits
+from kyc.api import views as verification
 from trading.api import views as trading
 from wallets.api import views as wallets
 from wallets.api import withdrawal_views as withdrawals
@@ -39,6 +41,7 @@ urlpatterns = [
     path("orders/by-client-id/<str:client_order_id>", hot.order_by_client_id, name="order_by_client_id"),
     path("fees", threaded(trading.FeesView.as_view()), name="fees"),
     path("fills", threaded(trading.FillsView.as_view()), name="fills"),
+    path("limits", threaded(limits.LimitsView.as_view()), name="limits"),
     path("balances", threaded(wallets.BalancesView.as_view()), name="balances"),
     path("deposit-addresses", threaded(wallets.DepositAddressesView.as_view()), name="deposit_addresses"),
     path("deposits", threaded(wallets.DepositsView.as_view()), name="deposits"),
@@ -60,5 +63,26 @@ urlpatterns = [
     path("withdrawal-mode", threaded(withdrawals.WithdrawalModeView.as_view()), name="withdrawal_mode"),
     path("invoices", threaded(invoices.InvoicesView.as_view()), name="invoices"),
     path("invoices/<uuid:invoice_id>", threaded(invoices.InvoiceView.as_view()), name="invoice"),
+    path("kyc", threaded(verification.StandingView.as_view()), name="kyc"),
+    path("kyc/applications", threaded(verification.ApplicationsView.as_view()), name="kyc_applications"),
+    path(
+        "kyc/applications/<uuid:application_id>",
+        threaded(verification.ApplicationView.as_view()),
+        name="kyc_application",
+    ),
+    path("kyc/applications/<uuid:application_id>/words", threaded(verification.WordsView.as_view()), name="kyc_words"),
+    path(
+        "kyc/applications/<uuid:application_id>/pictures",
+        threaded(verification.PicturesView.as_view()),
+        name="kyc_pictures",
+    ),
+    path(
+        "kyc/applications/<uuid:application_id>/pictures/<uuid:document_id>",
+        threaded(verification.PictureView.as_view()),
+        name="kyc_picture",
+    ),
+    path(
+        "kyc/applications/<uuid:application_id>/submit", threaded(verification.SubmitView.as_view()), name="kyc_submit"
+    ),
     re_path(r"^.*$", not_found),
 ]

@@ -54,6 +54,8 @@ def happened(topic, user_id=None, **fields):
         "payout_id": WITHDRAWAL_ID,
         "sources": ["bitcoin"],
         "at": "2026-11-20T06:00:00.000000Z",
+        "level": "Identity",
+        "expires_at": "2029-11-19",
         **fields,
     }
     with transaction.atomic():
