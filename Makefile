@@ -44,6 +44,10 @@ pay: ## send coins from outside while the demo runs: make pay TO=<deposit addres
 mail: ## print the demo's newest mails, which hold the links that sign-up and withdrawals ask for
 	@$(BIN)/python -m deploy.demo mail
 
+.PHONY: code
+code: ## print what the authenticator apps of the demo's customer and staff member show now
+	@$(BIN)/python -m deploy.demo code
+
 .PHONY: journey
 journey: setup ## one customer's way on real nodes, from sign-up to withdrawal, without a browser
 	@$(BIN)/python -m deploy.journey

@@ -1,5 +1,5 @@
 """`python -m deploy.demo`: runs the demo; `stop` ends one, `pay` sends coins from outside to a deposit address, `mail` prints the
-newest mails."""
+newest mails, `code` what the authenticator apps of its people show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.regtest import NodeError, keeper
 from config.regtest.__main__ import pay
 from config.regtest.process import refuse_production
 from config.regtest.rpc import RpcError
-from deploy.demo import mailbox, record, supervisor
+from deploy.demo import codes, mailbox, record, supervisor
 from deploy.setup import machine, places
 from deploy.setup.failures import SetupError
 
@@ -27,6 +27,7 @@ def main() -> int:
     paying.add_argument("amount")
     paying.add_argument("--asset", default="", help="USDT for the test token; else the chain's own coin")
     actions.add_parser("mail", help="print the newest mails")
+    actions.add_parser("code", help="print what the authenticator apps of the demo's people show")
     arguments = parser.parse_args()
     try:
         refuse_production()
@@ -34,6 +35,9 @@ def main() -> int:
             return supervisor.stop()
         if arguments.action == "mail":
             sys.stdout.write(mailbox.newest(places.state() / "mail"))
+            return 0
+        if arguments.action == "code":
+            sys.stdout.write(codes.said(record.load(places.state()).factors()))
             return 0
         if arguments.action == "pay":
             token = record.load(places.state()).token if arguments.asset.upper() == "USDT" else ""

@@ -108,8 +108,10 @@ def _seed(record: Record, signer: Signer, environment: Mapping[str, str]) -> lis
     secret = {
         "DEMO_CUSTOMER_EMAIL": CUSTOMER,
         "DEMO_CUSTOMER_PASSWORD": record.customer_password,
+        "DEMO_CUSTOMER_FACTOR": record.customer_factor,
         "DEMO_STAFF_EMAIL": STAFF,
         "DEMO_STAFF_PASSWORD": record.staff_password,
+        "DEMO_STAFF_FACTOR": record.staff_factor,
     }
     words = ("demo_seed", "--token", record.token, "--xpubs", str(signer.public))
     printed = manage(*words, environment={**environment, **secret}, what="Seeding the demo")

@@ -1,6 +1,6 @@
 """What the demo remembers between two starts, in its state folder: log-ins, the token's address, what was already paid.
 
-The file holds passwords of play accounts, so only its owner may read it.
+The file holds passwords and second factors of play accounts, so only its owner may read it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from deploy.demo import codes
 
 CUSTOMER = "demo@bourse.example"
 STAFF = "staff@bourse.example"
@@ -24,9 +26,15 @@ class Record:
     path: Path
     customer_password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     staff_password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    customer_factor: str = field(default_factory=codes.new_secret)
+    staff_factor: str = field(default_factory=codes.new_secret)
     token: str = ""
     seeded: str = ""
     paid: list[str] = field(default_factory=list)
+
+    def factors(self) -> dict[str, str]:
+        """The secret of everybody's authenticator app."""
+        return {CUSTOMER: self.customer_factor, STAFF: self.staff_factor}
 
     def save(self) -> None:
         scratch = self.path.with_suffix(".new")

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from deploy.demo import mailbox
+from deploy.demo import codes, mailbox
 
 T = TypeVar("T")
 PATIENCE_S = 400  # on a slow machine kills go on for some minutes, and each of them may hit the same wait
@@ -83,6 +83,8 @@ class Person:
         self.password = password
         self.session = requests.Session()
         self.session.headers["User-Agent"] = "bourse-journey"
+        self.secret = ""  # of the authenticator app, once there is one
+        self._last_code = 0
 
     # --- pages ------------------------------------------------------------------------------------------------------
     def page(self, path: str) -> str:
@@ -131,9 +133,40 @@ class Person:
             if self.session.get(f"{self.site}/api/v1/me", timeout=30).status_code == 200:
                 return True
             self.submit("/accounts/login/", {"login": self.address, "password": self.password})
+            if self.secret:
+                self.submit("/accounts/2fa/authenticate/", {"code": self._code()})
             return False
 
         patiently(f"{self.address} to be logged in", lambda: _quietly(logged_in))
+
+    def set_up_app(self) -> None:
+        """The key on the page typed into an authenticator app, and the app's first code into the page."""
+
+        def on() -> bool:
+            if "Remove the app" in self.page("/accounts/2fa/"):
+                return True
+            self.submit("/accounts/reauthenticate/", {"password": self.password})
+            page = self._send("GET", "/accounts/2fa/totp/activate/")
+            key = re.search(r'id="totp-secret"[^>]*>([A-Z2-7]+)<', page.text)
+            if key:
+                self.secret = key[1]
+                form = _Form({"code"})
+                form.feed(page.text)
+                _, hidden = form.found()
+                self._send("POST", page.url, data={**hidden, "code": self._code()}, headers={"Referer": page.url})
+            return False
+
+        patiently("the authenticator app to be set up", lambda: _quietly(on))
+
+    def confirm(self) -> None:
+        """Shows the app again, as is asked before coins leave."""
+        self.submit("/accounts/2fa/reauthenticate/", {"code": self._code()})
+
+    def _code(self) -> str:
+        """A code that was not used yet: the present one, or the next, which is taken half a minute early."""
+        patiently("a code that was not used", lambda: codes.counter_now() >= self._last_code)
+        self._last_code = max(self._last_code + 1, codes.counter_now())
+        return codes.code(self.secret, self._last_code)
 
     def mails(self) -> Iterator[str]:
         """Texts of the mails to this person, oldest first."""
@@ -191,6 +224,9 @@ class Person:
                 return None
             if response.status_code in {401, 403} and error["code"] in {"not_authenticated", "csrf_failed"}:
                 self.log_in()
+                return None
+            if error["code"] == "step_up_required":
+                self.confirm()
                 return None
             raise Refused(response.status_code, error)
 

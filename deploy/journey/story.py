@@ -46,7 +46,7 @@ class Story:
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
         return [
-            ("Two customers sign up and confirm their e-mail", self.sign_up),
+            ("Two customers sign up, confirm their e-mail and set up an authenticator app", self.sign_up),
             ("They get deposit addresses", self.addresses_are_given),
             ("Coins that are not ours are seen, not yet credited", self.coins_are_seen),
             ("They are credited at the right depth", self.coins_are_credited),
@@ -54,7 +54,7 @@ class Story:
             ("A market order sweeps, a resting order is cancelled", self.sweep_and_cancel),
             ("Wrong input is refused and moves nothing", self.wrong_input_moves_nothing),
             ("A deposit's block is reorganised away and mined again", self.block_is_reorganised),
-            ("BTC and ERC-20 leave: confirmed by mail, signed apart, final on their chains", self.coins_leave),
+            ("BTC and ERC-20 leave: confirmed by app and mail, signed apart, final on their chains", self.coins_leave),
             ("Everybody owns what they should", self.everybody_owns_what_they_should),
         ]
 
@@ -64,6 +64,7 @@ class Story:
             person = self.people[name] = self.stage.person(name)
             person.sign_up()
             person.log_in()
+            person.set_up_app()
             self.stage.say(f"{person.address} is customer {person.get('/me')['id']}")
 
     def addresses_are_given(self) -> None:

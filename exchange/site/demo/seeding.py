@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from exchange.accounts import selectors as accounts
+from exchange.accounts.second_factors import enrolling, selectors
 from exchange.accounts.services import customers, staff
 from exchange.assets import selectors as assets
 from exchange.assets.services import networks
@@ -35,6 +36,7 @@ class Payment:
 class LogIn:
     email: str
     password: str
+    factor: str = ""  # the secret of an authenticator app, which `make code` then plays
 
 
 def seed(
@@ -53,13 +55,22 @@ def seed(
             superuser=True,
             now=now,
         )
+    _factor(member_of_staff)
     payments = _house()
     payments += _customer(customer.email, customer.password, "Demo customer", cast.CUSTOMERS_FUNDS, now=now)
     for trader in cast.TRADERS:
         # Nobody logs in as a demo trader: the password is thrown away.
         password = secrets.token_urlsafe(32)
         payments += _customer(trader.email, password, trader.display_name, cast.TRADERS_FUNDS, now=now)
+    _factor(customer)
     return payments
+
+
+def _factor(log_in: LogIn) -> None:
+    """The authenticator app of somebody who has no factor yet."""
+    person = accounts.by_email(log_in.email)
+    if log_in.factor and person is not None and not selectors.has_factor(person.id):
+        enrolling.totp(user_id=person.id, secret=log_in.factor)
 
 
 def _token(contract: str, *, now: datetime) -> None:

@@ -17,7 +17,7 @@ from exchange.site.demo import seeding
 
 
 class Command(BaseCommand):
-    help = "Opens the demo's customers, staff and addresses. Log-ins come from DEMO_{CUSTOMER,STAFF}_{EMAIL,PASSWORD}."
+    help = "Opens the demo's customers, staff and addresses. Log-ins come from DEMO_{CUSTOMER,STAFF}_{EMAIL,PASSWORD,FACTOR}."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--token", required=True, help="the contract that stands for USDT on the private chain")
@@ -41,6 +41,7 @@ class Command(BaseCommand):
 
 def _log_in(who: str) -> seeding.LogIn:
     try:
-        return seeding.LogIn(os.environ[f"DEMO_{who}_EMAIL"], os.environ[f"DEMO_{who}_PASSWORD"])
+        email, password = os.environ[f"DEMO_{who}_EMAIL"], os.environ[f"DEMO_{who}_PASSWORD"]
+        return seeding.LogIn(email, password, os.environ.get(f"DEMO_{who}_FACTOR", ""))
     except KeyError as missing:
         raise CommandError(f"Set {missing.args[0]}.") from None
