@@ -13,6 +13,7 @@ from django.utils import timezone
 from exchange.assets.models import AssetNetwork, Rate
 from exchange.ledger import selectors as ledger
 from exchange.outbox import services as outbox
+from kyc.services import levels
 from wallets import selectors as wallets
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +115,7 @@ def test_a_grouping_comma_and_stray_spaces_are_forgiven(alice: Any) -> None:
 
 def test_the_limit_of_the_level_is_told_when_it_is_looked_over_and_nothing_moves(alice: Any) -> None:
     Rate.objects.filter(asset_id=1).update(price=10_000_000)
+    levels.assign(user_id=alice.user_id, level=1, reason="For a test", actor_id=None, now=timezone.now())
     answer = alice.post("/wallet/withdraw/BTC/", filled_in(alice))
     assert answer.status_code == 400
     assert "passes your limit" in answer.content.decode()

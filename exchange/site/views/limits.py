@@ -1,0 +1,21 @@
+"""The page of limits: what a customer may move, how much of it is left, and what a higher level would allow."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from exchange.site.selectors import limits as desk
+
+
+@login_required
+@never_cache
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    assert request.user.pk is not None
+    board = desk.board(user_id=request.user.pk, now=timezone.now())
+    return render(request, "site/limits.html", {"board": board})
