@@ -9,6 +9,7 @@ BIN := .venv/bin
 TEST_STATE ?= $(CURDIR)/var/test
 BENCH_STATE ?= $(CURDIR)/var/bench
 CRASH_STATE ?= $(CURDIR)/var/crash
+CONTROLS_STATE ?= $(CURDIR)/var/controls
 SIMULATE_STATE ?= $(CURDIR)/var/simulate
 # Twice the cores of a small machine: many tests wait for real processes, and half the time nothing would run.
 TEST_WORKERS ?= 4
@@ -121,6 +122,11 @@ crash: setup-test crash-coins ## SIGKILL under load, nothing acknowledged lost: 
 .PHONY: crash-coins
 crash-coins: setup-test ## the part of it on real nodes: so many kills at each boundary of deposit, sweep and withdrawal
 	@$(BIN)/python -m tests.simulation.coins --control --rounds $(or $(COINS),3) $(if $(SEED),--seed $(SEED))
+
+.PHONY: controls
+controls: setup-test ## switch each control off in turn: its test must turn red (make controls CONTROL=text)
+	@$(call ending_services,$(CONTROLS_STATE)); \
+	BOURSE_STATE=$(CONTROLS_STATE) $(BIN)/pytest -q -p tests.controls.switching --no-header $(if $(CONTROL),--control "$(CONTROL)")
 
 .PHONY: requirements
 requirements: ## pin the packages of requirements*.in anew, with hashes
