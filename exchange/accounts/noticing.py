@@ -40,6 +40,7 @@ def note_device(sender: Any, request: HttpRequest | None, user: User, **kwargs: 
     )
     request._bourse_device_cookie = found.cookie  # type: ignore[attr-defined]  # KnownBrowser sets it on the answer
     request.session["device"] = found.device_id
+    request.session.save()  # allauth strikes sessions off its list that are not saved yet
     _list_session(request, user, found.device_id)
 
 

@@ -1,6 +1,8 @@
 """What follows when a person's e-mail address changes, whoever changed it: the old one is told, log-ins elsewhere end, and
-withdrawals pause. Customers change theirs by a link that is sent to the new one (`exchange.accounts.guarding`); staff do where somebody has
-lost both. What must never happen here: an address that logs in and is not the one we write to.
+withdrawals pause.
+
+Customers change theirs by a link that is sent to the new one (`exchange.accounts.guarding`); staff do where somebody has lost
+both. What must never happen here: an address that logs in and is not the one we write to.
 """
 
 from __future__ import annotations
