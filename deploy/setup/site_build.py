@@ -44,6 +44,11 @@ def _folder() -> Path:
     return folder
 
 
+def node() -> Path:
+    """The Node.js that builds the site; tests run what they need of npm's packages with it."""
+    return _folder() / "node"
+
+
 def _environment(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}", "npm_config_update_notifier": "false"}
 

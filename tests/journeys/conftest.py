@@ -33,6 +33,7 @@ from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
 from exchange.outbox import services as outbox
+from tests.factors import App, give_factor
 from wallets.selectors import WithdrawalView
 from wallets.services import withdrawals, xpubs
 
@@ -65,6 +66,7 @@ class Exchange:
         self.log = folder / "log"
         self.valkey = redis.Redis.from_url(settings.REDIS_URL)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.apps: dict[str, App] = {}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -119,8 +121,8 @@ class Exchange:
         except requests.RequestException:
             return False
 
-    def customer(self, name: str, *, btc: int = 0, usdt: int = 0) -> int:
-        """Opens one, with money as a deposit books it; base units."""
+    def customer(self, name: str, *, btc: int = 0, usdt: int = 0, factor: bool = False) -> int:
+        """Opens one, with money as a deposit books it, in base units, and with an authenticator app where `factor` says so."""
         with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
             user_id = customers.open(
                 email=f"{name}@example.com", password=PASSWORD, email_verified=True, now=timezone.now()
@@ -128,6 +130,8 @@ class Exchange:
         for asset_id, amount in ((1, btc), (4, usdt)):
             if amount:
                 self._fund(user_id, asset_id, amount)
+        if factor:
+            self.apps[name] = App(give_factor(user_id))
         return user_id
 
     def _fund(self, user_id: int, asset_id: int, amount: int) -> None:
@@ -231,8 +235,8 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """A browser window, and everything it complained about."""
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context, self.url = context, url
+    def __init__(self, context: BrowserContext, url: str, apps: dict[str, App]) -> None:
+        self.context, self.url, self.apps = context, url, apps
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(LASTING_TOASTS)
         self.page: Page = context.new_page()
@@ -251,8 +255,19 @@ class Visitor:
         self.goto("/accounts/login/")
         self.page.get_by_label("Email").fill(f"{name}@example.com")
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("button", name="Log in", exact=True).click()
+        if name in self.apps:
+            self.page.get_by_label("Code").fill(self.apps[name].code())
+            self.page.get_by_role("button", name="Log in").click()
         self.page.get_by_role("heading", name="Wallet").wait_for()
+
+    def confirm(self, name: str, path: str) -> None:
+        """Goes to a page that asks for the second factor again, and shows it."""
+        self.goto(path)
+        self.page.get_by_role("heading", name="Confirm it is you").wait_for()
+        self.page.get_by_label("Code").fill(self.apps[name].code())
+        self.page.get_by_role("button", name="Confirm").click()
+        self.page.wait_for_url(f"**{path}")
 
 
 @pytest.fixture
@@ -261,7 +276,7 @@ def visitor(browser: Browser, exchange: Exchange, django_db_blocker: Any) -> Ite
     opened: list[Visitor] = []
 
     def open_window(**options: Any) -> Visitor:
-        window = Visitor(browser.new_context(**options), exchange.url)
+        window = Visitor(browser.new_context(**options), exchange.url, exchange.apps)
         opened.append(window)
         return window
 

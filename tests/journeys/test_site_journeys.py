@@ -12,6 +12,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from tests.factors import App
+from tests.journeys.conftest import PASSWORD
 from wallets import selectors as wallets
 from wallets.services import confirming
 
@@ -50,7 +52,7 @@ def test_somebody_signs_up_confirms_the_mail_and_is_told_what_to_do_next(
     if "/accounts/login/" in page.url:
         page.get_by_label("Email").fill(email)
         page.get_by_label("Password", exact=True).fill("a few unrelated words")
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Wallet")).to_be_visible()
     expect(page.get_by_text("Three steps to your first trade")).to_be_visible()
 
@@ -219,6 +221,14 @@ def test_a_withdrawal_needs_no_script_but_the_link_in_the_mail(exchange: Any, vi
     window.log_in("frida")
     page = window.page
     page.get_by_role("link", name="Withdraw BTC").first.click()
+    expect(page.get_by_text("No second factor yet.")).to_be_visible()
+    page.get_by_role("link", name="Set up an app").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Code that the app shows").fill(App(page.locator("#totp-secret").inner_text()).code())
+    page.get_by_role("button", name="Switch it on").click()
+    expect(page.locator(".codes li")).to_have_count(10)
+    page.get_by_role("link", name="I have kept them, go on").click()
     page.get_by_label("Send to").fill(THEIRS)
     page.get_by_label("Amount that should arrive").fill("0.2")
     page.get_by_role("button", name="Look it over").click()
@@ -259,7 +269,7 @@ def test_a_withdrawals_page_follows_by_itself_and_by_keyboard(exchange: Any, vis
 
 
 def test_the_address_list_is_kept_and_offered_where_coins_are_sent(exchange: Any, visitor: Callable[..., Any]) -> None:
-    exchange.customer("hilda", btc=10**8)
+    exchange.customer("hilda", btc=10**8, factor=True)
     window = visitor(**PHONE)
     window.log_in("hilda")
     page = window.page
@@ -272,7 +282,7 @@ def test_the_address_list_is_kept_and_offered_where_coins_are_sent(exchange: Any
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="Switch on").click()
     expect(page.get_by_text("Coins leave to addresses of this list alone.")).to_be_visible()
-    window.goto("/wallet/withdraw/BTC/")
+    window.confirm("hilda", "/wallet/withdraw/BTC/")
     expect(page.locator("#address-book option")).to_have_attribute("value", THEIRS)
     page.get_by_label("Send to").fill(THEIRS)
     page.get_by_label("Amount that should arrive").fill("0.1")

@@ -1,17 +1,18 @@
-// A certified OpenID provider (npm: oidc-provider) in Google's place, under Google's paths. It prints its port when it listens.
-// What is asked of it stands in OPENID: {client_id, client_secret, redirect_uri, person}.
+// A certified OpenID provider (npm: oidc-provider) in Google's place, under Google's paths. It prints where it listens at once,
+// and begins to answer when one line of JSON came in: {client_id, client_secret, redirect_uri, person}.
 
 import http from "node:http";
+import readline from "node:readline";
 
 import { Provider } from "oidc-provider";
 
-const asked = JSON.parse(process.env.OPENID);
-const server = http.createServer((request, response) => callback(request, response));
-let callback;
+let answer;
+const server = http.createServer((request, response) =>
+  request.url === "/favicon.ico" ? response.writeHead(204).end() : answer(request, response),
+);
 
-server.listen(0, "127.0.0.1", () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  const provider = new Provider(issuer, {
+function begin(asked) {
+  const provider = new Provider(`http://127.0.0.1:${server.address().port}`, {
     clients: [
       {
         client_id: asked.client_id,
@@ -25,11 +26,16 @@ server.listen(0, "127.0.0.1", () => {
     routes: { authorization: "/o/oauth2/v2/auth", token: "/token", jwks: "/oauth2/v3/certs" },
     pkce: { required: () => true },
     scopes: ["openid", "email", "profile"],
-    claims: { openid: ["sub"], email: ["email", "email_verified", "hd"], profile: ["name", "picture"] },
-    conformIdTokenClaims: false, // as Google: the address stands in the id_token, not only behind userinfo
-    features: { devInteractions: { enabled: true } },
+    claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
+    conformIdTokenClaims: false, // as Google does: the address stands in the id_token, not only behind userinfo
     findAccount: (context, id) => ({ accountId: id, claims: () => ({ sub: id, ...asked.person }) }),
   });
-  callback = provider.callback();
-  console.log(`listening ${server.address().port}`);
-});
+  provider.on("grant.error", (context, error) => console.error(`refused: ${error.error_description ?? error.message}`));
+  provider.on("authorization.error", (context, error) => console.error(`refused: ${error.error_description ?? error.message}`));
+  answer = provider.callback();
+  console.log("begun");
+}
+
+server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
+readline.createInterface({ input: process.stdin }).on("line", (line) => begin(JSON.parse(line)));
+process.stdin.on("end", () => process.exit(0));

@@ -30,7 +30,10 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><body>{body}</body></html>"
+PAGE = (
+    '<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><link rel=icon href="data:,">'
+    "<body>{body}</body></html>"
+)
 
 
 @cache
