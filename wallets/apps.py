@@ -15,11 +15,14 @@ class WalletsConfig(AppConfig):
         from exchange.ledger import reconciliation
         from exchange.outbox import registry
         from kyc import kinds, uses
+        from kyc.screening import registry as screenings
         from wallets import routes
-        from wallets.services import confirming, counting, reconciling
+        from wallets.services import confirming, counting, reconciling, screening
 
         uses.register(kinds.DEPOSIT, counting.deposits)
         uses.register(kinds.WITHDRAWAL, counting.withdrawals)
+
+        screenings.on_deposit_cleared("wallets")(screening.cleared)
 
         # The mail with the link holds a token that stands in no event, so it is not one of the notifications' own.
         registry.reader("wallets.withdrawal_requested", name="wallets.confirmation_mail")(confirming.send)

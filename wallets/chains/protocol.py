@@ -136,6 +136,8 @@ class Credit:
 
     `maturity` is the number of confirmations before the chain lets it be spent at all (0: at once). `spends` is what its
     transaction uses up, where that was read along (a block's outputs, utxo): were that used up otherwise, it could never be.
+    `payers` are those who paid, as far as the block shows them, by the keys that their addresses stand for ("evm:", "key:",
+    "script:" or "witness:0:", and hexadecimal digits): the same on every network that one key opens.
     """
 
     txid: str
@@ -145,6 +147,7 @@ class Credit:
     contract: str = ""
     maturity: int = 0
     spends: tuple[str, ...] = ()
+    payers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

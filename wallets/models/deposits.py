@@ -58,6 +58,8 @@ class Deposit(models.Model):
     # While it waits for a block: the inputs (or the nonce) it uses, and whether its sender may still pay otherwise.
     spends = models.JSONField(default=list, blank=True)
     replaceable = models.BooleanField(default=False)
+    # Who paid, as far as its block shows it, by the keys that their addresses stand for: what screening looks at.
+    payers = models.JSONField(default=list, blank=True)
     # The transaction that took its inputs before a block held it: its sender paid otherwise (state "dropped").
     replaced_by = models.CharField(max_length=66, default="", blank=True)
 

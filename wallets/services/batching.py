@@ -23,7 +23,7 @@ from wallets.chains.protocol import ChainError, FeeUnknown, NodeRefused, NodeUna
 from wallets.lifecycle import State
 from wallets.models import Withdrawal
 from wallets.routes import Routes
-from wallets.services import failing, reserving, steps
+from wallets.services import failing, reserving, screening, steps
 from wallets.services.hot import CannotReserve
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,10 @@ def _queue(routes: Routes, *, now: datetime) -> list[Withdrawal]:
     frozen = {owner for owner in {row.owner_id for row in waiting} if ledger.is_frozen(owner_id=owner)}
     if frozen:
         _wait((row.id for row in waiting if row.owner_id in frozen), "frozen")
-    return [row for row in waiting if row.owner_id not in frozen]
+    held_back = screening.held_back([row for row in waiting if row.owner_id not in frozen], now=now)
+    if held_back:
+        _wait(held_back, screening.WAITING)
+    return [row for row in waiting if row.owner_id not in frozen and row.id not in held_back]
 
 
 def _due(waiting: list[Withdrawal], *, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from exchange.ledger.services import reversals, transfers
 from wallets import books, faults, metrics, news
 from wallets.models import Address, Cursor, Deposit
 from wallets.routes import Routes
-from wallets.services import depth, holding
+from wallets.services import depth, holding, screening
 
 BATCH = 100
 SUSPENSE_LABEL = "deposits"
@@ -65,11 +65,18 @@ def _decide(deposit: Deposit, link: AssetNetworkView, *, counted: bool, now: dat
     deposit.release_id, deposit.worth, deposit.credited_at = None, None, None
     if _below_minimum(deposit, link):
         deposit.state = Deposit.State.BELOW_MINIMUM
-    elif counted and not _houses(deposit) and (reason := holding.why(deposit, now=now)):
+    elif not _houses(deposit) and (reason := _held_for(deposit, link, counted=counted, now=now)):
         deposit.state, deposit.held_for, deposit.held_at = Deposit.State.HELD, reason, now
     else:
         deposit.state, deposit.credited_at = Deposit.State.CREDITED, now
     deposit.save()
+
+
+def _held_for(deposit: Deposit, link: AssetNetworkView, *, counted: bool, now: datetime) -> str:
+    """Why it may not be credited now; "" where it may."""
+    if screening.holds(deposit, network=link.network, now=now):
+        return screening.HELD_FOR
+    return holding.why(deposit, now=now) if counted else ""
 
 
 def _book(deposit: Deposit, link: AssetNetworkView, *, now: datetime) -> Transfer:

@@ -18,14 +18,13 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 
 from custody.services import signing
-from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import stops as ledger_stops
 from wallets import faults, metrics, nodes, routes
 from wallets.chains.protocol import BroadcastRefused, ChainError, NodeUnavailable, WrongChain
 from wallets.lifecycle import State
 from wallets.models import Cursor, Payout, PayoutVersion, Withdrawal
 from wallets.routes import Routes
-from wallets.services import batching, failing, keeping, releasing, steps
+from wallets.services import batching, failing, keeping, releasing, screening, steps
 
 log = structlog.get_logger(__name__)
 
@@ -149,14 +148,15 @@ def _wait(payout_id: UUID, why: str) -> None:
 def _ask_signer(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
     """The job and the state `signing` are committed together; the signer reads both.
 
-    Until here a customer's freeze counts: the transaction is taken apart, and the others gather anew without that customer.
+    Until here a customer's freeze counts, and what screening holds back: the transaction is taken apart, and the others gather
+    anew without that customer.
     """
     with transaction.atomic():
         locked = Payout.objects.select_for_update().get(pk=payout.pk)
         if locked.state != Payout.State.RESERVED:
             return False
         rows = list(Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"))
-        if any(ledger.is_frozen(owner_id=owner) for owner in {row.owner_id for row in rows}):
+        if screening.frozen_or_held_back(rows, now=now):
             releasing.requeue(releasing.take_apart(locked, now=now), now=now)
             return False
         version = locked.versions.latest("number")

@@ -27,7 +27,7 @@ from wallets import books, faults, lifecycle, selectors
 from wallets.lifecycle import State
 from wallets.models import Withdrawal
 from wallets.records import WithdrawalView
-from wallets.services import confirming, deciding, quoting, releasing, steps
+from wallets.services import confirming, deciding, quoting, releasing, screening, steps
 
 KEY_LENGTH_MAX = 200
 
@@ -101,6 +101,8 @@ def request(
     if first is not None:
         return selectors.withdrawal(user_id, first)
     pauses.check(user_id=user_id, now=now)
+    if screening.refuses(user_id=user_id, network=link.network, address=destination, now=now):
+        raise PolicyBlocked(deciding.REFUSED)
     asked = _Asked(
         user_id=user_id,
         link=link,

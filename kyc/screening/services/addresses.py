@@ -6,7 +6,7 @@ word to the customer that warns him (callers refuse in the words of any other re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +14,10 @@ from django.db import transaction
 
 from kyc.models import ListedAddress, Screening, ScreeningCase
 from kyc.screening import keys
+from kyc.screening.selectors import LIVE
 from kyc.screening.services import cases
 
-SENDERS_MAX = 10_000
+ASKED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,12 @@ class Hit:
 
 def screen_address(*, network: str, address: str) -> Hit | None:
     """The listed address that this one is, in whatever form and on whatever network its key is used. One query."""
-    return next(iter(_hits([address]).values()), None)
+    return _hits({address: keys.of(address)}).get(address)
 
 
 def listed_among(addresses: Iterable[str]) -> set[str]:
     """Those of the addresses that are listed, as they were given. One query."""
-    return set(_hits(list(addresses)))
+    return set(_hits({address: keys.of(address) for address in addresses}))
 
 
 def refuses_destination(*, user_id: int, network: str, address: str, now: datetime) -> bool:
@@ -52,32 +53,36 @@ def refuses_destination(*, user_id: int, network: str, address: str, now: dateti
     return True
 
 
-def holds_deposit(*, user_id: int, network: str, senders: Iterable[str], deposit_id: object, now: datetime) -> bool:
+def holds_deposit(*, user_id: int, network: str, payers: Iterable[str], deposit_id: object, now: datetime) -> bool:
     """Whether a deposit may not be credited, for one of those who paid is listed. A case is opened in the caller's transaction.
 
-    One that staff have cleared is not held again. One query where nobody is listed.
+    `payers` are keys as `keys.of` makes them. What staff have cleared is not held again. One query where nobody is listed.
     """
-    given = list(dict.fromkeys(senders))[:SENDERS_MAX]
-    hits = _hits(given) if given else {}
+    hits = _hits({payer: payer for payer in payers})
     if not hits:
         return False
     _lock(user_id)
     subject = f"deposit:{deposit_id}"
     for hit in {hit.row_id: hit for hit in hits.values()}.values():
         _record(ScreeningCase.Kind.DEPOSIT, user_id, hit, network, subject=subject, now=now)
-    return ScreeningCase.objects.filter(subject=subject, state__in=cases.LIVE).exists()
+    return ScreeningCase.objects.filter(subject=subject, state__in=LIVE).exists()
 
 
-def _hits(addresses: list[str]) -> dict[str, Hit]:
-    by_key: dict[str, list[str]] = {}
-    for address in addresses:
-        by_key.setdefault(keys.of(address), []).append(address)
-    rows = ListedAddress.objects.select_related("entry").filter(key__in=by_key, entry__last_version=None)
+def _hits(by_text: Mapping[str, str]) -> dict[str, Hit]:
+    """The listed ones, by the texts whose keys these are. One query for each ASKED_AT_ONCE of them."""
+    texts: dict[str, list[str]] = {}
+    for text, key in by_text.items():
+        texts.setdefault(key, []).append(text)
+    wanted = list(texts)
     found: dict[str, Hit] = {}
-    for row in rows.order_by("id"):
-        hit = Hit(row.entry_id, row.entry.list_code, row.entry.uid, row.currency, row.address, row.key)
-        for address in by_key[row.key]:
-            found.setdefault(address, hit)
+    for start in range(0, len(wanted), ASKED_AT_ONCE):
+        rows = ListedAddress.objects.select_related("entry").filter(
+            key__in=wanted[start : start + ASKED_AT_ONCE], entry__last_version=None
+        )
+        for row in rows.order_by("id"):
+            hit = Hit(row.entry.id, row.entry.list_code, row.entry.uid, row.currency, row.address, row.key)
+            for text in texts[row.key]:
+                found.setdefault(text, hit)
     return found
 
 

@@ -60,7 +60,10 @@ class EvmBlock:
 
     def credits(self, to: Container[bytes]) -> list[Credit]:
         """What pays one of these addresses, in the block's order."""
-        return [_credit(found) for found in self._found if found.to in to]
+        found = [found for found in self._found if found.to in to]
+        mine = {each.txid for each in found}
+        senders = {sent.txid: sent.sender for sent in self._sent if sent.txid in mine} if mine else {}
+        return [_credit(each, senders.get(each.txid)) for each in found]
 
     def token_moved(self, txid: str, *, contract: str, payer: str, to: str) -> bool:
         """Whether this token says that it moved from one address to the other: some answer false, and the receipt is good."""
@@ -117,8 +120,13 @@ class EvmMempool:
         return self._spenders.get(spend_key)
 
 
-def _credit(found: _Found) -> Credit:
-    return Credit(found.txid, found.slot, found.to, found.amount, checksummed(found.contract) if found.contract else "")
+def _credit(found: _Found, sender: bytes | None = None) -> Credit:
+    """Who paid is the account that signed, and of a token the one that its log names as well."""
+    contract = checksummed(found.contract) if found.contract else ""
+    paid = [sender.hex()] if sender is not None else []
+    paid += [found.payer] if found.payer else []
+    payers = tuple(dict.fromkeys(f"evm:{payer}" for payer in paid))
+    return Credit(found.txid, found.slot, found.to, found.amount, contract, payers=payers)
 
 
 def quantity(value: object, name: str) -> int:

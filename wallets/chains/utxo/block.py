@@ -18,6 +18,7 @@ from operator import itemgetter
 from wallets.chains.pieces import Pieces
 from wallets.chains.pieces import compact_size as _count
 from wallets.chains.protocol import BlockRef, Credit, MalformedData, Spend
+from wallets.chains.utxo import payers
 from wallets.chains.utxo.transaction import hash256
 
 HEADER_SIZE = 80
@@ -123,7 +124,15 @@ class UtxoBlock:
         (amount,) = _unpack_amount(self._raw, self._parts.scripts[place] - _AMOUNT_SIZE)
         script = self.outputs()[place]
         vout = str(place - span[_FIRST_OUTPUT])
-        return Credit(self.txid(number), vout, script, amount, maturity=span[_MATURITY], spends=self._spent_by(number))
+        return Credit(
+            self.txid(number),
+            vout,
+            script,
+            amount,
+            maturity=span[_MATURITY],
+            spends=self._spent_by(number),
+            payers=payers.of(self._raw[span[_VERSION] : span[_LOCKTIME] + 4]),
+        )
 
     def _spent_by(self, number: int) -> tuple[str, ...]:
         """Every outpoint that the block's transaction `number` uses up."""
