@@ -1,6 +1,7 @@
-"""What staff see and set of identity: levels and limits."""
+"""What staff see and set of identity: applications, levels and limits, screening."""
 
 from kyc.admin_applications import ApplicationAdmin
 from kyc.admin_levels import CustomerAdmin, LevelAdmin
+from kyc.admin_screening import ListVersionAdmin, ScreeningCaseAdmin
 
-__all__ = ["ApplicationAdmin", "CustomerAdmin", "LevelAdmin"]
+__all__ = ["ApplicationAdmin", "CustomerAdmin", "LevelAdmin", "ListVersionAdmin", "ScreeningCaseAdmin"]

@@ -1,7 +1,7 @@
 """Sets how well a customer is known, and what a level allows.
 
-What must never happen here: a level or a limit that changes without somebody's name and reason, or a log-in that goes on being
-trusted with what its customer may no longer do.
+What must never happen here: a level or a limit that changes without somebody's name and reason, or a log-in that goes on
+being trusted with what its customer may no longer do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from exchange.core.errors import InvalidRequest, NotFound
 from kyc import selectors
 from kyc.kinds import DAY_S, KINDS, MONTH_S, WINDOWS
 from kyc.models import Customer, Level, Limit
+from kyc.screening import selectors as screening
 from kyc.services import limits
 
 REASON_LENGTH_MAX = 500
@@ -39,12 +40,15 @@ class ReasonMissing(InvalidRequest):
 def assign(
     *, user_id: int, level: int, reason: str, actor_id: int | None, origin: str = "", now: datetime
 ) -> selectors.LevelView:
-    """Gives a customer a level; the reason goes to the audit. Raises LevelNotFound."""
+    """Gives a customer a level; the reason goes to the audit. Raises LevelNotFound, and UnderReview where a screening case of
+    his is open and the level a higher one."""
     if not Level.objects.filter(number=level).exists():
         raise LevelNotFound("There is no such level.", param="level")
     with transaction.atomic():
         limits.lock(user_id)
         before = selectors.level_row(user_id).number
+        if level > before:
+            screening.check(user_id)
         Customer.objects.filter(user_id=user_id).update(level_id=level, reason=reason, changed_at=now)
         audit.record(
             actor_id=actor_id,
