@@ -118,6 +118,9 @@ def _work_on(application_id: UUID, now: datetime) -> int:
     except ProviderRefused as error:
         log.warning("kyc.provider_refused", application=str(application), status=error.status, error=str(error))
         _hand_over(application, f"the provider refused: {error}", now)
+    except Exception as error:  # one that cannot be sent holds up no other; people find it in their queue
+        log.exception("kyc.provider_fault", application=str(application))
+        _hand_over(application, f"it could not be sent: {type(error).__name__}", now)
     return 1
 
 

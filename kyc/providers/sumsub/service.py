@@ -104,6 +104,8 @@ class Sumsub:
         return _reference(made.get("id"))
 
     def submit_document(self, reference: str, *, kind: str, country: str, picture: bytes) -> str:
+        if country not in countries.THREE_LETTERS:
+            raise ProviderRefused("no country is known that the picture is of", status=0)
         metadata = {**KINDS[kind], "country": countries.THREE_LETTERS[country]}
         path = f"/resources/applicants/{_reference(reference)}/info/idDoc"
         try:
