@@ -7,11 +7,12 @@ from typing import Any
 
 from allauth.account.internal.flows import login
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.test import Client
 
+from deploy.demo import codes
 from exchange.accounts.models import User
-from exchange.accounts.second_factors import sealing, selectors
+from exchange.accounts.second_factors import enrolling, sealing, selectors
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -22,8 +23,7 @@ def give_factor(user_id: int, *, secret: str = "") -> str:
     if row is not None:
         return sealing.unseal(row.data["secret"])
     secret = secret or generate_totp_secret()
-    with sealing.for_user(user_id):
-        TOTP.activate(User.objects.get(pk=user_id), secret)
+    enrolling.totp(user_id=user_id, secret=secret)
     return secret
 
 
@@ -48,3 +48,18 @@ def log_in_staff(client: Client, user: User | int) -> None:
     give_factor(person.pk)  # first, because the first factor ends the sessions that were before it
     client.force_login(person, backend=BACKEND)
     step_up(client, person.pk)
+
+
+class App:
+    """An authenticator app in a test's hand. A code is good for once, so each one asked for is a later one."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self._last = 0
+
+    def code(self) -> str:
+        """One that was not used: the present one, or the next, which is taken half a minute early."""
+        while codes.counter_now() < self._last:
+            time.sleep(0.2)
+        self._last = max(self._last + 1, codes.counter_now())
+        return codes.code(self.secret, self._last)

@@ -6,6 +6,7 @@ What must never happen here: a factor for somebody who has one; what they hold m
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.db import transaction
 
@@ -21,10 +22,11 @@ class FactorThere(Conflict):
 
 
 def totp(*, user_id: int, secret: str) -> None:
-    """An authenticator app with this secret, base 32. Raises FactorThere."""
+    """An authenticator app with this secret, base 32, and recovery codes. Raises FactorThere."""
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user_id)
         if Authenticator.objects.filter(user=user, type=selectors.TOTP).exists():
             raise FactorThere("There is an authenticator app already.")
         with sealing.for_user(user_id):
             TOTP.activate(user, secret)
+            RecoveryCodes.activate(user)
