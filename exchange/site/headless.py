@@ -107,8 +107,9 @@ def _readable(response: HttpResponse) -> HttpResponse:
     if not response.get("Content-Type", "").startswith(JSON):
         return error(response.status_code)
     said = json.loads(response.content or b"{}")
-    if said.get("errors"):
+    if said.keys() - {"status"}:
         return response
     code, message = _WORDS.get(response.status_code, _WORDS[400])
     response.content = json.dumps({**said, "errors": [{"code": code, "message": message}]}).encode()
+    response["Content-Length"] = str(len(response.content))
     return response
