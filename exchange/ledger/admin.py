@@ -94,11 +94,25 @@ class StopForm(forms.ModelForm):
     """A new stop: of what, and why."""
 
     scope = forms.ChoiceField(choices=[(scope, scope) for scope in stops.SCOPES], widget=UnfoldAdminSelectWidget)
+    asset = forms.RegexField(
+        r"^[A-Z0-9]{1,16}$",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The code of one asset, to stop its withdrawals alone; empty for all.",
+    )
     reason = forms.CharField(max_length=stops.REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
         model = Stop
         fields = ["scope", "reason"]
+
+    def clean(self):
+        data = super().clean()
+        if data.get("asset"):
+            if data.get("scope") != "withdrawals":
+                raise forms.ValidationError("Only withdrawals are stopped of one asset alone.")
+            data["scope"] = f"withdrawals:{data['asset']}"
+        return data
 
 
 class LiftForm(forms.ModelForm):
@@ -126,7 +140,7 @@ class StopAdmin(ModelAdmin):
 
     def get_fields(self, request, obj=None):
         if obj is None:
-            return ["scope", "reason"]
+            return ["scope", "asset", "reason"]
         return ["scope", "source", "reason", "actor_id", "created_at", "lifted_at", "lifted_by", "lifted_reason"]
 
     def get_readonly_fields(self, request, obj=None):

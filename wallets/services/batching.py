@@ -108,7 +108,12 @@ def _queue(routes: Routes, *, now: datetime) -> list[Withdrawal]:
     rows = Withdrawal.objects.filter(network_id=routes.network.id, state=State.APPROVED, closed_at=None)
     rows = rows.exclude(Q(waiting="node_refused") & Q(tried_at__gt=now - REFUSED_AGAIN))
     in_turn = rows.annotate(since=Greatest(F("tried_at"), F("approved_at"))).order_by("since", "id")
-    waiting = list(in_turn[:QUEUE_MAX])
+    # Of which assets nothing leaves for now: what would stand first in line for ever holds up none of the others.
+    stopped = ledger.stops.stopped_of("withdrawals")
+    halted = [link.asset_id for link in routes.links if link.asset_code in stopped]
+    if halted:
+        _wait(rows.filter(asset_id__in=halted).values_list("id", flat=True), "stopped")
+    waiting = list(in_turn.exclude(asset_id__in=halted)[:QUEUE_MAX])
     frozen = {owner for owner in {row.owner_id for row in waiting} if ledger.is_frozen(owner_id=owner)}
     if frozen:
         _wait((row.id for row in waiting if row.owner_id in frozen), "frozen")

@@ -68,7 +68,8 @@ def _mined(
     if payout.block_hash == ref.hash:
         return  # a rescan
     if unmoved:
-        _unmoved(version, ref=ref, network=routes.network.code, now=now)
+        asset = routes.by_asset(payout.asset_id).asset_code
+        _unmoved(version, ref=ref, network=routes.network.code, asset=asset, now=now)
     # A UTXO transaction in a block has succeeded, and its fee is what its bytes leave; an EVM one has a receipt. A version that
     # cancels has done its own work, but not the payout's.
     succeeded = (receipt.succeeded if receipt else True) and version.kind != PayoutVersion.Kind.CANCEL
@@ -97,12 +98,12 @@ def _mined(
     transaction.on_commit(lambda: faults.passing("payout.mined.after_commit"))
 
 
-def _unmoved(version: PayoutVersion, *, ref: BlockRef, network: str, now: datetime) -> None:
-    """A token took our call and moved nothing. Nothing was paid; whether it may stay listed is for staff."""
+def _unmoved(version: PayoutVersion, *, ref: BlockRef, network: str, asset: str, now: datetime) -> None:
+    """A token took our call and moved nothing. Nothing was paid; whether it may stay listed is for staff. The others go on."""
     contract = version.unsigned["pays"]["contract"]
     log.critical("token_did_not_move", network=network, txid=version.txid, contract=contract, height=ref.height)
     stops.stop(
-        scope="withdrawals",
+        scope=f"withdrawals:{asset}",
         reason=f"the token {contract} took {version.txid} in {network} block {ref.height} and moved nothing",
         source=STOP_SOURCE,
         now=now,

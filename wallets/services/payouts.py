@@ -148,15 +148,17 @@ def _wait(payout_id: UUID, why: str) -> None:
 def _ask_signer(payout: Payout, the_routes: Routes, *, now: datetime) -> bool:
     """The job and the state `signing` are committed together; the signer reads both.
 
-    Until here a customer's freeze counts, and what screening holds back: the transaction is taken apart, and the others gather
-    anew without that customer.
+    Until here a customer's freeze counts, a stop of this asset alone, and what screening holds back: the transaction is taken
+    apart, and what may still go gathers anew. (Later there would be a nonce that all others of its account hang on.)
     """
     with transaction.atomic():
         locked = Payout.objects.select_for_update().get(pk=payout.pk)
         if locked.state != Payout.State.RESERVED:
             return False
         rows = list(Withdrawal.objects.select_for_update().filter(payout=locked).order_by("id"))
-        if screening.frozen_or_held_back(rows, now=now):
+        asset = the_routes.by_asset(locked.asset_id).asset_code
+        stopped = bool(rows) and ledger_stops.is_stopped("withdrawals", of=asset)
+        if stopped or screening.frozen_or_held_back(rows, now=now):
             releasing.requeue(releasing.take_apart(locked, now=now), now=now)
             return False
         version = locked.versions.latest("number")

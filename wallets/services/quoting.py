@@ -133,7 +133,7 @@ def destination(address: Any, link: AssetNetworkView) -> str:
 
 def judge(*, user_id: int, link: AssetNetworkView, amount: int, address: str, now: datetime) -> str:
     """Everything that can be refused before money is looked at. Returns the destination's class, "" without an address."""
-    ledger_stops.ensure_open("withdrawals")
+    ledger_stops.ensure_open("withdrawals", of=link.asset_code)
     if not routes.usable(link):
         raise NetworkDisabled(f"{link.asset_code} over {link.network} is switched off at the moment.", param="network")
     link.to_chain(amount)  # a chain with fewer digits than the asset cannot pay every amount

@@ -14,9 +14,10 @@ class Stopped(Unavailable):
 
     code = "stopped"
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, *, of: str = "") -> None:
+        what = f"{scope} of {of}" if of else scope
         super().__init__(
-            f"{scope.capitalize()} are stopped at present." if scope != "trading" else "Trading is stopped."
+            f"{what[0].upper()}{what[1:]} are stopped at present." if scope != "trading" else "Trading is stopped."
         )
         self.code = f"{scope}_stopped"  # type: ignore[misc]
 
@@ -32,14 +33,24 @@ class StopView:
     created_at: datetime
 
 
-def is_stopped(scope: str) -> bool:
-    return Stop.objects.filter(scope=scope, lifted_at=None).exists()
+def is_stopped(scope: str, *, of: str = "") -> bool:
+    """Whether all of it is stopped or, `of` an asset's code, that asset's."""
+    scopes = [scope, f"{scope}:{of}"] if of else [scope]
+    return Stop.objects.filter(scope__in=scopes, lifted_at=None).exists()
 
 
-def ensure_open(scope: str) -> None:
+def stopped_of(scope: str) -> frozenset[str]:
+    """The codes of the assets of which alone it is stopped."""
+    rows = Stop.objects.filter(scope__startswith=f"{scope}:", lifted_at=None).values_list("scope", flat=True)
+    return frozenset(each.partition(":")[2] for each in rows)
+
+
+def ensure_open(scope: str, *, of: str = "") -> None:
     """Raises Stopped."""
     if is_stopped(scope):
         raise Stopped(scope)
+    if of and is_stopped(scope, of=of):
+        raise Stopped(scope, of=of)
 
 
 def active() -> list[StopView]:

@@ -1,11 +1,13 @@
 """Stops: withdrawals, deposits or trading halted for everybody, for a reason, until somebody lifts them with one.
 
-The stop lives in the ledger, below every room that must obey it. Several may stand on one scope; it is open when none does.
+Withdrawals may be halted of one asset alone ("withdrawals:USDT"), when the trouble is its own. The stop lives in the ledger,
+below every room that must obey it. Several may stand on one scope; it is open when none does.
 What must never happen here: a stop lifted without a name and a reason in the audit.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -16,6 +18,7 @@ from exchange.ledger.models import Stop
 from exchange.outbox import services as outbox
 
 SCOPES = ("withdrawals", "deposits", "trading")
+OF_ONE_ASSET = re.compile(r"withdrawals:[A-Z0-9]{1,16}")
 REASON_CHARACTERS_MAX = 500
 
 
@@ -44,8 +47,8 @@ def stop(*, scope: str, reason: str, now: datetime, source: str = "staff", actor
 
 def stop_once(*, scope: str, reason: str, now: datetime, source: str, actor: int | None) -> tuple[int, bool]:
     """As `stop`, and whether it is new: only then has anybody been told."""
-    if scope not in SCOPES:
-        raise InvalidStop(f"There are stops of {', '.join(SCOPES)}.", param="scope")
+    if scope not in SCOPES and not OF_ONE_ASSET.fullmatch(scope):
+        raise InvalidStop(f"There are stops of {', '.join(SCOPES)} and withdrawals:ASSET.", param="scope")
     reason = _reason(reason)
     with transaction.atomic(), connection.cursor() as cursor:
         # Two who stop at once: the second waits for the first at the unique index, then finds its row.

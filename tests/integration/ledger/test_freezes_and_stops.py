@@ -100,6 +100,25 @@ def test_a_stop_holds_until_it_is_lifted(book):
     selectors.stops.ensure_open("withdrawals")
 
 
+def test_a_stop_of_one_asset_leaves_the_others_alone(book):
+    stop_id = stops.stop(scope="withdrawals:USDT", reason="Its contract answers false.", actor=3, now=book.now)
+    assert not selectors.stops.is_stopped("withdrawals") and not selectors.stops.is_stopped("withdrawals", of="BTC")
+    assert selectors.stops.is_stopped("withdrawals", of="USDT")
+    assert selectors.stops.stopped_of("withdrawals") == {"USDT"}
+    selectors.stops.ensure_open("withdrawals", of="BTC")
+    with pytest.raises(selectors.stops.Stopped, match="Withdrawals of USDT are stopped") as stopped:
+        selectors.stops.ensure_open("withdrawals", of="USDT")
+    assert stopped.value.code == "withdrawals_stopped"
+    stops.lift(stop_id=stop_id, reason="Delisted.", actor=3, now=book.now)
+    selectors.stops.ensure_open("withdrawals", of="USDT")
+    for scope in ("trading:USDT", "withdrawals:", "withdrawals:usdt", "withdrawals:A B"):
+        with pytest.raises(stops.InvalidStop):
+            stops.stop(scope=scope, reason="No.", now=book.now)
+    with pytest.raises(selectors.stops.Stopped, match="Withdrawals are stopped"):
+        stops.stop(scope="withdrawals", reason="All.", now=book.now)
+        selectors.stops.ensure_open("withdrawals", of="USDT")
+
+
 def test_each_source_has_its_own_stop_and_all_must_be_lifted(book):
     first = stops.stop(scope="withdrawals", reason="One.", now=book.now)
     assert stops.stop(scope="withdrawals", reason="One again.", now=book.now) == first

@@ -9,6 +9,7 @@ from config.regtest import Anvil
 from exchange.assets.services import networks
 from exchange.ledger import selectors as ledger
 from exchange.ledger.selectors import holds
+from exchange.ledger.selectors.stops import Stopped
 from wallets import selectors
 from wallets.models import Movement, Payout, Withdrawal
 from wallets.services import payouts, withdrawals
@@ -83,8 +84,24 @@ def test_a_payment_that_a_token_answers_with_false_is_not_called_paid(signing_ho
     assert (payout.state, payout.succeeded) == ("final", False)
     assert not Movement.objects.filter(txid=txid, position="paid").exists()
     assert before - signing_house.balance(ALICE, USDT) < 200 * DOLLAR  # the second's money is hers again
-    assert token in ledger.stops.active()[0].reason
+    (stop,) = ledger.stops.active()
+    assert (stop.scope, token in stop.reason) == ("withdrawals:USDT", True)
+    the_others_go_on(signing_house, node)
     assert signing_house.sums_to_zero()
+
+
+def the_others_go_on(house, node):
+    """The stop is of the token alone: a request of it is refused, what waits of it waits, and ether leaves."""
+    with pytest.raises(Stopped, match="Withdrawals of USDT are stopped"):
+        ask(node, "third")
+    node.send(house.hot("ethereum"), ETHER)
+    node.send(house.address(ALICE, "ETH", "ethereum"), ETHER)
+    mine(house, node, DEEP)
+    view = withdrawals.request(
+        user_id=ALICE, asset="ETH", network="ethereum", address=node.accounts[6], amount="0.1",
+        idempotency_key="ether", now=timezone.now(),
+    )  # fmt: skip
+    house.advance(ALICE, view.id, "broadcast")
 
 
 def test_a_token_that_would_answer_with_false_is_not_asked(signing_house, node, token):

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         reconcile.add_argument("--full", action="store_true", help="add all entries up again")
         verbs.add_parser("stops", help="list the stops in force")
         stop = verbs.add_parser("stop", help="stop something for everybody")
-        stop.add_argument("scope", choices=stops.SCOPES)
+        stop.add_argument("scope", help=f"{', '.join(stops.SCOPES)}, or withdrawals:ASSET")
         stop.add_argument("--reason", required=True)
         lift = verbs.add_parser("lift", help="lift a stop")
         lift.add_argument("stop_id", type=int)
