@@ -35,15 +35,25 @@ def lock(user_id: int) -> None:
         Customer.objects.select_for_update().get(user_id=user_id)
 
 
-def check(kind: str, *, user_id: int, asked: int, param: str = "amount", now: datetime) -> None:
-    """Refuses what would pass one of the kind's limits; `asked` is base units of the reference currency, not counted yet.
+def check(
+    kind: str,
+    *,
+    user_id: int,
+    asked: int,
+    used: Mapping[int, int] | None = None,
+    param: str = "amount",
+    now: datetime,
+) -> None:
+    """Refuses what would pass one of the kind's limits; `asked` is base units of the reference currency, not counted yet, and
+    `used` what is, by window, where the caller knows it.
 
     Raises LimitExceeded, and WorthUnknown where what was used before cannot be counted.
     """
     level = selectors.level(user_id)
     if not level.limited(kind):
         return
-    used = uses.of(kind, user_id=user_id, now=now)
+    if used is None:
+        used = uses.of(kind, user_id=user_id, now=now)
     for seconds in WINDOWS:
         limit = level.limits[kind, seconds]
         if limit is not None and used[seconds] + asked > limit:
@@ -76,9 +86,9 @@ def check_fiat(
     return _checked(FIAT_IN if direction == "in" else FIAT_OUT, user_id, {asset_id: amount}, now)
 
 
-def check_trading(*, user_id: int, asked: int, param: str, now: datetime) -> None:
-    """An order's worst worth, worked out by who reserves it. Raises LimitExceeded."""
-    check(TRADING, user_id=user_id, asked=asked, param=param, now=now)
+def check_trading(*, user_id: int, asked: int, used: Mapping[int, int], param: str, now: datetime) -> None:
+    """The most that an order may come to, and what is used, both worked out by who reserves it. Raises LimitExceeded."""
+    check(TRADING, user_id=user_id, asked=asked, used=used, param=param, now=now)
 
 
 def _checked(kind: str, user_id: int, moved: Mapping[int, int], now: datetime) -> int | None:

@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import transaction
 
 from kyc import selectors as kyc
-from kyc.kinds import MONTH_S, TRADING
+from kyc.kinds import MONTH_S, TRADING, WINDOWS
 from kyc.services import limits
 from trading import wire
 from trading.engine.matching import SHARDS_MAX
@@ -46,9 +46,9 @@ def reserve(
         return False
     with transaction.atomic():
         limits.lock(user_id)
+        _look(user_id, now=now)
         if client_order_id is not None and _is_taken(user_id, client_order_id):
             return False  # the engine gives the first result again
-        _look(user_id, now=now)
         again = None
         if client_order_id is not None:
             again = Reservation.objects.filter(
@@ -99,20 +99,12 @@ def give_back(*, uuid: UUID) -> None:
 
 def used(*, user_id: int, since: Sequence[datetime], now: datetime) -> Sequence[int]:
     """What counts in each window: the most that open orders and commands under way may come to, and what filled of those that
-    ended since. Reads alone; an order that ended counts as ended whether that was written down or not."""
-    rows = list(Reservation.objects.filter(user_id=user_id, ended_at=None))
-    ended = _ended_orders([row.order_id for row in rows if row.command_uuid is None])
-    claims: dict[UUID, int] = {}
-    over: list[tuple[datetime, int]] = []
-    for row in rows:
-        order = ended.get(row.order_id) if row.command_uuid is None else None
-        if order is None:
-            claims[row.claim] = max(claims.get(row.claim, 0), int(row.worth))
-        else:
-            over.append((order.updated_at, _part(row, _filled(row, order))))
-    over += Reservation.objects.filter(user_id=user_id, ended_at__gt=min(since)).values_list("ended_at", "worth")
-    standing = sum(claims.values())
-    return [standing + sum(int(worth) for at, worth in over if at > moment) for moment in since]
+    ended since. Whatever ended and was not written down yet is, before it is counted."""
+    if Reservation.objects.filter(user_id=user_id, ended_at=None).exists():
+        with transaction.atomic():
+            limits.lock(user_id)
+            _settle(user_id, now=now)
+    return _counted(user_id, since)
 
 
 def settle_due(*, now: datetime) -> int:
@@ -132,12 +124,25 @@ def settle_due(*, now: datetime) -> int:
 
 
 def _ensure_room(user_id: int, claim: UUID, worth: int, *, param: str, now: datetime) -> None:
-    """What the claim has already is not asked for twice."""
+    """What the claim has already is not asked for twice. After `_look`."""
     has = max(
         (int(row.worth) for row in Reservation.objects.filter(user_id=user_id, claim=claim, ended_at=None)), default=0
     )
     if worth > has:
-        limits.check_trading(user_id=user_id, asked=worth - has, param=param, now=now)
+        counted = _counted(user_id, [now - timedelta(seconds=seconds) for seconds in WINDOWS])
+        limits.check_trading(
+            user_id=user_id, asked=worth - has, used=dict(zip(WINDOWS, counted, strict=True)), param=param, now=now
+        )
+
+
+def _counted(user_id: int, since: Sequence[datetime]) -> Sequence[int]:
+    """As the rows say."""
+    claims: dict[UUID, int] = {}
+    for claim, worth in Reservation.objects.filter(user_id=user_id, ended_at=None).values_list("claim", "worth"):
+        claims[claim] = max(claims.get(claim, 0), int(worth))
+    over = list(Reservation.objects.filter(user_id=user_id, ended_at__gt=min(since)).values_list("ended_at", "worth"))
+    standing = sum(claims.values())
+    return [standing + sum(int(worth) for at, worth in over if at > moment) for moment in since]
 
 
 def _is_taken(user_id: int, client_order_id: str) -> bool:
