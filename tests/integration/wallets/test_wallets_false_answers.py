@@ -75,6 +75,7 @@ def test_a_payment_that_a_token_answers_with_false_is_not_called_paid(signing_ho
     node.rpc("anvil_setStorageAt", token, hex(5), "0x" + "00" * 31 + "01")  # it shuts while ours waits for a block
     assert node.read("FalseToken", token, "shut")
     txid = selectors.withdrawal(ALICE, second.id).txid
+    third = ask(node, "third")
     mine(signing_house, node, DEEP)
     assert node.receipt(txid)  # the chain calls it a success
     assert selectors.withdrawal(ALICE, second.id).state == "failed"
@@ -86,14 +87,14 @@ def test_a_payment_that_a_token_answers_with_false_is_not_called_paid(signing_ho
     assert before - signing_house.balance(ALICE, USDT) < 200 * DOLLAR  # the second's money is hers again
     (stop,) = ledger.stops.active()
     assert (stop.scope, token in stop.reason) == ("withdrawals:USDT", True)
-    the_others_go_on(signing_house, node)
+    the_others_go_on(signing_house, node, third)
     assert signing_house.sums_to_zero()
 
 
-def the_others_go_on(house, node):
+def the_others_go_on(house, node, third):
     """The stop is of the token alone: a request of it is refused, what waits of it waits, and ether leaves."""
     with pytest.raises(Stopped, match="Withdrawals of USDT are stopped"):
-        ask(node, "third")
+        ask(node, "fourth")
     node.send(house.hot("ethereum"), ETHER)
     node.send(house.address(ALICE, "ETH", "ethereum"), ETHER)
     mine(house, node, DEEP)
@@ -102,6 +103,8 @@ def the_others_go_on(house, node):
         idempotency_key="ether", now=timezone.now(),
     )  # fmt: skip
     house.advance(ALICE, view.id, "broadcast")
+    waiting = selectors.withdrawal(ALICE, third.id)
+    assert (waiting.state, waiting.waiting) == ("approved", "stopped")
 
 
 def test_a_token_that_would_answer_with_false_is_not_asked(signing_house, node, token):
