@@ -309,7 +309,7 @@ def test_from_enhanced_on_the_services_yes_is_nobodys(sumsub):
     sumsub.review(application.provider_reference, reviewAnswer="GREEN")
     call(news(application))
     providing.run(now=after())
-    row = Application.objects.get()
+    row = Application.objects.get(id=application.id)
     assert (row.state, row.provider_state, selectors.level(ALICE).number) == ("submitted", "handed_over", 3)
     assert reviewing.approve(application_id=row.id, actor_id=91, seen=row.version, now=after()) == 1
     assert reviewing.approve(application_id=row.id, actor_id=92, seen=row.version, now=after()) == 0
