@@ -17,6 +17,8 @@ from exchange.accounts.services import customers, staff
 from exchange.assets import selectors as assets
 from exchange.assets.services import networks
 from exchange.site.demo import cast, refuse_production
+from kyc import selectors as kyc
+from kyc.services import levels
 from wallets import selectors as wallets
 from wallets.services import addresses, xpubs
 
@@ -57,11 +59,11 @@ def seed(
         )
     _factor(member_of_staff)
     payments = _house()
-    payments += _customer(customer.email, customer.password, "Demo customer", cast.CUSTOMERS_FUNDS, now=now)
+    payments += _customer(customer.email, customer.password, "Demo customer", cast.CUSTOMERS_FUNDS, level=2, now=now)
     for trader in cast.TRADERS:
         # Nobody logs in as a demo trader: the password is thrown away.
         password = secrets.token_urlsafe(32)
-        payments += _customer(trader.email, password, trader.display_name, cast.TRADERS_FUNDS, now=now)
+        payments += _customer(trader.email, password, trader.display_name, cast.TRADERS_FUNDS, level=4, now=now)
     _factor(customer)
     return payments
 
@@ -79,13 +81,18 @@ def _token(contract: str, *, now: datetime) -> None:
         networks.set_contract(asset="USDT", network=network, contract=contract, replace=True, now=now)
 
 
-def _customer(email: str, password: str, name: str, funds: Mapping[str, int], *, now: datetime) -> list[Payment]:
+def _customer(
+    email: str, password: str, name: str, funds: Mapping[str, int], *, level: int, now: datetime
+) -> list[Payment]:
+    """A demo customer at a level whose limits let the funds in; traders at the one without limits."""
     person = accounts.by_email(email)
     user_id = (
         person.id
         if person is not None
         else customers.open(email=email, password=password, email_verified=True, display_name=name, now=now)
     )
+    if kyc.level(user_id).number < level:
+        levels.assign(user_id=user_id, level=level, reason="Part of the demo", actor_id=None, now=now)
     payments = []
     for asset, amount in funds.items():
         network = cast.NETWORKS[asset]
