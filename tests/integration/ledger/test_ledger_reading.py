@@ -106,6 +106,16 @@ def test_staff_see_the_book_and_can_change_nothing(book, staff, model):
     assert staff.post(reverse(f"admin:ledger_{model}_delete", args=[row]), {"post": "yes"}).status_code == 403
 
 
+def test_staff_stop_the_withdrawals_of_one_asset(staff):
+    form = {"scope": "trading", "asset": "USDT", "reason": "Its contract answers false."}
+    assert (
+        b"Only withdrawals are stopped of one asset alone" in staff.post(reverse("admin:ledger_stop_add"), form).content
+    )
+    assert staff.post(reverse("admin:ledger_stop_add"), {**form, "scope": "withdrawals"}).status_code == 302
+    assert Stop.objects.get().scope == "withdrawals:USDT"
+    assert selectors.stops.stopped_of("withdrawals") == {"USDT"}
+
+
 def test_staff_stop_and_lift_with_reasons(staff):
     user = get_user_model().objects.get(email="staff@example.com")
     form = {"scope": "withdrawals", "reason": "A key may be lost."}
