@@ -134,7 +134,8 @@ INWARD = {
 }  # fmt: skip
 ROOMS = ("exchange.accounts.api", "exchange.assets.selectors", "exchange.core", "exchange.invoices",
          "exchange.ledger.services.transfers",
-         "exchange.site.api", "kyc.services.limits", "kyc.selectors", "trading.api", "trading.sockets", "trading.marketdata",
+         "exchange.site.api", "kyc.services.limits", "kyc.selectors", "kyc.application_selectors", "kyc.images",
+         "kyc.services.applications", "kyc.services.documents", "trading.api", "trading.sockets", "trading.marketdata",
          "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
          "trading.services.refusals", "wallets.selectors",
          "wallets.services.withdrawals", "wallets.services.addresses", "wallets.services.quoting",
@@ -153,7 +154,14 @@ def test_every_code_that_a_client_can_meet_is_explained() -> None:
     for module in (trading.services.orders, trading.services.form, trading.services.refusals, trading.api.forms):
         codes |= set(re.findall(r'code="([a-z_]+)"', inspect.getsource(module)))
     codes |= set(re.findall(r'^    "([a-z_]+)": \(', inspect.getsource(trading.services.refusals), re.MULTILINE))
-    codes |= {"field_required", "field_too_long", "choice_invalid", "withdrawals_stopped"}
+    codes |= {
+        "field_required",
+        "field_too_long",
+        "choice_invalid",
+        "withdrawals_stopped",
+        "too_young",
+        "country_not_served",
+    }
     assert len(codes) > 60
     assert codes - INWARD - table == set()
     assert {code for code in table if code not in codes} <= {"idempotency_key_missing"}
