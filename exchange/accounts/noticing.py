@@ -29,7 +29,7 @@ from exchange.audit import services as audit
 @receiver(user_logged_in)
 def note_device(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) -> None:
     """A log-in that came over no wire (set-up, tests) has no device."""
-    if request is None or not request.META:
+    if request is None or "REQUEST_METHOD" not in request.META:
         return
     found = devices.seen(
         user_id=user.pk,

@@ -80,7 +80,6 @@ def download_export(request: HttpRequest, export_id: int) -> HttpResponseBase:
     response = StreamingHttpResponse(body, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
     response["Content-Length"] = str(found.size)
-    response["Cache-Control"] = "no-store"
     return response
 
 
