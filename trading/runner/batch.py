@@ -182,6 +182,7 @@ class Batcher:
     def _roll_back(self, cause: BaseException) -> None:
         self._courier.abandon()
         self._expected.forget()
+        self._writing.buckets.forget()
         self._engine.undo()
         try:
             store.roll_back(self._connection.cursor())
@@ -276,7 +277,7 @@ class Batcher:
                 commands[place] = complete(command, pair=pair, at_us=at_us)
 
     def _finish(
-        self, cursor: Any, outcome: Outcome, orders: Mapping[int, Order], candles: Future[list[tuple[Any, ...]]],
+        self, cursor: Any, outcome: Outcome, orders: Mapping[int, Order], candles: Sequence[tuple[Any, ...]],
         after: Progress, position: Position, published_seq: int, at_us: int,
     ) -> Flight:  # fmt: skip
         """Compose the record while the database writes; then keep it, and move the shard on."""
@@ -295,7 +296,7 @@ class Batcher:
             orders=orders.values(),
             trades=outcome.trades,
             depth=record.depth(engine, levels, sequences),
-            candles=candles.result(),
+            candles=candles,
             balances=record.balances(outcome.funds, orders.values(), self._markets.views),
             states=outcome.states,
             markets=outcome.markets,

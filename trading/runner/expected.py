@@ -28,9 +28,9 @@ class Expected:
     def of(self, accounts: Collection[int]) -> dict[int, Standing]:
         """These accounts, as far as anybody can know them before their locks."""
         known = self._known
-        if unknown := [account for account in accounts if account not in known]:
+        if unknown := set(accounts).difference(known):
             known.update(self._look(unknown))
-        return {account: known[account] for account in accounts}
+        return dict(zip(accounts, map(known.__getitem__, accounts), strict=True))
 
     def learn(self, before: Mapping[int, Standing], funds: Funds) -> None:
         """What a batch found, and has made of it."""

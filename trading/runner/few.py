@@ -7,7 +7,7 @@ otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from exchange.ledger.journal import Transfer
 from trading.engine.book import Order
 from trading.engine.events import Traded
 from trading.runner import statements, store, terms
+from trading.runner.buckets import Touched, compare
 from trading.runner.leadership import Doubt
 from trading.runner.store import array, quoted, state_of, texts
 from trading.wire import Asked
@@ -92,25 +93,25 @@ def changes(changed: Sequence[Order], *, at: str) -> Said | None:
     return Said(statements.CHANGED_ALL.call, said.values)
 
 
-def candles(touched: dict[int, list[int]]) -> Said | None:
+def candles(touched: Touched) -> Said | None:
     """What store.write_candles says."""
     return Said(statements.CANDLES.call, store.candle_values(touched)) if touched else None
 
 
-def write(cursor: Any, said: Sequence[Said | None]) -> list[tuple[Any, ...]]:
-    """All of it in one go, the candles last, for only the last one's rows come back. Raises Doubt as store.write_changes
-    does."""
+def write(cursor: Any, said: Sequence[Said | None], told: Collection[tuple[Any, ...]]) -> None:
+    """All of it in one go, the candles last, for only the last one's rows come back. Raises Doubt as store.write_changes does,
+    expected.Otherwise as store.write_candles."""
     together = [each for each in said if each is not None]
     if not together:
-        return []
+        return
     try:
         cursor.execute(
             "; ".join([each.sql for each in together]), [value for each in together for value in each.values]
         )
     except DivisionByZero as error:  # the one division there is stands in CHANGED_ALL
         raise Doubt("not all the open orders that were to change did") from error
-    found: list[tuple[Any, ...]] = cursor.fetchall() if said[-1] is not None else []
-    return found
+    if told:
+        compare(cursor.fetchall(), told)
 
 
 def _text(value: str | None) -> str:

@@ -18,7 +18,7 @@ from trading import presentation
 from trading.engine.book import Book, Order
 from trading.engine.events import FeesSet, Traded
 from trading.engine.matching import FILLED, SHARDS_MAX
-from trading.runner import statements, terms
+from trading.runner import buckets, statements, terms
 from trading.runner.leadership import Doubt, Fenced
 from trading.runner.statements import Prepared
 from trading.runner.stream import Position
@@ -237,21 +237,26 @@ def write_changes(cursor: Any, changes: Changes) -> None:
         raise Doubt(f"{changes.orders} open orders were to change, {cursor.rowcount} did")
 
 
-def write_candles(cursor: Any, candles: dict[int, list[int]]) -> list[tuple[Any, ...]]:
-    """Add to the buckets; back comes each touched bucket as it now stands.
-
-    By id: [market, interval, open second, open, high, low, close, lots, quote units, trades].
-    """
-    if not candles:
-        return []
-    cursor.execute(statements.CANDLES.call, candle_values(candles))
-    found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+def write_candles(cursor: Any, touched: buckets.Touched, told: Collection[tuple[Any, ...]]) -> None:
+    """Add to the buckets. Raises expected.Otherwise where one then stands otherwise than is going to be `told`."""
+    if touched:
+        cursor.execute(statements.CANDLES.call, candle_values(touched))
+        buckets.compare(cursor.fetchall(), told)
 
 
-def candle_values(candles: dict[int, list[int]]) -> tuple[str, ...]:
-    """For statements.CANDLES."""
-    return (array(candles), *map(array, zip(*candles.values(), strict=True)))
+def look_at_candles(cursor: Any, ids: Iterable[int]) -> list[buckets.Bucket]:
+    """Those that are stored."""
+    cursor.execute(
+        "SELECT market_id, interval, extract(epoch FROM open_time)::bigint, open, high, low, close, lots::text, "
+        "quote_units::text FROM trading_candle WHERE id = ANY(%s::bigint[])",
+        (array(ids),),
+    )
+    return [(*row[:7], int(row[7]), int(row[8])) for row in cursor.fetchall()]
+
+
+def candle_values(touched: buckets.Touched) -> tuple[str, ...]:
+    """For statements.CANDLES. By id: [market, interval, open second, open, high, low, close, lots, quote units, trades]."""
+    return (array(touched), *map(array, zip(*touched.values(), strict=True)))
 
 
 def market_rows(books: Iterable[Book]) -> list[tuple[Any, ...]]:

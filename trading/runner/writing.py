@@ -5,10 +5,12 @@ What must never happen here: a row composed after its batch is in the air, for t
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db import connection as django_connection
 
 from exchange.ledger import bulk
 from exchange.ledger.journal import Entry, Transfer
@@ -16,12 +18,13 @@ from trading.engine.book import Order
 from trading.engine.events import Traded
 from trading.engine.matching import SHARDS_MAX, Engine
 from trading.runner import few, record, store, terms
+from trading.runner.buckets import Bucket, Buckets
 from trading.runner.courier import Courier
 from trading.runner.markets import Markets
 from trading.runner.outcome import Outcome
 
 # A UUID of our own making (version 8): "bourse" and "trade" in its upper half, the trade's id in its lower.
-Candles = Future[list[tuple[Any, ...]]]  # each touched bucket as it now stands
+Told = list[tuple[Any, ...]]  # each touched bucket as it will stand
 _TRADE_UUID = 0x626F757273658001 << 64 | 0b10 << 62
 
 
@@ -47,34 +50,40 @@ class Writing:
         self._engine = engine
         self._markets = markets
         self._writer = f"shard-{engine.shard}"
+        self.buckets = Buckets(_stored_candles)
 
-    def many(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Candles:
+    def many(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Told:
         """Composed piece by piece, while the database writes the piece before."""
         send, at = self._courier.send, store.timestamp(at_us)
-        candles = send(store.write_candles, cursor, record.touched_candles(outcome.trades, at_us=at_us))
         send(store.copy, cursor, store.COMMANDS, store.command_lines(outcome.command_rows(), seq=seq, at=at))
         send(store.copy, cursor, store.ORDERS, store.order_lines(orders.accepted, at=at))
         send(store.write_changes, cursor, store.changed_orders(orders.changed, at=at))
         send(store.copy, cursor, store.TRADES, store.trade_lines(outcome.trades, at=at))
         self._rare(cursor, outcome, orders, at)
+        touched = record.touched_candles(outcome.trades, at_us=at_us)
+        told = self.buckets.after(touched)
+        send(store.write_candles, cursor, touched, told)
         if posting := self._posting(outcome, now):
             send(bulk.post, cursor, **posting)
-        return candles
+        return told
 
-    def few(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Candles:
+    def few(self, cursor: Any, outcome: Outcome, orders: Sorted, seq: int, at_us: int, now: datetime) -> Told:
         """All in one go."""
         at = store.timestamp(at_us)
         self._rare(cursor, outcome, orders, at)
         posting = self._posting(outcome, now)
+        touched = record.touched_candles(outcome.trades, at_us=at_us)
+        told = self.buckets.after(touched)
         rows = [
             few.commands(outcome.command_rows(), seq=seq, at=at),
             few.orders(orders.accepted, at=at),
             few.trades(outcome.trades, at=at),
             few.posting(**posting) if posting else None,
             few.changes(orders.changed, at=at),
-            few.candles(record.touched_candles(outcome.trades, at_us=at_us)),
+            few.candles(touched),
         ]
-        return self._courier.send(few.write, cursor, rows)
+        self._courier.send(few.write, cursor, rows, told)
+        return told
 
     def _rare(self, cursor: Any, outcome: Outcome, orders: Sorted, at: str) -> None:
         """What most batches have none of."""
@@ -110,3 +119,9 @@ class Writing:
         ]
         lines = tuple([entry for entry in entries if entry.amount])
         return Transfer(UUID(int=_TRADE_UUID | trade.id), "trade", lines, f"trade {trade.id}")
+
+
+def _stored_candles(ids: Collection[int]) -> list[Bucket]:
+    """On the connection beside the engine's own, which is busy with the batch before."""
+    with django_connection.cursor() as cursor:
+        return store.look_at_candles(cursor, ids)

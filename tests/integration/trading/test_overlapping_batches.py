@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.trading.conftest import ALICE, BOB, CAROL, Money
 from tests.integration.trading.desk import BTC_USDT, BUY, GTC, LIMIT, PROCESS, SELL, Desk, Reply
+from trading import candles as grid
 from trading import wire
 from trading.models import Command, CommandKey, Order, OrderKey, Shard, Trade
 from trading.runner import faults, store
@@ -187,4 +188,30 @@ def test_what_comes_again_among_hundreds_is_done_once(desk: Desk) -> None:
     assert {reply.code for reply in done(desk, fresh)} == {"accepted"}
     assert Order.objects.count() == OrderKey.objects.count() == 2 * count
     assert Shard.objects.get(id=0).seq <= 5, "they came in large batches"
+    desk.check()
+
+
+@pytest.mark.parametrize("count", [6, 300])
+def test_a_candle_remembered_wrongly_is_done_again_and_never_told(desk: Desk, count: int) -> None:
+    def traded(start: int) -> None:
+        bodies = [
+            body(desk, (ALICE, BOB)[place % 2], (BUY, SELL)[place % 2], 100, client=f"k{start + place}")
+            for place in range(count)
+        ]
+        put(desk, bodies)
+        assert {reply.code for reply in done(desk, bodies)} == {"accepted"}
+
+    traded(0)
+    assert desk.reign is not None
+    known = desk.reign._batcher._writing.buckets._known
+    assert known[1]
+    for place, bucket in known[1].items():
+        known[1][place] = (*bucket[:7], bucket[7] + 1, bucket[8])
+    wrong = {bucket[:8] for bucket in known[1].values()}
+    traded(count)
+    right = {bucket[:8] for bucket in desk.reign._batcher._writing.buckets._known[1].values()}
+    with desk.connection.cursor() as cursor:
+        ids = [grid.candle_id(open_second=each[2], market_id=1, place=each[1]) for each in right]
+        assert {each[:8] for each in store.look_at_candles(cursor, ids)} == right
+    assert not wrong & right
     desk.check()

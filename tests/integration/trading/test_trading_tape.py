@@ -6,6 +6,7 @@ import importlib
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from trading import candles as grid
 from trading import selectors
 from trading.presentation import CandleView
 from trading.runner import record, store
+from trading.runner.buckets import Buckets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime.now(UTC).replace(microsecond=250_000)
@@ -27,6 +29,7 @@ class Tape:
 
     def __init__(self, cursor: Any) -> None:
         self.cursor = cursor
+        self.buckets = Buckets(partial(store.look_at_candles, cursor))
         self.trades: list[tuple[int, int, int, int, int]] = []  # second, market, price, lots, quote units
 
     def batch(self, at: datetime, *trades: tuple[int, int, int]) -> None:
@@ -36,7 +39,9 @@ class Tape:
             for market, price, lots in trades
         ]
         at_us = int(at.timestamp() * 1_000_000)
-        store.write_candles(self.cursor, record.touched_candles(rows, at_us=at_us))
+        touched = record.touched_candles(rows, at_us=at_us)
+        self.buckets.forget()  # these batches come in no order of time; an engine's do
+        store.write_candles(self.cursor, touched, self.buckets.after(touched))
         self.trades += [(at_us // 1_000_000, row.market_id, row.price, row.lots, row.quote_units) for row in rows]
 
     def plain(self, symbol: str, market: int, interval: str) -> list[CandleView]:
