@@ -11,7 +11,8 @@ from rapidfuzz.distance import OSA
 
 from kyc.screening.names import folded, skeleton
 
-SAME_SOUND, SAME_CONSONANTS, SAME_CONSONANTS_BARE = 0.92, 0.8, 0.9
+SAME_SOUND, SAME_SOUND_SHORT = 0.92, 0.78
+SAME_CONSONANTS, SAME_CONSONANTS_BARE = 0.8, 0.9
 ONE_EDIT_LEAST = 0.66
 CONSONANTS_LEAST = 0.55
 _FOLDED_EDITS_FROM = 4
@@ -26,7 +27,7 @@ def likeness(word: str, listed: str, *, bare: bool) -> float:
     longest = max(len(word), len(listed))
     if sound == listed_sound:
         # Of short words many share a sound.
-        return SAME_SOUND if min(len(sound), longest - 1) >= _SOUND_FROM else max(1 - 1 / longest, ONE_EDIT_LEAST)
+        return SAME_SOUND if min(len(sound), longest - 1) >= _SOUND_FROM else SAME_SOUND_SHORT
     best = 0.0
     if OSA.distance(word, listed, score_cutoff=1) == 1:
         best = max(1 - 1 / longest, ONE_EDIT_LEAST)

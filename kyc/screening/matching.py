@@ -33,6 +33,7 @@ SCREENED_KINDS = frozenset({"individual", "entity"})
 _FULL, _SECOND_SURNAME, _FURTHER_GIVEN, _SLIGHT = 1.0, 0.6, 0.35, 0.15
 # What a word of the person's costs that found no like, once two words have.
 _EXTRA, _EXTRA_SHORT = 0.4, 0.3
+_MISPLACED_SPACE = 0.99
 # Of the weight of a further given name, where the person writes none.
 _UNWRITTEN = 0.5
 _ORNAMENTAL = names.PARTICLES | names.ORNAMENTS
@@ -108,6 +109,7 @@ class Index:
         self.unreadable = 0
         self._names: list[_Listed] = []
         self._words: list[str] = []
+        self._joined_units: set[int] = set()
         self._births = [tuple(b for text in entry.births if (b := entries.born(text))) for entry in listed]
         self._countries = [countries.codes(entry.countries) for entry in listed]
         self._remembered: dict[tuple[str, bool], _Found] = {}
@@ -128,6 +130,8 @@ class Index:
                 number = known[word, joined] = len(self._words)
                 self._words.append(word)
                 postings.append([])
+                if joined:
+                    self._joined_units.add(number)
                 for key in likeness.listed_joined(word) if joined else likeness.listed(word):
                     keys.append(hash(key))
                     owners.append(number)
@@ -191,7 +195,8 @@ class Index:
         keep = np.flatnonzero(reachable[numbers])
         if not len(keep):
             return
-        keep = keep[np.lexsort((-worth[keep], numbers[keep]))]
+        alikes = np.concatenate([each.alike for each in found])[keep]
+        keep = keep[np.lexsort((-worth[keep], -alikes, numbers[keep]))]
         asked = np.repeat(np.arange(len(spans)), [len(each.names) for each in found])[keep].tolist()
         columns = [np.concatenate([getattr(each, name) for each in found])[keep].tolist() for name in _COLUMNS]
         rows = list(zip(numbers[keep].tolist(), asked, *columns, strict=True))
@@ -230,16 +235,18 @@ class Index:
     def _found(self, word: str, single: bool, bare: bool) -> _Found:
         """Where a word stands in the list. Remembered for single words: given names are shared by many."""
         if not single:
-            return self._looked_up(word, likeness.asked_joined(word), bare=False)
+            return self._looked_up(word, likeness.asked_joined(word), single=False, bare=False)
         known = self._remembered.get((word, bare))
         if known is None:
             if len(self._remembered) >= _REMEMBERED_MAX:
                 self._remembered.clear()
-            known = self._looked_up(word, likeness.asked(word, bare=bare), bare=bare)
+            known = self._looked_up(word, likeness.asked(word, bare=bare), single=True, bare=bare)
             self._remembered[word, bare] = known
         return known
 
-    def _looked_up(self, word: str, keys: set[str], *, bare: bool) -> _Found:
+    def _looked_up(self, word: str, keys: set[str], *, single: bool, bare: bool) -> _Found:
+        """What two words make together may be one word of the list; of two words of the list only the very same letters, where
+        nothing but the space was misplaced."""
         hashes = np.array([hash(key) for key in keys], np.int64)
         left = self._keys.searchsorted(hashes, "left")
         right = self._keys.searchsorted(hashes, "right")
@@ -248,7 +255,10 @@ class Index:
             units.update(self._owners[left[at] : right[at]].tolist())
         rows = []
         for unit in units:
-            alike = likeness.likeness(word, self._words[unit], bare=bare)
+            if not single and unit in self._joined_units:
+                alike = _MISPLACED_SPACE if word == self._words[unit] else 0.0
+            else:
+                alike = likeness.likeness(word, self._words[unit], bare=bare)
             if alike:
                 numbers, weights, bits = self._postings[unit]
                 same = np.full(len(numbers), alike, np.float32)
@@ -264,9 +274,13 @@ def _readings(person: Person) -> Iterator[tuple[tuple[str, ...], bool]]:
 
 
 def _joined(spelled: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Two words that may be written as one: neighbours, and the last with the first, for a name that was turned round."""
-    places = [(at, at + 1) for at in range(len(spelled) - 1)]
-    for first, second in [*places, (len(spelled) - 1, 0)] if places else []:
+    """Two words that may be written as one: neighbours, and the first and the last in either order, for what lies between is left
+    out and names are turned round."""
+    ends = (0, len(spelled) - 1)
+    places = dict.fromkeys(
+        [(at, at + 1) for at in range(len(spelled) - 1)] + ([ends, ends[::-1]] if len(spelled) > 1 else [])
+    )
+    for first, second in places:
         joined = spelled[first] + spelled[second]
         if len(joined) <= _JOINED_LENGTH_MAX:
             yield joined, 1 << first | 1 << second

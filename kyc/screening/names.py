@@ -90,6 +90,8 @@ def readings(text: str) -> tuple[tuple[str, ...], ...]:
     first = " ".join(read[0])
     if _CONTINENTAL.search(first):
         read.append(_split(_continental(first)))
+    if len(set(read[0])) < len(read[0]):
+        read.append(tuple(dict.fromkeys(read[0])))
     looked = " ".join(_as_it_looks(word) for word in cleaned.split())
     if looked != cleaned:
         read.append(_split(_romanised(looked)))

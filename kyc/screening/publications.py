@@ -14,6 +14,7 @@ from kyc.screening.entries import ListBroken, Publication
 
 FILES_MAX = 8
 BYTES_MAX = 150_000_000
+FEW = 5  # so few less are never suspicious: a short list may lose them on any day
 DELIMITED = ("sdn.csv", "alt.csv", "add.csv", "sdn_comments.csv")
 # OFAC's other list comes in the same columns under names of its own.
 OTHER_NAMES = {
@@ -69,7 +70,7 @@ def shrunken(before: Counts, after: Counts, *, percent: int) -> str:
     """What became suspiciously less, in words; "" where nothing did."""
     for name in ("entries", "names", "addresses"):
         was, now = getattr(before, name), getattr(after, name)
-        if now * 100 < was * (100 - percent):
+        if was - now > max(was * percent // 100, FEW):
             return f"{name}: {now} where there were {was}"
     return ""
 

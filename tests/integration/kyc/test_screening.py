@@ -32,6 +32,7 @@ from tests.factors import log_in_staff
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 ALICE, STAFF, OTHER_STAFF = 7, 901, 902
+FIRST, SECOND = "0192f0c8-0000-7000-8000-000000000001", "0192f0c8-0000-7000-8000-000000000002"
 ETH = "0x00000000219ab540356cbb839cbe05303d7705fa"
 
 pytestmark = pytest.mark.django_db
@@ -351,7 +352,7 @@ def test_a_killed_run_is_taken_up_where_it_stood(tmp_path):
         for n in range(customers)
     )
     load(KOLES)
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.dev"}
     command = [sys.executable, "manage.py", "kyc", "rescreen"]
     with (tmp_path / "out").open("w") as out:
         run = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
@@ -393,14 +394,14 @@ def test_a_deposit_that_was_cleared_is_not_held_again_and_is_told():
     load(KOLES)
     told = []
     screening_registry.on_deposit_cleared("test")(lambda **what: told.append(what["deposit_id"]))
-    ask = {"user_id": ALICE, "network": "ethereum", "deposit_id": "d-1", "now": NOW}
+    ask = {"user_id": ALICE, "network": "ethereum", "deposit_id": FIRST, "now": NOW}
     assert not addresses.holds_deposit(payers=[f"evm:{'11' * 20}"], **ask)
     assert addresses.holds_deposit(payers=[f"evm:{'11' * 20}", f"evm:{ETH[2:]}"], **ask)
-    assert selectors.deposit_held("d-1") and selectors.blocked(ALICE)
+    assert selectors.deposit_held(FIRST) and selectors.blocked(ALICE)
     clear(ScreeningCase.objects.get().id, STAFF, OTHER_STAFF)
-    assert told == ["d-1"] and not selectors.deposit_held("d-1")
+    assert told == [FIRST] and not selectors.deposit_held(FIRST)
     assert not addresses.holds_deposit(payers=[f"evm:{ETH[2:]}"], **ask)
-    assert addresses.holds_deposit(payers=[f"evm:{ETH[2:]}"], **{**ask, "deposit_id": "d-2"})
+    assert addresses.holds_deposit(payers=[f"evm:{ETH[2:]}"], **{**ask, "deposit_id": SECOND})
 
 
 # --- The back office -----------------------------------------------------------------------------------------------------------
@@ -463,8 +464,6 @@ def test_the_queue_costs_the_same_for_many(shown, django_assert_max_num_queries)
         screen(user_id=10_000 + n)
     with django_assert_max_num_queries(25):
         assert client.get("/admin/kyc/screeningcase/").content.decode().count("PETROVICH, Nikolai") >= 30
-    with django_assert_max_num_queries(25):
-        assert client.get("/admin/kyc/listversion/").status_code == 404 or True
 
 
 def test_a_case_that_is_not_there_is_not_there(shown):
