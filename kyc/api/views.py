@@ -17,7 +17,7 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.accounts.api import addresses, pages
+from exchange.accounts.api import addresses, pages, query_parameters
 from exchange.accounts.api.serializers import Strict, Text, checked
 from exchange.accounts.api.views import CustomerView
 from exchange.core import times
@@ -197,8 +197,8 @@ class ApplicationsView(CustomerView):
         summary="Own applications, newest first",
         tags=["verification"],
         parameters=[
-            OpenApiParameter("limit", int, description="How many at most, 1 to 200."),
-            OpenApiParameter("cursor", str, description="next_cursor of the page before."),
+            query_parameters.LIMIT,
+            query_parameters.UUID_CURSOR,
         ],
         responses=ApplicationPage,
     )
@@ -302,7 +302,7 @@ class PictureView(CustomerView):
         summary="Take a picture back",
         description="Possible while the application is a draft.",
         tags=["verification"],
-        responses=Application,
+        responses={200: Application},
     )
     def delete(self, request: Request, application_id: UUID, document_id: UUID) -> Response:
         documents.remove(user_id=self.user_id, application_id=application_id, document_id=document_id, now=self.now)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from exchange.accounts.api import query_parameters
 from exchange.accounts.api.views import CustomerView
 from trading.api import answers, forms, views
 
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Optional: sent again with the same body, the first answer comes back. client_order_id does the same.",
+KEY = query_parameters.idempotency_key(
+    "Optional: sent again with the same body, the first answer comes back. client_order_id does the same.",
+    required=False,
 )
 PlaceOrder = forms.described("PlaceOrder", forms.PLACE, "An order to be placed.")
 PlaceOco = forms.described("PlaceOco", forms.OCO, "A limit order and a stop order of the same quantity.")
@@ -79,6 +78,8 @@ COUNTDOWN_EXAMPLES = [_sent("set or renew", seconds=60), _sent("take back", seco
 
 
 class PlaceOrderView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="place_order",
         summary="Place an order",
@@ -99,13 +100,15 @@ class PlaceOrderView(CustomerView):
         description="Or those of one market, of one side, or of both. Orders in a halted market stay.",
         tags=["orders"],
         parameters=[views.MARKET, views.SIDE],
-        responses=answers.Cancelled,
+        responses={200: answers.Cancelled},
     )
     def delete(self, request: Request) -> Response:
         raise NotImplementedError
 
 
 class ChangeOrderView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="amend_order",
         summary="Amend an order",
@@ -118,12 +121,16 @@ class ChangeOrderView(CustomerView):
     def patch(self, request: Request, order_id: int) -> Response:
         raise NotImplementedError
 
-    @extend_schema(operation_id="cancel_order", summary="Cancel an order", tags=["orders"], responses=answers.Order)
+    @extend_schema(
+        operation_id="cancel_order", summary="Cancel an order", tags=["orders"], responses={200: answers.Order}
+    )
     def delete(self, request: Request, order_id: int) -> Response:
         raise NotImplementedError
 
 
 class ChangeOrderByClientIdView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="amend_order_by_client_id",
         summary="Amend an order by your own id",
@@ -138,13 +145,15 @@ class ChangeOrderByClientIdView(CustomerView):
         operation_id="cancel_order_by_client_id",
         summary="Cancel an order by your own id",
         tags=["orders"],
-        responses=answers.Order,
+        responses={200: answers.Order},
     )
     def delete(self, request: Request, client_order_id: str) -> Response:
         raise NotImplementedError
 
 
 class PlaceOcoView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="place_oco",
         summary="Place two orders of which one cancels the other",
@@ -161,6 +170,8 @@ class PlaceOcoView(CustomerView):
 
 
 class BatchView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="batch_orders",
         summary="Up to 50 commands at once",
@@ -177,6 +188,8 @@ class BatchView(CustomerView):
 
 
 class CancelAfterView(CustomerView):
+    scope = "trade"
+
     @extend_schema(
         operation_id="cancel_after",
         summary="Dead man's switch",

@@ -14,6 +14,7 @@ from exchange.accounts.api.serializers import FieldInvalid
 from exchange.core import times as clock
 from trading.api import forms
 
+ID_MAX = 2**53
 STATES = ("open", "pending", "filled", "cancelled", "expired")
 _CHOICES = {"side": forms.SIDES, "type": forms.TYPES, "state": STATES}
 
@@ -43,6 +44,6 @@ def whole(request: Request, name: str) -> dict[str, Any]:
     text = request.query_params.get(name)
     if text is None:
         return {}
-    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= ID_MAX):
         raise FieldInvalid("This is a whole number.", param=name)
     return {name: int(text)}

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.accounts.api import pages
+from exchange.accounts.api import pages, query_parameters
 from exchange.accounts.api.views import CustomerView, PublicView
 from exchange.core import times
 from trading import selectors
@@ -20,15 +20,16 @@ from trading.candles import BY_LENGTH
 
 BOOK_DEPTH, BOOK_DEPTH_MAX = 100, 1000
 CANDLES, CANDLES_MAX = 300, 1000
-LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
-CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
-MARKET = OpenApiParameter("market", str, description="Only this market.")
+LIMIT = query_parameters.LIMIT
+CURSOR = query_parameters.NUMBER_CURSOR
+MARKET = OpenApiParameter("market", {"type": "string", "minLength": 1}, description="Only this market.")
 SIDE = OpenApiParameter("side", str, enum=list(forms.SIDES), description="Only this side.")
 TYPE = OpenApiParameter("type", str, enum=list(forms.TYPES), description="Only this type.")
 STATE = OpenApiParameter("state", str, enum=list(filters.STATES), description="Only orders in this state.")
-SINCE = OpenApiParameter("since", str, description="Only what was made at this ISO 8601 time or later.")
-UNTIL = OpenApiParameter("until", str, description="Only what was made before this ISO 8601 time.")
-ORDER_ID = OpenApiParameter("order_id", int, description="Only this order's.")
+SINCE = query_parameters.time("since", "Only what was made at this ISO 8601 time or later.")
+UNTIL = query_parameters.time("until", "Only what was made before this ISO 8601 time.")
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": filters.ID_MAX}
+ORDER_ID = OpenApiParameter("order_id", _NUMBER, description="Only this order's.")
 
 
 class MarketsView(PublicView):
@@ -57,7 +58,7 @@ class BookView(PublicView):
         summary="Order book",
         description="`u` is the sequence number that the websocket's updates go on from.",
         tags=["markets"],
-        parameters=[OpenApiParameter("depth", int, description="Levels a side, 1 to 1000.", default=BOOK_DEPTH)],
+        parameters=[query_parameters.whole("depth", "Levels a side", default=BOOK_DEPTH, most=BOOK_DEPTH_MAX)],
         responses=answers.Book,
     )
     def get(self, request: Request, symbol: str) -> Response:
@@ -115,9 +116,9 @@ class CandlesView(PublicView):
         tags=["markets"],
         parameters=[
             OpenApiParameter("interval", str, enum=list(BY_LENGTH), default="1m"),
-            OpenApiParameter("limit", int, description="1 to 1000.", default=CANDLES),
-            OpenApiParameter("before", str, description="Only candles that begin before this ISO 8601 time."),
-            OpenApiParameter("after", str, description="Only candles that begin after this ISO 8601 time."),
+            query_parameters.whole("limit", "How many", default=CANDLES, most=CANDLES_MAX),
+            query_parameters.time("before", "Only candles that begin before this ISO 8601 time."),
+            query_parameters.time("after", "Only candles that begin after this ISO 8601 time."),
         ],
         responses=answers.Candles,
     )

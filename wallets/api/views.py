@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.accounts.api import pages
+from exchange.accounts.api import pages, query_parameters
 from exchange.accounts.api.serializers import checked
 from exchange.accounts.api.views import CustomerView, PublicView
 from exchange.assets import prices
@@ -23,8 +23,8 @@ from wallets.api import answers, forms, shapes
 from wallets.services import addresses
 
 ASSET = OpenApiParameter("asset", str, description="Only this asset.")
-LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
-CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
+LIMIT = query_parameters.LIMIT
+CURSOR = query_parameters.UUID_CURSOR
 
 
 class AssetsView(PublicView):

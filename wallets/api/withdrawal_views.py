@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.accounts.api import pages
+from exchange.accounts.api import pages, query_parameters
 from exchange.accounts.api.serializers import checked
 from exchange.accounts.api.views import CustomerView
 from exchange.accounts.second_factors import stepping
@@ -22,12 +22,9 @@ from wallets.api import answers, forms, shapes
 from wallets.api.views import ASSET, CURSOR, LIMIT
 from wallets.services import address_book, quoting, withdrawals
 
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
+KEY = query_parameters.idempotency_key(
+    "A text of your own, new for each payment: sent again with the same body, the first answer comes back.",
     required=True,
-    description="A text of your own, new for each payment: sent again with the same body, the first answer comes back.",
 )
 NETWORK = OpenApiParameter("network", str, description="Only this network.")
 

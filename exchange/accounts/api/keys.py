@@ -142,7 +142,7 @@ class OneKeyView(CustomerView):
         summary="Revoke an API key",
         description="From now on it opens nothing, and the connections it had opened end.",
         tags=["API keys"],
-        responses=ApiKey,
+        responses={200: ApiKey},
     )
     def delete(self, request: Request, key_id: str) -> Response:
         origin = audit.origin_of(request._request)

@@ -28,6 +28,7 @@ from exchange.core.errors import PermissionDenied
 class View(APIView):
     """Refuses query parameters that no method of it knows."""
 
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]
     parameters: ClassVar[tuple[str, ...]] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -8,19 +8,16 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from exchange.accounts.api import pages
+from exchange.accounts.api import pages, query_parameters
 from exchange.accounts.api.serializers import checked
 from exchange.accounts.api.views import CustomerView
 from exchange.invoices import selectors
 from exchange.invoices.api import answers, forms, shapes
 from exchange.invoices.services import invoices
-
-LIMIT = OpenApiParameter("limit", int, description="Rows a page, 1 to 200.", default=pages.LIMIT_DEFAULT)
-CURSOR = OpenApiParameter("cursor", str, description="next_cursor of the page before.")
 
 
 class InvoicesView(CustomerView):
@@ -34,7 +31,7 @@ class InvoicesView(CustomerView):
         operation_id="invoices",
         summary="Own invoices, newest first",
         tags=["invoices"],
-        parameters=[LIMIT, CURSOR],
+        parameters=[query_parameters.LIMIT, query_parameters.UUID_CURSOR],
         responses=answers.InvoicePage,
     )
     def get(self, request: Request) -> Response:

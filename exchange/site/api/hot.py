@@ -33,15 +33,19 @@ _one_order = threads.threaded(OrderView.as_view())
 _one_by_client_id = threads.threaded(OrderByClientIdView.as_view())
 
 
-def _hot(*methods: str) -> Callable[[View], View]:
-    """A view whose `methods` count their requests by themselves, in `_enter`."""
-    return partial(_shaped, methods=methods)
+def _hot(*methods: str, others: tuple[str, ...] = ()) -> Callable[[View], View]:
+    """A view whose `methods` count their requests by themselves, in `_enter`; the `others` it hands on."""
+    return partial(_shaped, methods=methods, allowed=(*others, *methods))
 
 
-def _shaped(view: View, *, methods: tuple[str, ...]) -> View:
+def _shaped(view: View, *, methods: tuple[str, ...], allowed: tuple[str, ...]) -> View:
     """Errors in the one shape. The CSRF check is made where a cookie counts (`_enter`), not by the pages' middleware."""
 
     async def shaped(request: HttpRequest, **which: Any) -> HttpResponse:
+        if request.method not in allowed:
+            refusal = errors.response(problems.of_status(405))
+            refusal["Allow"] = ", ".join(allowed)
+            return refusal
         try:
             return await view(request, **which)
         except Exception as error:
@@ -55,7 +59,7 @@ def _shaped(view: View, *, methods: tuple[str, ...]) -> View:
     return shaped
 
 
-@_hot("POST", "DELETE")
+@_hot("POST", "DELETE", others=("GET", "HEAD"))
 async def orders(request: HttpRequest) -> HttpResponse:
     """POST places an order, DELETE cancels all; the list is REST framework's."""
     if request.method == "POST":
@@ -67,7 +71,7 @@ async def orders(request: HttpRequest) -> HttpResponse:
     return await _list_orders(request)
 
 
-@_hot("PATCH", "DELETE")
+@_hot("PATCH", "DELETE", others=("GET", "HEAD"))
 async def order(request: HttpRequest, order_id: int) -> HttpResponse:
     """PATCH amends, DELETE cancels; the rest is REST framework's."""
     if request.method in ("PATCH", "DELETE"):
@@ -75,7 +79,7 @@ async def order(request: HttpRequest, order_id: int) -> HttpResponse:
     return await _one_order(request, order_id=order_id)
 
 
-@_hot("PATCH", "DELETE")
+@_hot("PATCH", "DELETE", others=("GET", "HEAD"))
 async def order_by_client_id(request: HttpRequest, client_order_id: str) -> HttpResponse:
     """The same by the client's own id."""
     if request.method in ("PATCH", "DELETE"):
@@ -86,21 +90,18 @@ async def order_by_client_id(request: HttpRequest, client_order_id: str) -> Http
 @_hot("POST")
 async def oco(request: HttpRequest) -> HttpResponse:
     """POST places two orders of which one cancels the other."""
-    _only_post(request)
     return await _moved(request, _place_oco)
 
 
 @_hot("POST")
 async def batch(request: HttpRequest) -> HttpResponse:
     """POST up to 50 commands."""
-    _only_post(request)
     return await _moved(request, _batch, cost=_size(request))
 
 
 @_hot("POST")
 async def cancel_after(request: HttpRequest) -> HttpResponse:
     """POST sets, renews or takes back the customer's countdown."""
-    _only_post(request)
     who = await _enter(request)
     _parameters(request)
     return _response(200, await commands.countdown(user_id=who.user_id, body=_json(request), now=timezone.now()))
@@ -223,11 +224,6 @@ def _parameters(request: HttpRequest, *, known: Any = ()) -> dict[str, str]:
         if name not in known or len(values) > 1:
             raise FieldUnknown(f"There is no query parameter {name[:50]!r} here, or not twice.", param=name[:50])
     return request.GET.dict()
-
-
-def _only_post(request: HttpRequest) -> None:
-    if request.method != "POST":
-        raise problems.of_status(405)
 
 
 def _response(status: int, shape: dict[str, Any]) -> HttpResponse:

@@ -11,9 +11,11 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from exchange.accounts.api import signing
 from trading.api import described
 
 PREFIX = "/api/v1/"
+WAYS = ("session", "token", "key")
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -46,15 +48,21 @@ _ERROR = {
 
 
 class CustomerScheme(OpenApiAuthenticationExtension):
-    """Both ways to log in."""
+    """The ways to log in."""
 
     target_class = "exchange.accounts.api.authentication.CustomerAuthentication"
-    name = ["session", "token"]
+    name = list(WAYS)
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME},
             {"type": "apiKey", "in": "header", "name": "X-Session-Token"},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": signing.KEY_HEADER,
+                "description": f"With {signing.TIMESTAMP_HEADER} and {signing.SIGNATURE_HEADER}: docs/api.md says how to sign.",
+            },
         ]
 
 
@@ -77,4 +85,13 @@ def with_errors(result: dict[str, Any], generator: Any, request: Any, public: bo
     for path in result["paths"].values():
         for operation in path.values():
             operation["responses"]["default"] = answer
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True  # though each of its fields may be left out
+            if operation.get("security") == [{way: [] for way in WAYS}]:
+                operation["security"] = _ways(operation)
     return result
+
+
+def _ways(operation: dict[str, Any]) -> list[dict[str, list[str]]]:
+    """One way or another, not all of them together; a key where the view takes keys (`x-scope` names the scope)."""
+    return [{way: []} for way in WAYS if way != "key" or operation.get("x-scope")]

@@ -3,7 +3,7 @@
 import os
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "exchange.accounts.api.scopes.ScopedSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["exchange.accounts.api.authentication.CustomerAuthentication"],
@@ -11,6 +11,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["exchange.site.api.limits.ByCustomer"],
     "EXCEPTION_HANDLER": "exchange.site.api.errors.handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Bourse API",
@@ -22,10 +23,13 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,  # what is required of a PATCH is required
     "SERVE_PUBLIC": True,
     "ENUM_NAME_OVERRIDES": {
         "TimeInForceEnum": ["GTC", "IOC", "FOK", "GTD"],
         "LastingEnum": ["GTC", "GTD"],
+        "ApiKeyKindEnum": ["ed25519", "hmac"],
+        "ApiKeyStateEnum": ["live", "expired", "revoked"],
     },
     "PREPROCESSING_HOOKS": ["exchange.site.api.schema.only_the_api"],
     "POSTPROCESSING_HOOKS": [
