@@ -51,6 +51,16 @@ def pem(key: Any) -> str:
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
+def signed_with_public_key(claims: dict[str, Any], kid: str) -> str:
+    """The provider's public key, which everybody has, taken for a shared secret. (PyJWT refuses to make such a token.)"""
+    parts = [{"alg": "HS256", "kid": kid, "typ": "JWT"}, claims]
+    text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    secret = signing_key("the provider's").public_key().public_bytes(encoding, form)
+    signature = hmac.new(secret, text, hashlib.sha256).digest()
+    return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
 @dataclass
 class Grant:
     """What a code stands for."""
@@ -170,12 +180,9 @@ class StandIn:
             body["nonce"] = nonce
         body |= {**self.claims, **claims}
         body = {name: value for name, value in body.items() if value is not None}
-        key: Any = None
-        if algorithm == "RS256":
-            key = signing_key(self.signed_by)
-        elif algorithm == "HS256":  # the public key taken for a secret
-            public = signing_key("the provider's").public_key()
-            key = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if algorithm == "HS256":
+            return signed_with_public_key(body, kid)
+        key = signing_key(self.signed_by) if algorithm == "RS256" else None
         return jwt.encode(body, key, algorithm=algorithm, headers={"kid": kid})
 
     @staticmethod
