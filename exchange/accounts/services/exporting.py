@@ -158,13 +158,17 @@ class _Pieces:
 def open_download(*, user_id: int, export_id: int, origin: str = "", now: datetime) -> Download:
     """The customer's own export, ready to be read. Raises ExportNotFound for another's, one not made yet or one that is over."""
     with transaction.atomic():
-        row = Export.objects.select_for_update().filter(id=export_id, user_id=user_id).first()
+        row = _own(user_id, export_id)
         if row is None or row.state != Export.State.READY or row.expires_at <= now:
             raise ExportNotFound("There is no such copy, or it is not there any more. Ask for a new one.")
         row.downloaded_at = now
         row.save(update_fields=["downloaded_at"])
         _record(user_id, "export.download", row.id, origin, now)
     return Download(row)
+
+
+def _own(user_id: int, export_id: int) -> Export | None:
+    return Export.objects.select_for_update().filter(id=export_id, user_id=user_id).first()
 
 
 class Download:

@@ -81,8 +81,7 @@ def lift(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: dat
     """
     if not reason.strip():
         raise ReasonMissing("A reason is needed.", param="reason")
-    if actor_id == user_id:
-        raise OwnFreeze("Somebody else has to lift the freeze of your own account.")
+    _refuse_own(user_id, actor_id)
     with transaction.atomic():
         user = _locked(user_id)
         standing = Freeze.objects.filter(user_id=user_id, lifted_at=None).first()
@@ -108,6 +107,11 @@ def lift(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: dat
             payload={"user_id": user_id, "freeze_id": standing.id},
             now=now,
         )
+
+
+def _refuse_own(user_id: int, actor_id: int) -> None:
+    if actor_id == user_id:
+        raise OwnFreeze("Somebody else has to lift the freeze of your own account.")
 
 
 def _locked(user_id: int) -> User:

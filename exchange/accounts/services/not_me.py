@@ -72,10 +72,7 @@ def use(*, token: str, origin: str = "", now: datetime) -> None:
         row = NotMeLink.objects.select_for_update().filter(token_hash=_hash(token)).first()
         if row is None:
             raise LinkInvalid("This link is no good. Open it from the e-mail itself, or write to support.")
-        if row.used_at is not None:
-            raise LinkUsed("This link was used already. If it was you: the account is frozen, and support will help.")
-        if row.expires_at <= now:
-            raise LinkOver("This link is too old. Please write to support.")
+        _refuse_used(row, now)
         row.used_at = now
         row.save(update_fields=["used_at"])
         freezing.freeze(
@@ -85,6 +82,13 @@ def use(*, token: str, origin: str = "", now: datetime) -> None:
             sent_to=row.sent_to,
             now=now,
         )
+
+
+def _refuse_used(row: NotMeLink, now: datetime) -> None:
+    if row.used_at is not None:
+        raise LinkUsed("This link was used already. If it was you: the account is frozen, and support will help.")
+    if row.expires_at <= now:
+        raise LinkOver("This link is too old. Please write to support.")
 
 
 def forget_old(*, now: datetime) -> int:
