@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from exchange.accounts import (
+    admin_factors,  # noqa: F401  (registers itself)
     admin_guard,  # noqa: F401  (registers itself)
     protection,
 )

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django_otp.admin import OTPAdminSite
@@ -34,7 +35,7 @@ class StaffSite(UnfoldAdminSite, OTPAdminSite):
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
 
-    @never_cache
+    @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """No form: leads to the log-in, to the set-up of a factor, or to the confirmation, and then back."""
         wanted = request.GET.get("next", "")
@@ -53,7 +54,7 @@ class StaffSite(UnfoldAdminSite, OTPAdminSite):
             page = reverse("mfa_index")
         return redirect(f"{page}?{urlencode({'next': wanted})}")
 
-    @never_cache
+    @method_decorator(never_cache)
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The one page for it, which tells its owner and what else goes with it."""
         return redirect("account_change_password")

@@ -66,8 +66,12 @@ def check_owner(sender: Any, instance: Authenticator, **kwargs: Any) -> None:
     """A row holds its own user's secret, when it is read and when it is written."""
     data = instance.__dict__.get("data")  # not where it was deferred
     for sealed in sealed_texts(data) if isinstance(data, dict) else ():
-        if _parts(sealed)[0] != instance.user_id:
+        if not _belongs(sealed, instance.user_id):
             raise secrets.SecretTampered("This factor's secret was sealed for another user.")
+
+
+def _belongs(sealed: str, user_id: int) -> bool:
+    return _parts(sealed)[0] == user_id
 
 
 def _requesting() -> int:

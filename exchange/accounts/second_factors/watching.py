@@ -12,8 +12,6 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.core import context
 from allauth.mfa import signals
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -21,7 +19,7 @@ from django.utils import timezone
 
 from exchange.accounts.models import User
 from exchange.accounts.second_factors import selectors
-from exchange.accounts.services import credentials
+from exchange.accounts.services import credentials, sessions
 from exchange.audit import services as audit
 
 _NAMES = {selectors.TOTP: "authenticator app", selectors.PASSKEY: "passkey", selectors.RECOVERY_CODES: "recovery codes"}
@@ -100,8 +98,5 @@ def _record(action: str, actor_id: int | None, user_id: int, kind: str, request:
 def _end_other_sessions(user_id: int) -> None:
     """All of the person's sessions but the one that this happens in."""
     session = getattr(context.request, "session", None)
-    own = session.session_key if session is not None else None
-    rows = UserSession.objects.filter(user_id=user_id).exclude(session_key=own or "")
-    with transaction.atomic():
-        for row in rows:
-            row.end()
+    keep = session.session_key if session is not None else None
+    sessions.end_others(user_id=user_id, keep=keep, origin=audit.origin_of(context.request), now=timezone.now())
