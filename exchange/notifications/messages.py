@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exchange.notifications import account_messages, verification_messages
+from exchange.notifications import account_messages, screening_messages, verification_messages
 from exchange.notifications.message import Message as Message
 
 
@@ -337,6 +337,7 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "ledger.mismatch": ledger_mismatch,
     "ledger.stopped": stopped,
     **account_messages.BY_TOPIC,
+    **screening_messages.BY_TOPIC,
     **verification_messages.BY_TOPIC,
 }
 # The inbox has a line of these; their mail holds a secret, and whoever makes the secret sends it.

@@ -24,6 +24,7 @@ from kyc.screening.services import lists
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ALTOGETHER_S = 10, 30, 240
 CHUNK = 262_144
+REDIRECTS = False
 REMEMBERED_S = 30 * 24 * 3600
 AGENT = "Bourse sanctions list reader"
 
@@ -82,14 +83,13 @@ def _files(urls: list[str]) -> dict[str, tuple[bytes, dict[str, str]]] | None:
 
 def _get(url: str, marks: dict[str, str], until: float) -> tuple[bytes, dict[str, str]] | None:
     """A file and its marks; None where it did not change since the marks were taken."""
-    if urlsplit(url).scheme != "https" and settings.PRODUCTION:
-        raise FetchFailed(f"{_place(url)} is not fetched: it has to be https.")
+    _ensure_secure(url)
     try:
         with requests.get(
             url,
             headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **marks},
             timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            allow_redirects=False,
+            allow_redirects=REDIRECTS,
             stream=True,
         ) as response:
             if response.status_code == 304 and marks:
@@ -101,6 +101,11 @@ def _get(url: str, marks: dict[str, str], until: float) -> tuple[bytes, dict[str
             return _read(response, url, until), _marks(response)
     except requests.RequestException as error:
         raise FetchFailed(f"{_place(url)} did not answer: {type(error).__name__}.") from None
+
+
+def _ensure_secure(url: str) -> None:
+    if urlsplit(url).scheme != "https" and settings.PRODUCTION:
+        raise FetchFailed(f"{_place(url)} is not fetched: it has to be https.")
 
 
 def _read(response: requests.Response, url: str, until: float) -> bytes:
