@@ -33,6 +33,7 @@ from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
 from exchange.outbox import services as outbox
+from kyc.services import levels
 from tests.factors import App, give_factor
 from wallets.selectors import WithdrawalView
 from wallets.services import withdrawals, xpubs
@@ -127,6 +128,8 @@ class Exchange:
             user_id = customers.open(
                 email=f"{name}@example.com", password=PASSWORD, email_verified=True, now=timezone.now()
             )
+        # Without limits, which are counted in prices that the pages of most journeys do not need.
+        levels.assign(user_id=user_id, level=4, reason="test", actor_id=None, now=timezone.now())
         for asset_id, amount in ((1, btc), (4, usdt)):
             if amount:
                 self._fund(user_id, asset_id, amount)

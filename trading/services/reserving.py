@@ -56,14 +56,17 @@ def reserve(
             ).first()
         claim = uuid if again is None else again.claim
         worths = [kyc.worth({each.asset_id: each.units}, now=now) for each in extents]
-        _ensure_room(user_id, claim, max(worths), param=param, now=now)
-        Reservation.objects.bulk_create(
-            Reservation(
-                user_id=user_id, claim=claim, command_uuid=uuid, leg=leg, client_order_id=client_order_id,
-                asset_id=each.asset_id, units=each.units, worth=worth, asked_at=now,
-            )
-            for leg, (each, worth) in enumerate(zip(extents, worths, strict=True))
-        )  # fmt: skip
+        refusal = _refusal(user_id, claim, max(worths), param=param, now=now)
+        if refusal is None:
+            Reservation.objects.bulk_create(
+                Reservation(
+                    user_id=user_id, claim=claim, command_uuid=uuid, leg=leg, client_order_id=client_order_id,
+                    asset_id=each.asset_id, units=each.units, worth=worth, asked_at=now,
+                )
+                for leg, (each, worth) in enumerate(zip(extents, worths, strict=True))
+            )  # fmt: skip
+    if refusal is not None:
+        raise refusal  # after the commit: what was found out by looking stays known
     return True
 
 
@@ -83,11 +86,14 @@ def reserve_change(
         wished = extent.changed(view, order, price=price, lots=lots)
         # Never at a lower worth than before: what is filled already keeps the worth at which it was reserved.
         worth = max(kyc.worth({wished.asset_id: wished.units}, now=now), _part(own, wished.units))
-        _ensure_room(user_id, own.claim, worth, param="quantity", now=now)
-        Reservation.objects.create(
-            user_id=user_id, claim=own.claim, command_uuid=uuid, order_id=order_id, asset_id=wished.asset_id,
-            units=wished.units, worth=worth, asked_at=now,
-        )  # fmt: skip
+        refusal = _refusal(user_id, own.claim, worth, param="quantity", now=now)
+        if refusal is None:
+            Reservation.objects.create(
+                user_id=user_id, claim=own.claim, command_uuid=uuid, order_id=order_id, asset_id=wished.asset_id,
+                units=wished.units, worth=worth, asked_at=now,
+            )  # fmt: skip
+    if refusal is not None:
+        raise refusal
     return True
 
 
@@ -99,11 +105,12 @@ def give_back(*, uuid: UUID) -> None:
 
 def used(*, user_id: int, since: Sequence[datetime], now: datetime) -> Sequence[int]:
     """What counts in each window: the most that open orders and commands under way may come to, and what filled of those that
-    ended since. Whatever ended and was not written down yet is, before it is counted."""
-    if Reservation.objects.filter(user_id=user_id, ended_at=None).exists():
+    ended since. Whatever was not written down yet is, before it is counted. Raises WorthUnknown."""
+    is_limited = kyc.is_limited(user_id, TRADING)
+    if is_limited or Reservation.objects.filter(user_id=user_id, ended_at=None).exists():
         with transaction.atomic():
             limits.lock(user_id)
-            _settle(user_id, now=now)
+            (_look if is_limited else _settle)(user_id, now=now)
     return _counted(user_id, since)
 
 
@@ -123,16 +130,19 @@ def settle_due(*, now: datetime) -> int:
 # --- Under the customer's lock ----------------------------------------------------------------------------------------------
 
 
-def _ensure_room(user_id: int, claim: UUID, worth: int, *, param: str, now: datetime) -> None:
-    """What the claim has already is not asked for twice. After `_look`."""
+def _refusal(user_id: int, claim: UUID, worth: int, *, param: str, now: datetime) -> limits.LimitExceeded | None:
+    """Why there is no room; what the claim has already is not asked for twice. After `_look`."""
     has = max(
         (int(row.worth) for row in Reservation.objects.filter(user_id=user_id, claim=claim, ended_at=None)), default=0
     )
     if worth > has:
         counted = _counted(user_id, [now - timedelta(seconds=seconds) for seconds in WINDOWS])
-        limits.check_trading(
-            user_id=user_id, asked=worth - has, used=dict(zip(WINDOWS, counted, strict=True)), param=param, now=now
-        )
+        used = dict(zip(WINDOWS, counted, strict=True))
+        try:
+            limits.check_trading(user_id=user_id, asked=worth - has, used=used, param=param, now=now)
+        except limits.LimitExceeded as refused:
+            return refused
+    return None
 
 
 def _counted(user_id: int, since: Sequence[datetime]) -> Sequence[int]:
