@@ -18,6 +18,7 @@ from exchange.accounts.services import customers
 from tests.factors import BACKEND, App, give_factor, step_up
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("second_factor_required")]
+COMMITS = pytest.mark.django_db(transaction=True)  # the API reads on a connection of its own
 PASSWORD = "correct horse battery staple"
 APP = "/_allauth/app/v1"
 WITHDRAW = "/wallet/withdraw/BTC/"
@@ -95,11 +96,13 @@ class TestPage:
 
 
 class TestApi:
+    @COMMITS
     def test_without_a_factor_nothing_leaves(self, alice):
         phone = Phone()
         phone.log_in()
         assert code_of(phone.withdraw()) == (403, "second_factor_missing")
 
+    @COMMITS
     def test_an_app_logs_in_confirms_and_sends_the_same_request_again(self, alice):
         app = App(give_factor(alice))
         phone = Phone()
