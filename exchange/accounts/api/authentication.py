@@ -19,10 +19,12 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from exchange.accounts.api import signing
+from exchange.accounts.services import sessions
 from exchange.core.errors import NotAuthenticated, PermissionDenied
 
 TOKEN_HEADER = "X-Session-Token"  # noqa: S105 - a header's name
@@ -74,10 +76,14 @@ class _CsrfCheck(CsrfViewMiddleware):
 
 
 def _by_session_key(key: str, *, by: Literal["session", "token"]) -> Identity | None:
-    """Two queries: the session and its user. allauth's session token is the session's key, as the cookie is."""
+    """Two queries, the session and its user; once in five minutes a third, that it is in use. allauth's session token is the
+    session's key, as the cookie is."""
     session = sessionkit.lookup_session(key) if 0 < len(key) <= TOKEN_LENGTH_MAX else None
     user = get_session_user(session) if session is not None else None
-    return Identity(user=user, user_id=user.pk, by=by) if user is not None else None
+    if user is None:
+        return None
+    sessions.used(session_key=key, now=timezone.now())
+    return Identity(user=user, user_id=user.pk, by=by)
 
 
 def by_token(token: str) -> Identity:

@@ -74,10 +74,11 @@ def freeze(*, user_id: int, reason: str, origin: str = "", sent_to: str = "", no
     return made.id
 
 
-def lift(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: datetime) -> None:
+def lift(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", now: datetime) -> None:
     """Opens the account again. Its owner chooses a new password by e-mail, which pauses withdrawals for a day once more.
 
-    Links of mails sent before are void. Raises ReasonMissing, OwnFreeze, NotFrozenByOwner.
+    Links of mails sent before are void. `actor_id` is None for whoever sits at the machine itself (`manage.py accounts lift`).
+    Raises ReasonMissing, OwnFreeze, NotFrozenByOwner.
     """
     if not reason.strip():
         raise ReasonMissing("A reason is needed.", param="reason")
@@ -109,7 +110,7 @@ def lift(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: dat
         )
 
 
-def _refuse_own(user_id: int, actor_id: int) -> None:
+def _refuse_own(user_id: int, actor_id: int | None) -> None:
     if actor_id == user_id:
         raise OwnFreeze("Somebody else has to lift the freeze of your own account.")
 

@@ -229,7 +229,7 @@ class TestSessions:
     def confirm(client):
         client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
 
-    def test_its_last_use_is_written_down_but_not_with_each_page(self, alice, django_assert_max_num_queries):
+    def test_its_last_use_is_written_down_but_not_with_each_page(self, alice):
         client = browser()
         log_in(client)
         before = timezone.now() - timedelta(hours=3)
@@ -240,6 +240,15 @@ class TestSessions:
         UserSession.objects.update(last_seen_at=before)
         client.get(reverse("site:security"))
         assert UserSession.objects.get().last_seen_at == before
+
+    def test_an_app_s_last_use_is_written_down_too(self, alice):
+        client = browser()
+        log_in(client)
+        before = timezone.now() - timedelta(hours=3)
+        UserSession.objects.update(last_seen_at=before)
+        sessions._noted.clear()
+        answer = Client().get("/api/v1/me", headers={"X-Session-Token": client.session.session_key})
+        assert answer.status_code == 200 and UserSession.objects.get().last_seen_at > before
 
     def test_attempts_and_what_came_of_them_are_shown_out_of_the_audit(self, alice):
         client = browser()
@@ -348,6 +357,17 @@ class TestNotMe:
         freezing.freeze(user_id=boss, reason="test", now=timezone.now())
         with pytest.raises(freezing.OwnFreeze):
             freezing.lift(user_id=boss, reason="me again", actor_id=boss, now=timezone.now())
+
+    def test_the_machine_itself_lifts_it_when_nobody_else_is_left(self):
+        from django.core.management import CommandError, call_command
+
+        boss = staff.open(email="boss@example.org", password=PASSWORD, superuser=True, now=timezone.now())
+        freezing.freeze(user_id=boss, reason="test", now=timezone.now())
+        with pytest.raises(CommandError, match="reason_missing"):
+            call_command("accounts", "lift", user=boss, reason=" ")
+        call_command("accounts", "lift", user=boss, reason="The only superuser pressed it.")
+        assert User.objects.get(id=boss).is_active
+        assert Record.objects.get(action="account.lift_freeze").actor_id is None
 
     def test_staff_cannot_open_a_frozen_account_past_the_freeze(self, alice):
         boss = staff.open(email="boss@example.org", password=PASSWORD, superuser=True, now=timezone.now())
