@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import requests
-
 from custody import private_files
 from custody.key_sources import VaultFailed
 from custody.keystore import Cost, Head
+from exchange.outgoing import calls
 
 TIMEOUT_S = (5, 20)  # to connect, to answer
 ANSWER_SIZE_MAX = 100_000
@@ -87,19 +86,18 @@ class VaultTransit:
         if self.namespace:
             headers["X-Vault-Namespace"] = self.namespace
         try:
-            answer = requests.post(
-                url,
-                json=body,
-                headers=headers,
-                timeout=TIMEOUT_S,
-                verify=self.ca_file or True,
-                allow_redirects=False,
-            )
-        except requests.exceptions.SSLError:
+            connect_s, seconds = TIMEOUT_S
+            with calls.Session(
+                connect_s=connect_s, seconds=seconds, bytes_max=ANSWER_SIZE_MAX, ca_file=self.ca_file
+            ) as session:
+                answer = session.post(url, json=body, headers=headers)
+        except calls.TooMuch:
+            raise VaultFailed("Vault's answer is larger than such an answer can be.") from None
+        except calls.Untrusted:
             raise VaultFailed(f"The certificate of {self.address} is not to be trusted.") from None
-        except requests.exceptions.Timeout:
+        except calls.Silent:
             raise VaultFailed(f"Vault at {self.address} did not answer in time.") from None
-        except requests.exceptions.RequestException as error:
+        except calls.Failed as error:
             raise VaultFailed(f"Vault at {self.address} cannot be reached ({type(error).__name__}).") from None
         return _data(answer, f"{action} with {self.mount}/{self.key}")
 
@@ -110,9 +108,7 @@ class VaultTransit:
         return token
 
 
-def _data(answer: requests.Response, what: str) -> dict[str, Any]:
-    if len(answer.content) > ANSWER_SIZE_MAX:
-        raise VaultFailed("Vault's answer is larger than such an answer can be.")
+def _data(answer: calls.Response, what: str) -> dict[str, Any]:
     try:
         body = answer.json()
     except ValueError:

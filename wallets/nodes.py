@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from exchange.outgoing import calls, places
 from wallets.chains import registry
 from wallets.chains.protocol import NodeUnavailable
 
@@ -77,12 +78,24 @@ def _best(network: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _connect(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
-    return registry.connect(network, **dict(configuration))
+    row = dict(configuration)
+    _allowed(network, row["url"])
+    return registry.connect(network, **row)
 
 
 @lru_cache(maxsize=64)
 def _second(network: str, configuration: tuple[tuple[str, Any], ...]) -> Any:
-    return registry.second(network, **dict(configuration))
+    row = dict(configuration)
+    _allowed(network, row["second_url"])
+    return registry.second(network, **row)
+
+
+def _allowed(network: str, url: str) -> None:
+    """The adapters have sessions of their own and follow nobody, so where they go is settled here."""
+    try:
+        places.check(url, private=True)
+    except calls.NotAllowed as error:
+        raise NodeUnavailable(f"the node of {network} is not called: {error}") from None
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that
 
 from pathlib import Path
 
-from config import chains
+from config import chains, egress
 from config.environment import broker_url, database, env, read_secret
 from config.factors import *  # noqa: F403
 from config.guarding import *  # noqa: F403
@@ -263,6 +263,11 @@ WALLETS_CONSOLIDATE_SMALL = env.dict(
 CUSTODY_POLICY_DELAY_H = env.int("CUSTODY_POLICY_DELAY_H", 24)
 CMC_API_KEY = read_secret("CMC_API_KEY")
 CMC_BASE_URL = env.str("CMC_BASE_URL", "https://pro-api.coinmarketcap.com")
+
+# --- Calls to others ----------------------------------------------------------------------------------------------
+# Only these places are called (exchange/outgoing): those of the services configured above. A developer's machine may call any.
+EGRESS_ALLOWED_HOSTS: list[str] | None = egress.allowed(globals())
+EGRESS_PROXY = env.str("EGRESS_PROXY", "")  # http://host:port that every such call goes through; HTTP_PROXY is not read
 
 # --- Secrets ------------------------------------------------------------------------------------------------------
 SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import chains
+from config import chains, egress
 from config.environment import broker_url, database, env, require
 
 if os.environ.get("BOURSE_FAULTS") and not env.bool("BOURSE_DEMO", False):
@@ -37,6 +37,8 @@ KEYSTORE_PASSPHRASE_FILE = (
     env.str("KEYSTORE_PASSPHRASE_FILE", "") if KEYSTORE_VAULT_ADDR else require("KEYSTORE_PASSPHRASE_FILE")
 )
 VELOCITY_LOG_PATH = require("VELOCITY_LOG_PATH")
+EGRESS_ALLOWED_HOSTS = egress.allowed({"KEYSTORE_VAULT_ADDR": KEYSTORE_VAULT_ADDR})
+EGRESS_PROXY = env.str("EGRESS_PROXY", "")
 SIGNER_LIMITS_FILE = env.str("SIGNER_LIMITS_FILE", "")  # without it: limits.json beside the keystore
 SIGNER_METRICS_PORT = env.int("SIGNER_METRICS_PORT", 0)  # /metrics, /livez, /readyz on 127.0.0.1; 0: none
 # The signer knows by itself which chains it signs for: a job cannot talk it into another.

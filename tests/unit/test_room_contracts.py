@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINT = Path(sys.executable).with_name("lint-imports")
 
 ROOMS = [
+    "outgoing",
     "outbox",
     "secrets",
     "audit",

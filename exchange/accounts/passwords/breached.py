@@ -8,12 +8,11 @@ redirect followed; a sign-up that waits or fails because the service does (it is
 from __future__ import annotations
 
 import hashlib
-import time
 
-import requests
 import structlog
-import urllib3
 from prometheus_client import Counter
+
+from exchange.outgoing import calls
 
 log = structlog.get_logger(__name__)
 ASKED = Counter("bourse_breached_passwords_total", "Passwords that were looked up, by what came of it.", ["outcome"])
@@ -32,7 +31,7 @@ def times_seen(password: str, *, url: str) -> int | None:
     try:
         answer = _range(url, digest[:_PREFIX])
         count = _count(answer, digest[_PREFIX:])
-    except (requests.RequestException, urllib3.exceptions.HTTPError, Unanswered) as error:
+    except (calls.Failed, Unanswered) as error:
         ASKED.labels("unanswered").inc()
         log.warning("breached passwords cannot be asked; the password is let through", error=type(error).__name__)
         return None
@@ -42,23 +41,11 @@ def times_seen(password: str, *, url: str) -> int | None:
 
 def _range(url: str, prefix: str) -> str:
     """The lines of a range, all of them within TIMEOUT_S: a service that drips holds nobody up."""
-    until = time.monotonic() + TIMEOUT_S
-    body = bytearray()
-    with requests.get(
-        f"{url.rstrip('/')}/{prefix}",
-        headers={"Add-Padding": "true", "User-Agent": "bourse", "Accept-Encoding": "identity"},
-        timeout=TIMEOUT_S,
-        allow_redirects=False,
-        stream=True,
-    ) as response:
-        if response.status_code != 200:
-            raise Unanswered(response.status_code)
-        # What has come, not what was wanted: waiting for a full buffer would wait for each of its drops.
-        while piece := response.raw.read1(16_384):
-            body += piece
-            if len(body) > ANSWER_BYTES_MAX or time.monotonic() > until:
-                raise Unanswered("too much or too slow")
-    return body.decode("ascii", errors="replace")
+    with calls.Session(seconds=TIMEOUT_S, whole_s=TIMEOUT_S, bytes_max=ANSWER_BYTES_MAX) as session:
+        response = session.get(f"{url.rstrip('/')}/{prefix}", headers={"Add-Padding": "true"})
+    if response.status_code != 200:
+        raise Unanswered(response.status_code)
+    return response.content.decode("ascii", errors="replace")
 
 
 def _count(answer: str, suffix: str) -> int:

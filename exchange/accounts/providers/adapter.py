@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import is_headless_request
@@ -27,21 +26,22 @@ from exchange.accounts.models import User
 from exchange.accounts.providers import linking
 from exchange.accounts.services import credentials, customers
 from exchange.audit import services as audit
+from exchange.outgoing import calls
+
+ANSWER_BYTES_MAX = 1_000_000
 
 
-class NoRedirects(requests.Session):
-    """Calls to providers: a time limit on each, and no answer sends us anywhere else."""
+class NoRedirects(calls.Session):
+    """Calls to providers: allauth's own, too, all go through the session that it is handed here."""
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["allow_redirects"] = False
-        kwargs.setdefault("timeout", app_settings.REQUESTS_TIMEOUT)
-        return super().request(method, url, *args, **kwargs)
+    def __init__(self) -> None:
+        super().__init__(seconds=app_settings.REQUESTS_TIMEOUT, bytes_max=ANSWER_BYTES_MAX)
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Google, Facebook, X, Apple."""
 
-    def get_requests_session(self) -> requests.Session:
+    def get_requests_session(self) -> calls.Session:
         return NoRedirects()
 
     def list_apps(

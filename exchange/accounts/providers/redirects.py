@@ -19,9 +19,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
-from requests import RequestException
 
 from exchange.accounts.providers import linking
+from exchange.outgoing import calls
 
 ID_LENGTH_MAX = 191  # of allauth's column
 PROCESSES = (AuthProcess.LOGIN, AuthProcess.CONNECT, AuthProcess.REDIRECT)
@@ -76,7 +76,7 @@ class StrictProvider(OAuth2Provider):
         """What a mobile app brings. Every reason to refuse it is the same answer."""
         try:
             return self.login_of_token(request, token)
-        except (OAuth2Error, RequestException, KeyError, TypeError, ValueError) as error:
+        except (OAuth2Error, calls.Failed, KeyError, TypeError, ValueError) as error:
             if isinstance(error, ValidationError):
                 raise
             raise get_adapter().validation_error("invalid_token") from error
@@ -102,7 +102,7 @@ class StrictAdapter(OAuth2Adapter):
         try:
             return self.login(request, app, token.token, kwargs["response"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, RequestException):
+            if isinstance(error, calls.Failed):
                 raise
             raise OAuth2Error("The provider's answer cannot be read.") from error
 

@@ -18,11 +18,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import requests
 import structlog
 from django.conf import settings
 
 from exchange.assets.sources import Quote, RateLimited, SourceFailed
+from exchange.outgoing import calls
 
 NAME = "coinmarketcap"
 PATH = "/v2/cryptocurrency/quotes/latest"
@@ -61,36 +61,27 @@ def quotes(codes: Iterable[str], *, now: datetime) -> list[Quote]:
 def _ask(codes: list[str]) -> dict[str, Any]:
     url = settings.CMC_BASE_URL.rstrip("/") + PATH
     try:
-        with requests.get(
-            url,
-            params={"symbol": ",".join(codes), "convert": "USD"},
-            headers={"X-CMC_PRO_API_KEY": settings.CMC_API_KEY, "Accept": "application/json"},
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = _read(response)
-            if response.status_code == 429:
-                raise RateLimited("CoinMarketCap's rate limit is used up.", retry_after_s=_retry_after_s(response))
-            if response.status_code != 200:
-                raise SourceFailed(f"CoinMarketCap answered HTTP {response.status_code}{_reason(body)}.")
-    except requests.RequestException as error:
+        with calls.Session(connect_s=CONNECT_TIMEOUT_S, seconds=READ_TIMEOUT_S, bytes_max=ANSWER_BYTES_MAX) as session:
+            response = session.get(
+                url,
+                params={"symbol": ",".join(codes), "convert": "USD"},
+                headers={"X-CMC_PRO_API_KEY": settings.CMC_API_KEY, "Accept": "application/json"},
+            )
+    except calls.TooMuch:
+        raise SourceFailed("CoinMarketCap's answer is too long.") from None
+    except calls.Failed as error:
         raise SourceFailed(f"CoinMarketCap did not answer: {type(error).__name__}.") from None
+    body = response.content
+    if response.status_code == 429:
+        raise RateLimited("CoinMarketCap's rate limit is used up.", retry_after_s=_retry_after_s(response))
+    if response.status_code != 200:
+        raise SourceFailed(f"CoinMarketCap answered HTTP {response.status_code}{_reason(body)}.")
     answer = _parse(body)
     status = answer.get("status")
     # The field is 0 in every success and, in some versions of the API, "0".
     if not isinstance(status, dict) or str(status.get("error_code")) != "0":
         raise SourceFailed(f"CoinMarketCap refused{_reason(body)}.")
     return answer
-
-
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(65_536):
-        body += chunk
-        if len(body) > ANSWER_BYTES_MAX:
-            raise SourceFailed("CoinMarketCap's answer is too long.")
-    return bytes(body)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -129,7 +120,7 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _retry_after_s(response: requests.Response) -> int:
+def _retry_after_s(response: calls.Response) -> int:
     text = response.headers.get("Retry-After", "")
     wish = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else RETRY_AFTER_S_DEFAULT
     return max(1, min(wish, RETRY_AFTER_S_MAX))

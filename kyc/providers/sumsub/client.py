@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 import structlog
 
+from exchange.outgoing import calls
 from kyc.providers.protocol import ProviderRefused, ProviderUnavailable
 from kyc.providers.sumsub import signing
 
@@ -53,7 +53,7 @@ class Client:
         answer, response = self._answered("POST", path, files=files)
         return answer, response.headers.get("X-Image-Id", "")
 
-    def _answered(self, method: str, path: str, **content: Any) -> tuple[dict[str, Any], requests.Response]:
+    def _answered(self, method: str, path: str, **content: Any) -> tuple[dict[str, Any], calls.Response]:
         """Tries again after silence, 429 and 5xx; raises ProviderUnavailable in the end, ProviderRefused for a no."""
         for attempt in range(1, TRIES + 1):
             try:
@@ -66,8 +66,8 @@ class Client:
                 self._sleep(pause)
         raise AssertionError("unreachable")
 
-    def _once(self, method: str, path: str, content: dict[str, Any]) -> tuple[dict[str, Any], requests.Response]:
-        prepared = requests.Request(method, f"{self.base_url}{path}", **content).prepare()
+    def _once(self, method: str, path: str, content: dict[str, Any]) -> tuple[dict[str, Any], calls.Response]:
+        prepared = calls.prepared(method, f"{self.base_url}{path}", **content)
         body = prepared.body or b""
         body = body.encode() if isinstance(body, str) else bytes(body)
         timestamp = int(self._clock())
@@ -77,26 +77,19 @@ class Client:
             self._secret, timestamp=timestamp, method=method, path=str(prepared.path_url), body=body
         )
         prepared.headers["Accept"] = "application/json"
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy and no .netrc that somebody put into the environment
+        with calls.Session(connect_s=CONNECT_S, seconds=ANSWER_S, bytes_max=ANSWER_BYTES_MAX) as session:
             try:
-                response = session.send(prepared, timeout=(CONNECT_S, ANSWER_S), allow_redirects=False, stream=True)
-                with response:
-                    data = response.raw.read(ANSWER_BYTES_MAX + 1, decode_content=True)
-            except (requests.RequestException, OSError) as error:
+                response = session.send(prepared)
+            except calls.Failed as error:
                 raise ProviderUnavailable(type(error).__name__) from None
-            except Exception as error:  # urllib3's own, while the body is read
-                raise ProviderUnavailable(type(error).__name__) from None
-        return self._judged(response, data), response
+        return self._judged(response, response.content), response
 
-    def _judged(self, response: requests.Response, data: bytes) -> dict[str, Any]:
+    def _judged(self, response: calls.Response, data: bytes) -> dict[str, Any]:
         status = response.status_code
         if status == 429 or status >= 500:
             raise ProviderUnavailable(f"status {status}", wait_s=_seconds(response.headers.get("Retry-After", "")))
         if 300 <= status < 400:
             raise ProviderRefused("a redirect, which is not followed", status=status)
-        if len(data) > ANSWER_BYTES_MAX:
-            raise ProviderUnavailable("an answer without an end")
         try:
             answer = json.loads(data) if data.strip() else {}
         except ValueError:

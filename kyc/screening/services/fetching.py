@@ -12,19 +12,17 @@ import time
 from datetime import datetime
 from urllib.parse import urlsplit
 
-import requests
 import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
 from exchange.outbox import services as outbox
+from exchange.outgoing import calls
 from kyc.screening import metrics
 from kyc.screening.services import lists
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ALTOGETHER_S = 10, 30, 240
-CHUNK = 262_144
-REDIRECTS = False
 REMEMBERED_S = 30 * 24 * 3600
 AGENT = "Bourse sanctions list reader"
 
@@ -85,22 +83,26 @@ def _get(url: str, marks: dict[str, str], until: float) -> tuple[bytes, dict[str
     """A file and its marks; None where it did not change since the marks were taken."""
     _ensure_secure(url)
     try:
-        with requests.get(
-            url,
-            headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **marks},
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            allow_redirects=REDIRECTS,
-            stream=True,
-        ) as response:
-            if response.status_code == 304 and marks:
-                return None
-            if response.is_redirect or 300 <= response.status_code < 400:
-                raise FetchFailed(f"{_place(url)} sends us elsewhere, and we do not follow.")
-            if response.status_code != 200:
-                raise FetchFailed(f"{_place(url)} answered HTTP {response.status_code}.")
-            return _read(response, url, until), _marks(response)
-    except requests.RequestException as error:
+        with calls.Session(
+            connect_s=CONNECT_TIMEOUT_S,
+            seconds=READ_TIMEOUT_S,
+            whole_s=max(until - time.monotonic(), 0.001),
+            bytes_max=settings.SANCTIONS_BYTES_MAX,
+        ) as session:
+            response = session.get(url, headers={"User-Agent": AGENT, **marks})
+    except calls.TooMuch:
+        raise FetchFailed(f"{_place(url)} sends more than {settings.SANCTIONS_BYTES_MAX} bytes.") from None
+    except calls.TooSlow:
+        raise FetchFailed(f"{_place(url)} is too slow.") from None
+    except calls.Failed as error:
         raise FetchFailed(f"{_place(url)} did not answer: {type(error).__name__}.") from None
+    if response.status_code == 304 and marks:
+        return None
+    if 300 <= response.status_code < 400:
+        raise FetchFailed(f"{_place(url)} sends us elsewhere, and we do not follow.")
+    if response.status_code != 200:
+        raise FetchFailed(f"{_place(url)} answered HTTP {response.status_code}.")
+    return response.content, _marks(response)
 
 
 def _ensure_secure(url: str) -> None:
@@ -108,21 +110,7 @@ def _ensure_secure(url: str) -> None:
         raise FetchFailed(f"{_place(url)} is not fetched: it has to be https.")
 
 
-def _read(response: requests.Response, url: str, until: float) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(CHUNK):
-        body += chunk
-        if len(body) > settings.SANCTIONS_BYTES_MAX:
-            raise FetchFailed(f"{_place(url)} sends more than {settings.SANCTIONS_BYTES_MAX} bytes.")
-        if time.monotonic() > until:
-            raise FetchFailed(f"{_place(url)} is too slow.")
-    promised = response.headers.get("Content-Length", "")
-    if promised.isdigit() and int(promised) != len(body):
-        raise FetchFailed(f"{_place(url)} promised {promised} bytes and sent {len(body)}.")
-    return bytes(body)
-
-
-def _marks(response: requests.Response) -> dict[str, str]:
+def _marks(response: calls.Response) -> dict[str, str]:
     """What to send back next time, as headers of the question."""
     marks = {"If-None-Match": response.headers.get("ETag", "")[:200]}
     marks["If-Modified-Since"] = response.headers.get("Last-Modified", "")[:100]

@@ -20,6 +20,8 @@ from wallets.chains import nested
 from wallets.chains.protocol import MalformedData, NodeRefused, NodeUnavailable
 
 TIMEOUT_S = 30
+ANSWER_SIZE_MAX = 400_000_000  # bytes; a whole block with what it spends stays far below
+_CHUNK = 1 << 20
 BATCH_MAX = 500
 COINS_MAX = 10**12  # far above any coin's supply
 _WARMING_UP = -28
@@ -50,7 +52,12 @@ class _Proxy(AuthServiceProxy):  # type: ignore[misc]
         reply = self._AuthServiceProxy__conn.getresponse()
         if reply.getheader("Content-Type") != "application/json":
             raise JSONRPCException({"code": _LIBRARY_CODES[0], "message": f"HTTP {reply.status} without JSON"})
-        answer = nested.loads(reply.read(), parse_float=Decimal)
+        content = bytearray()
+        while piece := reply.read(_CHUNK):
+            content += piece
+            if len(content) > ANSWER_SIZE_MAX:
+                raise ValueError("the answer is too large")
+        answer = nested.loads(bytes(content), parse_float=Decimal)
         if isinstance(answer, list):
             for each in answer:
                 each.setdefault("error", None)
