@@ -46,6 +46,11 @@ class MfaAdapter(DefaultMFAAdapter):
     def _get_site_name(self) -> str:
         return settings.SITE_NAME
 
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
+        """What a new passkey is called unless its owner says otherwise."""
+        number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         return may_remove(authenticator.user, [authenticator.pk])
 
