@@ -150,14 +150,18 @@ class Index:
                 for word, bits in _joined(spelled):
                     post(word, bits, weights, joined=True)
                 self._names.append(_Listed(place, which, name.weak, weights, optional))
-        order = np.argsort(np.array(keys, np.int64), kind="stable")
-        self._keys = np.array(keys, np.int64)[order]
+        hashes = np.array(keys, np.int64)
+        order = np.argsort(hashes, kind="stable")
         self._owners = np.array(owners, np.int32)[order]
+        self._keys, starts = np.unique(hashes[order], return_index=True)
+        self._starts = np.append(starts, len(hashes))
         self._postings = [
             (np.array(n, np.int32), np.array(w, np.float32), np.array(b, np.int32))
             for n, w, b in (zip(*rows, strict=True) for rows in postings)
         ]
-        self._least = np.array([_left_over(name, 0, known=True, crossed=False) for name in self._names], np.float32)
+        # A name is looked at closer where what was found of it is worth so much.
+        least = [_left_over(name, 0, known=True, crossed=False) for name in self._names]
+        self._floor = np.array(least, np.float32) * np.float32(HIT_ALL_AGREES / 100 - 0.005)
 
     def search(self, person: Person) -> list[Match]:
         """Every entry that the person may be, the likeliest first."""
@@ -191,7 +195,7 @@ class Index:
         if not len(numbers):
             return
         worth = np.concatenate([each.worth for each in found])
-        reachable = np.bincount(numbers, worth, len(self._names)) >= self._least * (HIT_ALL_AGREES / 100 - 0.005)
+        reachable = np.bincount(numbers, worth, len(self._names)) >= self._floor
         keep = np.flatnonzero(reachable[numbers])
         if not len(keep):
             return
@@ -248,22 +252,29 @@ class Index:
         """What two words make together may be one word of the list; of two words of the list only the very same letters, where
         nothing but the space was misplaced."""
         hashes = np.array([hash(key) for key in keys], np.int64)
-        left = self._keys.searchsorted(hashes, "left")
-        right = self._keys.searchsorted(hashes, "right")
+        places = self._keys.searchsorted(hashes)
+        places[places == len(self._keys)] = 0
         units: set[int] = set()
-        for at in np.flatnonzero(right > left):
-            units.update(self._owners[left[at] : right[at]].tolist())
-        rows = []
+        for at in places[self._keys[places] == hashes].tolist() if len(self._keys) else ():
+            units.update(self._owners[self._starts[at] : self._starts[at + 1]].tolist())
+        found: list[tuple[int, float]] = []
         for unit in units:
             if not single and unit in self._joined_units:
                 alike = _MISPLACED_SPACE if word == self._words[unit] else 0.0
             else:
                 alike = likeness.likeness(word, self._words[unit], bare=bare)
             if alike:
-                numbers, weights, bits = self._postings[unit]
-                same = np.full(len(numbers), alike, np.float32)
-                rows.append((numbers, weights * same, bits, same, np.full(len(numbers), unit, np.int32)))
-        return _Found(*(np.concatenate(column) for column in zip(*rows, strict=True))) if rows else _NOWHERE
+                found.append((unit, alike))
+        if not found:
+            return _NOWHERE
+        numbers, weights, bits = (
+            np.concatenate(column) for column in zip(*(self._postings[unit] for unit, _ in found), strict=True)
+        )
+        times = [len(self._postings[unit][0]) for unit, _ in found]
+        alikes = np.repeat(np.array([alike for _, alike in found], np.float32), times)
+        return _Found(
+            numbers, weights * alikes, bits, alikes, np.repeat(np.array([unit for unit, _ in found], np.int32), times)
+        )
 
 
 def _readings(person: Person) -> Iterator[tuple[tuple[str, ...], bool]]:

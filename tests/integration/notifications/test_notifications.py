@@ -56,6 +56,7 @@ def happened(topic, user_id=None, **fields):
         "at": "2026-11-20T06:00:00.000000Z",
         "level": "Identity",
         "expires_at": "2029-11-19",
+        **{"list": "SDN", "case_id": 3, "kind": "person", "strong": True},
         **fields,
     }
     with transaction.atomic():
@@ -121,6 +122,14 @@ def test_every_topic_has_words_and_a_page_that_exists(alice, boss):
         except Resolver404:
             pytest.fail(f"{line.kind} links to {line.link}, which is no page")
     assert len(mail.outbox) == len(messages.BY_TOPIC) - len(messages.MAILED_BY_OTHERS)
+
+
+def test_staff_alone_hear_of_a_screening_case_and_only_of_a_strong_one(alice, boss):
+    happened("kyc.screening_case_opened", alice)
+    assert selectors.recent(alice) == [] and [message.to for message in mail.outbox] == [["boss@example.org"]]
+    assert "Do not tell the customer" in mail.outbox[0].body and "alice" not in mail.outbox[0].body
+    happened("kyc.screening_case_opened", alice, strong=False)
+    assert len(mail.outbox) == len(selectors.recent(boss)) == 1
 
 
 @pytest.mark.parametrize(
