@@ -105,7 +105,7 @@ CONTROLS = [
                 "tests.controls.oauth:from_address_bar",
             ),
         ),
-        OTHERS + "TestTheAddressBar::test_a_link_cannot_change_what_is_asked_of_the_provider",
+        OTHERS + "TestTheAddressBar::test_a_link_cannot_change_what_is_asked_of_the_provider[google-query0]",
         ("V10.2.1",),
     ),
     Control(
@@ -170,7 +170,7 @@ CONTROLS = [
     Control(
         "an app's errors have words",
         (("exchange.site.headless:_readable", "tests.controls.oauth:without_words"),),
-        APPS + "TestErrorsAndLimits::test_every_error_is_json_with_words",
+        APPS + "TestErrorsAndLimits::test_every_error_is_json_with_words[get-no/such/address-options0-404]",
         ("V16.5.1",),
     ),
     Control(

@@ -1,7 +1,11 @@
 """Log-in through Google, Facebook, X and Apple, against local servers that check what they are sent; what a thief would try."""
 
+import os
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -167,6 +171,7 @@ class TestNoTakeOver:
         ways.switch_on(facebook, settings, monkeypatch)
         stranger = Client()
         ways.log_in(stranger, facebook)
+        assert "logs in through Facebook" in mail.outbox[-1].body  # so that nobody confirms what he did not begin
         owner = Client()
         owner.post(reverse("account_reset_password"), {"email": "bob@example.org"})
         link = re.findall(r"http://[^/\s]+(/accounts/password/reset/key/\S+)", mail.outbox[-1].body)[0]
@@ -393,6 +398,16 @@ class TestSwitches:
         on = {"google": {}, "facebook": {}}
         origins = identity.form_origins(on, identity.ENDPOINTS)
         assert origins == ["https://accounts.google.com", "https://www.facebook.com", "https://m.facebook.com"]
+
+    @pytest.mark.parametrize("name", identity.STAND_INS)
+    def test_production_refuses_a_stand_in(self, name):
+        """Whatever else it lacks: this is said before it asks for its secrets."""
+        known = {"PATH": os.environ["PATH"], "DATABASE_URL": "postgresql:///none", "REDIS_URL": "unix:///none"}
+        ran = subprocess.run(
+            [sys.executable, "-c", "import config.settings.prod"], cwd=Path(__file__).resolve().parents[3],
+            env={**known, name: "http://127.0.0.1:1"}, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert ran.returncode != 0 and f"{name} is for tests" in ran.stderr
 
     def test_without_a_stand_in_the_providers_own_addresses_are_called(self, monkeypatch):
         for name in identity.STAND_INS:
