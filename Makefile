@@ -14,7 +14,8 @@ SIMULATE_STATE ?= $(CURDIR)/var/simulate
 # Twice the cores of a small machine: many tests wait for real processes, and half the time nothing would run.
 TEST_WORKERS ?= 4
 PYTEST ?=
-PURE := exchange/core exchange/ledger/journal.py trading/engine custody/policy.py custody/signers wallets/chains
+PURE := exchange/core exchange/ledger/journal.py trading/engine custody/policy.py custody/signers wallets/chains \
+  $(addprefix kyc/screening/,countries.py entries.py keys.py likeness.py matching.py names.py publications.py sdn_csv.py sdn_xml.py)
 
 # Embedded services that a target started end with it, also when it is interrupted.
 define ending_services

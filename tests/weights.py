@@ -21,6 +21,7 @@ SECONDS = {
     "tests/integration/api/test_api_order_entry.py": 35,
     "tests/journeys/test_site_accessibility.py": 31,
     "tests/journeys/test_site_journeys.py": 31,
+    "tests/integration/kyc/test_screening.py": 30,
     "tests/integration/wallets/test_wallets_evm.py": 30,
     "tests/integration/api/test_api_websocket_line.py": 28,
     "tests/integration/api/test_api_trading.py": 27,
@@ -37,6 +38,7 @@ SECONDS = {
     "tests/integration/api/test_api_asyncapi.py": 17,
     "tests/integration/trading/test_fee_tiers.py": 16,
     "tests/integration/trading/test_every_order_is_durable.py": 15,
+    "tests/integration/wallets/test_wallets_screening.py": 15,
     "tests/simulation/test_engine_shards.py": 14,
     "tests/integration/trading/test_orders_through_the_engine.py": 12,
 }
