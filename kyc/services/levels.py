@@ -30,7 +30,7 @@ class LevelNotFound(NotFound):
 class LimitInvalid(InvalidRequest):
     """No such limit is possible; the message says why."""
 
-    code = "limit_invalid"
+    code = "level_limit_invalid"
 
 
 class ReasonMissing(InvalidRequest):
