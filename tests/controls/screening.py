@@ -132,7 +132,7 @@ CONTROLS = [
     ),
     Control(
         "A redirect is not followed to a list",
-        (("kyc.screening.services.fetching:REDIRECTS", "tests.controls.screening:FOLLOWED"),),
+        (("exchange.outgoing.calls:REDIRECTS", "tests.controls.screening:FOLLOWED"),),
         f"{FETCHING}::test_what_is_no_whole_file_is_left_and_told",
         ("V15.3.2",),
     ),
