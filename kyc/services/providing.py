@@ -25,6 +25,8 @@ from kyc.services import applications, reviewing
 
 CLAIMED_FOR = timedelta(minutes=10)
 LOOKED_AGAIN = timedelta(minutes=10)
+LOOKED_AGAIN_SOON = timedelta(minutes=1)
+PASSING = frozenset({"not_screened"})  # refusals that pass by themselves: screening has not come round yet
 PAUSE_FIRST, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=6)
 FAILURES_MAX = 30
 AT_ONCE = 50
@@ -165,6 +167,9 @@ def _act(application: Application, answer: Answer, now: datetime) -> None:
         else:
             _hand_over(application, "the provider declined: a person decides", now)
     except DomainError as refused:
+        if refused.code in PASSING:
+            _note(application, provider_due_at=now + LOOKED_AGAIN_SOON)
+            return
         _hand_over(application, f"the provider said {answer.result}, and: {refused.message}", now)
 
 

@@ -19,7 +19,7 @@ from exchange.audit.models import Record
 from exchange.outbox.models import Event
 from exchange.secrets import private_files, services, subjects
 from exchange.secrets.models import SubjectKey
-from kyc import sealing, selectors
+from kyc import application_selectors, checks, sealing, selectors
 from kyc.models import Application, Document
 from kyc.services import applications, documents, erasing, expiring, reviewing
 from tests.verification import NOW, PERSON, approved, filled, picture, submitted
@@ -260,3 +260,18 @@ def test_no_level_ends_without_a_notice_though_the_worker_slept_over_it():
     assert expiring.run(now=late + timedelta(days=6)) == (0, 0, 0)
     assert expiring.run(now=late + timedelta(days=7)) == (0, 1, 0)
     assert selectors.level(ALICE).number == 1
+
+
+def test_keys_and_documents_may_not_lie_in_one_another(settings, tmp_path):
+    assert checks.folders_apart() == []
+    for keys, pictures in (("a", "a"), ("a/keys", "a"), ("a", "a/pictures"), ("a/../a/keys", "a")):
+        settings.SUBJECT_KEYS_DIR, settings.KYC_DOCUMENTS_DIR = str(tmp_path / keys), str(tmp_path / pictures)
+        assert [each.id for each in checks.folders_apart()] == ["kyc.E001"]
+
+
+def test_a_customers_export_holds_his_words_and_no_picture():
+    approved(ALICE)
+    (row,) = application_selectors.export(ALICE)
+    assert (row["told"], row["state"], len(row["pictures"])) == (PERSON, "approved", 2)
+    assert list(application_selectors.export(BOB)) == []
+    assert json.loads(json.dumps(row)) == row

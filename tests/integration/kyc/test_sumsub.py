@@ -341,6 +341,26 @@ def test_what_screening_withholds_goes_to_people(sumsub):
     assert (selectors.level(ALICE).number, Application.objects.get().provider_state) == (1, "handed_over")
 
 
+def test_an_approval_that_screening_has_not_come_round_to_waits_a_minute(sumsub):
+    class NotScreened(reviewing.NotWaiting):
+        code = "not_screened"
+
+    def not_yet(person, *, now):
+        if now < after(12):
+            raise NotScreened("Try again in a minute.")
+
+    application = sent()
+    sumsub.review(application.provider_reference, reviewAnswer="GREEN")
+    registry.before_approval("test")(not_yet)
+    try:
+        providing.run(now=after(11))
+        assert (selectors.level(ALICE).number, Application.objects.get().provider_state) == (1, "sent")
+        providing.run(now=after(12))
+    finally:
+        registry.forget("test")
+    assert selectors.level(ALICE).number == 2
+
+
 def test_silence_and_errors_are_tried_again_with_growing_pauses(sumsub, pauses):
     sumsub.script = [(500, {}, b""), (502, {}, b"<html>"), (429, {"Retry-After": "3"}, b"{}")]
     application = submitted(ALICE)
