@@ -85,7 +85,7 @@ CONTROLS = [
         asvs=("V7.4.1", "V7.4.2"),
     ),
     Control(
-        name="a changed password ends the log-ins elsewhere",
+        name="logging out everywhere else ends every other log-in",
         off=(("exchange.accounts.services.sessions:end_others", "tests.controls.accounts:none"),),
         test=ALERTS + "TestSessions::test_all_others_end_at_once",
         asvs=("V7.4.3",),
