@@ -12,6 +12,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from exchange.accounts import (
     admin_factors,  # noqa: F401  (registers itself)
     admin_guard,  # noqa: F401  (registers itself)
+    admin_ways_in,  # noqa: F401  (takes allauth's own pages away)
     protection,
 )
 from exchange.accounts.models import User

@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exchange.accounts import selectors
+from exchange.accounts.admin_ways_in import WAYS_IN
 from exchange.accounts.models import User
-from exchange.accounts.services import customers
+from exchange.accounts.services import customers, staff
 from exchange.audit.models import Record
 from exchange.outbox.models import Event
 from tests import factors
@@ -271,3 +272,13 @@ def test_every_page_of_it_is_in_the_house_s_words(google):
     connect(client, google)
     assert b"Connected. Withdrawals pause for a day." in client.get(PAGE).content
     assert mail.outbox == []  # the news goes by the outbox, with everything that a changed credential brings
+
+
+def test_no_member_of_staff_finds_a_form_for_somebody_s_ways_in(client):
+    """Not even a superuser: a linked account or a confirmed address would be a key to a customer's account."""
+    boss = staff.open(email="boss@example.org", password=PASSWORD, superuser=True, now=timezone.now())
+    factors.log_in_staff(client, boss)
+    assert client.get("/admin/accounts/user/").status_code == 200
+    for model in WAYS_IN:
+        where = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert client.get(where).status_code == 404 and client.post(f"{where}add/", {}).status_code == 404
