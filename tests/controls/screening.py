@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 
 from tests.controls import Control
 
-FOLLOWED = True
 CASES = "tests/integration/kyc/test_screening.py"
 COINS = "tests/integration/wallets/test_wallets_screening.py"
 FETCHING = "tests/integration/kyc/test_sanctions_fetching.py"
@@ -129,11 +128,5 @@ CONTROLS = [
         (("kyc.screening.services.fetching:_ensure_secure", NOTHING),),
         f"{FETCHING}::test_in_production_only_https_is_asked",
         ("V12.2.1",),
-    ),
-    Control(
-        "A redirect is not followed to a list",
-        (("exchange.outgoing.calls:REDIRECTS", "tests.controls.screening:FOLLOWED"),),
-        f"{FETCHING}::test_what_is_no_whole_file_is_left_and_told",
-        ("V15.3.2",),
     ),
 ]

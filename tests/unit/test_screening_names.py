@@ -47,6 +47,7 @@ def found(name, **more):
         "\u202eNikolai Petrovich",
         "Niko\u00adlai Petrovich",
         "N\u0456k\u043el\u0430\u0456 P\u0435tr\u043evi\u0441h",  # Cyrillic letters that look Latin
+        "NIKOLAI \u0420\u0415T\u0420OV\u0406\u0421\u041d",  # some that sound otherwise
         "Nik\u03bflai Petr\u03bfvich",  # Greek ones
         "\uff2e\uff49\uff4b\uff4f\uff4c\uff41\uff49 \uff30\uff45\uff54\uff52\uff4f\uff56\uff49\uff43\uff48",
         "\U0001d40d\U0001d422\U0001d424\U0001d428\U0001d425\U0001d41a\U0001d422 Petrovich",

@@ -1,12 +1,11 @@
 """Takes a publication of a list: refuses what is broken, writes down what changed, and has everybody screened again.
 
 A refused publication leaves the one before in force, a row that says why, and an alert. What must never happen here: a list
-in force that is not whole, an entry of an old version lost, or two publications taken at once (one lock a list).
+in force that is not whole, an entry of an old version lost, or two publications taken at once.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from datetime import date, datetime
 
@@ -25,7 +24,7 @@ from kyc.screening.publications import Counts
 
 SDN = "SDN"
 BATCH = 2_000
-_LOCK = 0x6B796331  # any constant: the first half of the advisory lock's two numbers
+_LOCK = 0x6B796331  # any constant
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +78,8 @@ def _take(
     now: datetime,
 ) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, zlib.crc32(list_code.encode()) & 0x7FFFFFFF])
+        # One for all lists: their versions come into force in the order of their ids, so that the epoch rises with each.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     before = ListVersion.objects.filter(list_code=list_code, state=ListVersion.State.IN_FORCE).first()
     if before is not None and before.sha256 == publication.sha256:
         return before.id

@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
+from threading import Event as Event_
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -179,6 +180,44 @@ def test_lists_loaded_at_once_are_taken_one_after_the_other():
     in_force = ListVersion.objects.get(state="in_force")
     assert standing.count() == in_force.entries == 22
     assert standing.values("uid").distinct().count() == 22
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_list_that_comes_meanwhile_is_later_in_every_respect():
+    customer("one@example.com", "Boris Kolesnikov")
+    loaded, go_on, versions = Event_(), Event_(), {}
+
+    def take(code, *rows):
+        try:
+            with transaction.atomic():
+                versions[code] = load(*rows, list_code=code)
+                if code == "SDN":
+                    loaded.set()
+                    assert go_on.wait(120)
+        finally:
+            connections.close_all()
+
+    first, second = Thread(target=take, args=("SDN", KOLES)), Thread(target=take, args=("CONS", PETROVICH))
+    first.start()
+    assert loaded.wait(120)
+    second.start()
+    until = time.monotonic() + 120
+    while not waits_for_a_lock():
+        assert second.is_alive() and time.monotonic() < until
+        time.sleep(0.02)
+    assert selectors.epoch() == 0
+    go_on.set()
+    first.join(120)
+    second.join(120)
+    assert versions["CONS"] > versions["SDN"] and selectors.epoch() == versions["CONS"]
+    rescreen()
+    assert ScreeningCase.objects.get().entry_uid == "23"
+
+
+def waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 def test_a_hit_is_a_case_that_holds_no_name():
