@@ -1,27 +1,26 @@
 """Structured logs: one line of JSON an event (or a readable line in development), from structlog and the standard library alike.
 
-What must never happen here: a password, token, key or seed in a line. Keys that look like one are masked before rendering.
+What must never happen here: a password, token, key or seed in a line, whoever wrote it: fields that are named like one are masked
+before rendering, and what looks like one in the finished line after (config/redaction.py). No logger keeps a handler of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import logging.config
-import re
+import sys
+import threading
 from typing import Any
 
 import structlog
 
-_SECRET = re.compile(
-    r"password|passphrase|secret|token|api_?key|seed|mnemonic|private|authorization|cookie", re.IGNORECASE
-)
+from config import redaction
 
 
 def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    for key in event:
-        if _SECRET.search(key):
-            event[key] = "[masked]"
-    return event
+    # What is behind an underscore is structlog's own, and goes before the line is made.
+    own = {key: value for key, value in event.items() if key.startswith("_") or key == "exc_info"}
+    return {**redaction.named(event), **own}
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -47,14 +46,19 @@ def configure(options: dict[str, Any]) -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
-                        renderer,
+                        redaction.scrubbing(renderer),
                     ],
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": options.get("level", "INFO")},
             "loggers": {
-                "uvicorn.access": {"level": "WARNING"},
+                # Those that come with handlers of their own; their lines go our way.
+                "django": {"handlers": [], "level": "INFO", "propagate": True},
+                "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+                "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
+                "uvicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+                "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
                 "httpx": {"level": "WARNING"},
                 "BitcoinRPC": {"level": "WARNING"},
                 "web3": {"level": "WARNING"},
@@ -68,3 +72,12 @@ def configure(options: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    if options.get("json"):
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda found: _log_uncaught(found.exc_type, found.exc_value, found.exc_traceback)
+
+
+def _log_uncaught(kind: Any, error: Any, traceback: Any) -> None:
+    """The last words of a process or a thread are a line like any other."""
+    if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        logging.getLogger("uncaught").critical("uncaught", exc_info=(kind, error, traceback))
