@@ -68,10 +68,13 @@ def erase(
     if not reason.strip():
         raise ErasureReasonMissing("Say why; it stands in the audit.", param="reason")
     with transaction.atomic():
-        limits.lock(user_id)
-        rows = list(Application.objects.select_for_update().filter(user_id=user_id, erased_at=None).order_by("id"))
-        _check(rows, despite_retention, now)
+        mine = Application.objects.filter(user_id=user_id, erased_at=None).order_by("id")
+        rows = list(mine.select_for_update())
+        limits.lock(user_id)  # after the applications, as everywhere; a new one waits for it
         ids = [row.id for row in rows]
+        if list(mine.values_list("id", flat=True)) != ids:
+            raise NotYetErasable("An application was begun at this moment.")
+        _check(rows, despite_retention, now)
         pictures: list[UUID] = list(
             Document.objects.filter(application_id__in=ids, erased_at=None).values_list("id", flat=True)
         )

@@ -29,7 +29,7 @@ LOOKED_AGAIN_SOON = timedelta(minutes=1)
 PASSING = frozenset({"not_screened"})  # refusals that pass by themselves: screening has not come round yet
 PAUSE_FIRST, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=6)
 FAILURES_MAX = 30
-AT_ONCE = 50
+AT_ONCE = 20
 log = structlog.get_logger(__name__)
 
 

@@ -62,6 +62,8 @@ def test_the_queue_is_sorted_by_age_and_counted(carol):
     late = carol.get(reverse("admin:kyc_application_changelist"), {"queue": "late"}).content.decode()
     assert str(older.id) in late and str(newer.id) not in late
     assert "Lovelace" not in text
+    for word in ("nonsense", str(ALICE), str(older.id), "' OR 1=1"):
+        assert carol.get(reverse("admin:kyc_application_changelist"), {"q": word}).status_code == 200
 
 
 def test_words_beside_pictures_and_both_looks_on_record(carol):

@@ -46,6 +46,7 @@ PRIVATE = [
     "/account/mail-code/",
     "/account/export/",
     "/account/close/",
+    "/account/verification/",
 ]
 REFERENCE = re.compile(r"Reference <code>([0-9A-F]{10})</code>")
 
