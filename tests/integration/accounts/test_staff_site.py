@@ -48,6 +48,10 @@ def test_one_site_of_unfold_and_django_otp_has_every_model():
     assert len(admin.site._registry) > 30
 
 
+def test_factors_themselves_are_on_no_staff_page():
+    assert not {model._meta.label for model in admin.site._registry} & {"mfa.Authenticator", "accounts.FactorDevice"}
+
+
 def test_a_password_alone_opens_no_staff_page(boss):
     give_factor(boss)
     client = with_password(boss)
