@@ -73,6 +73,8 @@ class Exchange:
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
             "REDIS_URL": settings.REDIS_URL,
             "WEBSOCKET_LOG_IN_CHECK_S": "1",
+            "SECOND_FACTOR_REQUIRED": "0",  # as in the suite's own settings; tests of it have customers with a factor
+            "CREDENTIAL_PAUSE_H": "0",  # a key that was just made holds up nobody's withdrawal here
             "VALKEY_CONNECT_S": "30",  # a busy machine is no finding
             "VALKEY_ANSWER_S": "30",
             # A network without a node is shown to nobody; the web process never calls it.
