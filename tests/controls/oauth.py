@@ -8,6 +8,8 @@ from tests.controls import Control
 
 OTHERS = "tests/integration/accounts/test_log_in_through_others.py::"
 LINKS = "tests/integration/accounts/test_linked_accounts.py::"
+LOCKS = "tests/integration/accounts/test_lock_out.py::"
+TOKENS = "tests/integration/accounts/test_id_tokens.py::"
 SIGNING = "tests/integration/accounts/test_signing_up_tells_nobody.py::"
 APPS = "tests/integration/accounts/test_headless.py::"
 NOTHING, YES = "tests.controls.off:nothing", "tests.controls.off:yes"
@@ -76,7 +78,7 @@ CONTROLS = [
     Control(
         "an id_token's signature and nonce are checked",
         ((f"{PROVIDERS}.id_tokens:verify", "tests.controls.oauth:unsigned"),),
-        OTHERS + "TestIdTokens::test_one_that_is_not_signed_by_the_provider_is_refused[forgery2-google]",
+        TOKENS + "TestIdTokens::test_one_that_is_not_signed_by_the_provider_is_refused[forgery2-google]",
         ("V9.1.1", "V9.1.3", "V10.5.1"),
     ),
     Control(
@@ -146,25 +148,25 @@ CONTROLS = [
     Control(
         "a guesser is locked out",
         (("settings:AXES_ENABLED", "False"),),
-        SIGNING + "TestLockOut::test_who_guesses_is_locked_out_and_the_owner_is_not",
+        LOCKS + "TestLockOut::test_who_guesses_is_locked_out_and_the_owner_is_not",
         ("V6.3.1",),
     ),
     Control(
         "nobody is locked out by another's guesses",
         (("settings:AXES_LOCKOUT_PARAMETERS", "['username']"),),
-        SIGNING + "TestLockOut::test_who_guesses_is_locked_out_and_the_owner_is_not",
+        LOCKS + "TestLockOut::test_who_guesses_is_locked_out_and_the_owner_is_not",
         ("V6.1.1", "V6.3.1"),
     ),
     Control(
         "peers behind our proxies are told apart",
         (("exchange.accounts.watching:attempted_from", "tests.controls.oauth:behind_the_proxy"),),
-        SIGNING + "TestLockOut::test_behind_our_own_proxy_the_peers_are_told_apart",
+        LOCKS + "TestLockOut::test_behind_our_own_proxy_the_peers_are_told_apart",
         ("V6.3.1",),
     ),
     Control(
         "what anybody can write into a header is no peer",
         (("exchange.accounts.watching:attempted_from", "tests.controls.oauth:any_header"),),
-        SIGNING + "TestLockOut::test_what_anybody_can_write_into_a_header_is_no_peer",
+        LOCKS + "TestLockOut::test_what_anybody_can_write_into_a_header_is_no_peer",
         ("V6.3.1",),
     ),
     Control(

@@ -1,4 +1,4 @@
-"""What mobile apps meet under /_allauth/: a provider's token that is not theirs to give, limits as everywhere, readable errors."""
+"""What mobile apps meet under /_allauth/: a provider's token that is not theirs to give, the usual limits, readable errors."""
 
 import hashlib
 import json
@@ -305,3 +305,32 @@ class TestErrorsAndLimits:
         client = Client()
         client.force_login(User.objects.get(), backend=factors.BACKEND)
         assert client.get(f"{APP}/account/email").status_code == 401
+
+
+class TestNobodyElses:
+    """What an app names in a body is looked for among its own person's things alone."""
+
+    @pytest.fixture
+    def mallory(self, alice):
+        customers.open(email="mallory@example.org", password=PASSWORD, email_verified=True, now=timezone.now())
+        return App().log_in("mallory@example.org").confirm()
+
+    def test_a_session(self, mallory):
+        theirs = App().log_in()
+        session = theirs.call("get", "auth/sessions").json()["data"][0]["id"]
+        assert mallory.call("delete", "auth/sessions", {"sessions": [session]}).status_code == 400
+        assert theirs.call("get", "account/email").status_code == 200
+
+    def test_a_linked_account(self, alice, mallory, google):
+        SocialAccount.objects.create(user_id=alice, provider="google", uid="1001")
+        answer = mallory.call("delete", "account/providers", {"provider": "google", "account": "1001"})
+        assert answer.status_code == 400 and SocialAccount.objects.exists()
+        taken = mallory.bring("google", {"id_token": google.id_token()}, process="connect")
+        assert taken.status_code == 400 and SocialAccount.objects.get().user_id == alice
+
+    @pytest.mark.parametrize("method", ["put", "patch", "delete"])
+    def test_an_address(self, alice, mallory, method):
+        answer = mallory.call(method, "account/email", {"email": "alice@example.org", "primary": True})
+        assert answer.status_code == 400 and User.objects.get(id=alice).email == "alice@example.org"
+        unknown = mallory.call(method, "account/email", {"email": "nobody@example.org", "primary": True})
+        assert answer.json() == unknown.json()
