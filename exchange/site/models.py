@@ -16,6 +16,9 @@ class IdempotencyKey(models.Model):
     )
     answer = models.TextField(default="", blank=True)
     started_at = models.DateTimeField()
+    backend = models.IntegerField(
+        null=True, help_text="PostgreSQL's process of the connection that took it: gone, so is who works on it."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="site_pages_idempotency_key_once")]

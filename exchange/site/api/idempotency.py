@@ -1,8 +1,10 @@
 """A POST that moves money, sent twice, moves it once: one key, one answer.
 
 The key is written before anything is done and its answer after; between the two it is "in progress". A process that dies in
-between leaves the key so; after TAKEN_OVER_S a retry may take it over, because the services beneath know the key too
-(withdrawals by the key itself, orders by a client order id made from it) and give their first result again.
+between leaves the key so; a retry takes it over as soon as the connection that took it is gone from the database, or after
+TAKEN_OVER_S where that cannot be seen (a pooler keeps it, a machine lost its power). That is safe, and safe too early, because the
+services beneath know the key too (withdrawals by the key itself, orders by a client order id made from it) and give their first
+result again.
 What must never happen here: a second effect under one key, another customer's answer, an answer kept of a request that was
 refused before it was looked at (no log-in, a limit) or whose outcome is not known.
 """
@@ -17,7 +19,7 @@ from functools import wraps
 from typing import Any
 
 import orjson
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -31,6 +33,7 @@ HEADER = "Idempotency-Key"
 KEY_LENGTH_MAX = 200
 TAKEN_OVER_S = 60
 KEPT = timedelta(hours=24)
+CLOCKS_DIFFER = timedelta(seconds=2)
 FORGOTTEN_AT_ONCE = 1000
 _NOT_KEPT = frozenset({401, 403, 413, 429})  # refused at the door: nothing was looked at
 
@@ -91,7 +94,9 @@ def claim(*, user_id: int, key: str, request: HttpRequest, now: datetime) -> Cla
     digest = _digest(request)
     try:
         with transaction.atomic():
-            row = IdempotencyKey.objects.create(user_id=user_id, key=key, digest=digest, started_at=now)
+            row = IdempotencyKey.objects.create(
+                user_id=user_id, key=key, digest=digest, started_at=now, backend=_backend()
+            )
         return Claim(row.pk)
     except IntegrityError:
         row = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
@@ -105,10 +110,9 @@ def claim(*, user_id: int, key: str, request: HttpRequest, now: datetime) -> Cla
         replay = HttpResponse(row.answer, status=row.status, content_type=errors.JSON)
         replay["Idempotent-Replayed"] = "true"
         return Claim(row.pk, replay)
-    stuck = now - row.started_at > timedelta(seconds=TAKEN_OVER_S)
-    taken = stuck and IdempotencyKey.objects.filter(pk=row.pk, status=None, started_at=row.started_at).update(
-        started_at=now
-    )
+    stuck = now - row.started_at > timedelta(seconds=TAKEN_OVER_S) or _gone(row)
+    same = IdempotencyKey.objects.filter(pk=row.pk, status=None, started_at=row.started_at, backend=row.backend)
+    taken = stuck and same.update(started_at=now, backend=_backend())
     if not taken:
         raise IdempotencyInProgress("The first request with this key is still being worked on.", param=HEADER)
     return Claim(row.pk)
@@ -167,6 +171,24 @@ def once(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return response
 
     return answered
+
+
+def _backend() -> int:
+    """PostgreSQL's process at the other end of this thread's connection."""
+    connection.ensure_connection()
+    return int(connection.connection.get_backend_pid())
+
+
+def _gone(row: IdempotencyKey) -> bool:
+    """Whether the connection that took the key has ended; its number may be another's by now."""
+    if row.backend is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND backend_start <= %s",
+            [row.backend, row.started_at + CLOCKS_DIFFER],
+        )
+        return cursor.fetchone() == (0,)
 
 
 def _digest(request: HttpRequest) -> str:
