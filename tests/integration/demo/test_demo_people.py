@@ -12,16 +12,19 @@ import pytest
 from custody.accounts import Accounts
 from custody.public_keys import document
 from custody.signers.software import SoftwareSigner
+from deploy.demo import codes
 from deploy.setup import places
 from exchange.accounts import selectors as accounts
+from exchange.accounts.second_factors import codes as factors
+from exchange.accounts.second_factors import selectors
 from exchange.assets import selectors as assets
 from exchange.ledger import selectors as ledger
 from exchange.site.demo import DemoRefused, cast, seeding
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TOKEN = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-CUSTOMER = seeding.LogIn("demo@bourse.example", "correct horse battery")
-STAFF = seeding.LogIn("staff@bourse.example", "another long password")
+CUSTOMER = seeding.LogIn("demo@bourse.example", "correct horse battery", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+STAFF = seeding.LogIn("staff@bourse.example", "another long password", "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU")
 
 
 @pytest.fixture
@@ -51,6 +54,19 @@ def test_everybody_is_opened_and_waits_for_coins(settings, keys):
     assert len({payment.id for payment in payments}) == len(payments) == 4 * (2 + len(cast.TRADERS))
     assert all(payment.network == cast.NETWORKS[payment.asset] and payment.amount > 0 for payment in payments)
     assert assets.asset_network(asset="USDT", network="ethereum").contract == TOKEN
+
+
+@pytest.mark.django_db
+def test_both_log_ins_have_the_app_that_make_code_plays(settings, keys):
+    settings.DEMO = True
+    seed(keys)
+    for log_in in (CUSTOMER, STAFF):
+        person = accounts.by_email(log_in.email)
+        assert person is not None
+        assert [factor.kind for factor in selectors.factors(person.id)] == [selectors.TOTP, selectors.RECOVERY_CODES]
+        counter = codes.counter_now()
+        assert factors.present(person.id, at=counter * codes.PERIOD_S) == codes.code(log_in.factor, counter)
+    assert CUSTOMER.email in codes.said({CUSTOMER.email: CUSTOMER.factor})
 
 
 @pytest.mark.django_db

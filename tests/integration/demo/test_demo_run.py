@@ -139,6 +139,7 @@ def test_it_comes_up_and_says_how_to_log_in(demo: Demo):
     eventually("the site to be ready", demo.ready, within_s=COLD_START_S)
     assert re.search(r"demo@bourse\.example\s+password\s+\S{8,}", demo.text)
     assert re.search(r"staff@bourse\.example\s+password\s+\S{8,}", demo.text)
+    assert "`make code` prints what it shows" in demo.text
     assert "BTC" in demo.page("/")
 
 
