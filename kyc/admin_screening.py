@@ -91,7 +91,9 @@ class ScreeningCaseAdmin(Looking):
         said = Count("opinions", filter=Q(opinions__verdict="clear", opinions__given_on=F("state")))
         lets_go = Q(strong=True) | Q(state=ScreeningCase.State.CONFIRMED)
         takes = Case(When(lets_go, then=Value(cases.STRONG_CLEARED_BY)), default=Value(1))
-        return super().get_queryset(request).annotate(said=said, takes=takes)
+        # A member of staff is a customer, too, and must not learn of a case of his own.
+        others = super().get_queryset(request).exclude(user_id=request.user.pk)
+        return others.annotate(said=said, takes=takes)
 
     @admin.display(description="Entry")
     def entry_named(self, row: ScreeningCase) -> str:

@@ -15,7 +15,7 @@ from kyc.screening import details, entries
 from kyc.screening.entries import Entry
 from kyc.screening.matching import Index, Pair
 from kyc.screening.services import cases
-from kyc.screening.services.cases import CaseNotFound
+from kyc.screening.services.cases import CaseNotFound, OwnCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,12 @@ class CaseView:
 
 
 def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -> CaseView:
-    """The case with the customer's own words in it; the look is on record first. Raises CaseNotFound."""
+    """The case with the customer's own words in it; the look is on record first. Raises CaseNotFound, OwnCase."""
     case = ScreeningCase.objects.select_related("entry").filter(id=case_id).first()
     if case is None:
         raise CaseNotFound("There is no such case.")
+    if case.user_id == actor_id:
+        raise OwnCase("Nobody sees a case of his own.")
     audit.record(
         actor_id=actor_id,
         action="kyc.view_screening_case",

@@ -505,6 +505,15 @@ def test_the_queue_costs_the_same_for_many(shown, django_assert_max_num_queries)
         assert client.get("/admin/kyc/screeningcase/").content.decode().count("PETROVICH, Nikolai") >= 30
 
 
+def test_nobody_sees_a_case_of_his_own(shown):
+    client, person = reviewer("staff@example.com")
+    ScreeningCase.objects.filter(id=shown.id).update(user_id=person.id)
+    assert client.get(f"/admin/kyc/screeningcase/{shown.id}/change/").status_code == 404
+    assert "PETROVICH" not in client.get("/admin/kyc/screeningcase/").content.decode()
+    with pytest.raises(cases.OwnCase):
+        viewing.open_case(case_id=shown.id, actor_id=person.id, now=NOW)
+
+
 def test_a_case_that_is_not_there_is_not_there(shown):
     client, _ = reviewer("staff@example.com")
     assert client.get("/admin/kyc/screeningcase/999999/change/").status_code == 404
