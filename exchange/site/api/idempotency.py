@@ -2,7 +2,7 @@
 
 The key is written before anything is done and its answer after; between the two it is "in progress". A process that dies in
 between leaves the key so; a retry takes it over as soon as the connection that took it is gone from the database, or after
-TAKEN_OVER_S where that cannot be seen (a pooler keeps it, a machine lost its power). That is safe, and safe too early, because the
+TAKEN_OVER_S where that cannot be seen (a pooler keeps it, a machine lost its power). That is safe, even too early, because the
 services beneath know the key too (withdrawals by the key itself, orders by a client order id made from it) and give their first
 result again.
 What must never happen here: a second effect under one key, another customer's answer, an answer kept of a request that was
