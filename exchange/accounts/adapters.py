@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.password_reset import get_reset_password_url
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -46,6 +47,10 @@ class AccountAdapter(NeverByPasswordAlone, GuardedAccount):
         return user
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """The same work as for a newcomer, and then a mail, as a newcomer gets one."""
+        """The same work as for a newcomer, and then a mail, as a newcomer gets one. It says how this customer logs in."""
         customers.rehearse(now=timezone.now())
-        super().send_account_already_exists_mail(email)
+        said = {
+            "password_reset_url": get_reset_password_url(self.request),
+            "providers": sign_ups.providers_of(email),
+        }
+        self.send_mail("account/email/account_already_exists", email, said)

@@ -9,9 +9,18 @@ from allauth.account.internal.flows.signup import prevent_enumeration
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import is_headless_request
 from allauth.headless.base.response import AuthenticationResponse
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from exchange.accounts.models import User
+
+
+def providers_of(email: str) -> list[str]:
+    """Through whom the customer with this address logs in, in words; for a mail to that address alone."""
+    switched_on = list(settings.SOCIALACCOUNT_PROVIDERS)
+    linked = SocialAccount.objects.filter(user__email=User.objects.normalize_email(email), provider__in=switched_on)
+    return sorted({account.get_provider().name for account in linked})
 
 
 def overtaken(request: HttpRequest, email: str) -> ImmediateHttpResponse | None:

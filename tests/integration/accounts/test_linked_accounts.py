@@ -274,6 +274,14 @@ def test_every_page_of_it_is_in_the_house_s_words(google):
     assert mail.outbox == []  # the news goes by the outbox, with everything that a changed credential brings
 
 
+def test_who_forgot_how_he_logs_in_is_told_by_mail(google):
+    """He tries to sign up with his address; the page tells nobody, the mail tells him."""
+    ways.log_in(Client(), google)
+    Client().post(reverse("account_signup"), {"email": "bob.builder@gmail.com", "password1": PASSWORD})
+    assert mail.outbox[-1].to == ["bob.builder@gmail.com"]
+    assert "You log in to it through Google." in mail.outbox[-1].body
+
+
 def test_no_member_of_staff_finds_a_form_for_somebody_s_ways_in(client):
     """Not even a superuser: a linked account or a confirmed address would be a key to a customer's account."""
     boss = staff.open(email="boss@example.org", password=PASSWORD, superuser=True, now=timezone.now())
