@@ -107,7 +107,8 @@ def _readable(response: HttpResponse) -> HttpResponse:
     if not response.get("Content-Type", "").startswith(JSON):
         return error(response.status_code)
     said = json.loads(response.content or b"{}")
-    if said.get("errors") or (response.status_code == 404 and "meta" in said):  # the latter: not set up yet, and what it takes
+    not_set_up = response.status_code == 404 and "meta" in said  # and what it takes to do so
+    if said.get("errors") or not_set_up:
         return response
     code, message = _WORDS.get(response.status_code, _WORDS[400])
     response.content = json.dumps({**said, "errors": [{"code": code, "message": message}]}).encode()
