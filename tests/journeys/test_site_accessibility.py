@@ -29,6 +29,8 @@ PRIVATE = [
     "/account/security/",
     "/account/log-ins/",
     "/account/export/",
+    "/account/verification/",
+    "/accounts/3rdparty/",
     "/accounts/2fa/",
     "/accounts/2fa/reauthenticate/",
     "/accounts/2fa/recovery-codes/",

@@ -13,7 +13,8 @@ from exchange.site.api import body_limit
         ("/api/v1/orders", 64 * 1024),
         ("/account/verification/0198/pictures/selfie/", 10 * 1024 * 1024 + 64 * 1024),
         ("/hooks/kyc/sumsub/", 64 * 1024),
-        ("/accounts/login/", 10 * 1024 * 1024),
+        ("/accounts/login/", 2 * 1024 * 1024),
+        ("/admin/wallets/coldproposal/", 10 * 1024 * 1024),
     ],
 )
 def test_only_a_pictures_address_takes_a_large_body(path, most):

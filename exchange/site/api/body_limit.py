@@ -15,7 +15,8 @@ from exchange.core import errors as core
 from exchange.site.api.problems import BodyTooLarge
 
 API_BYTES_MAX = 64 * 1024
-PAGE_BYTES_MAX = 10 * 1024 * 1024
+PAGE_BYTES_MAX = 2 * 1024 * 1024  # a form; Django keeps bodies of this size in memory
+STAFF_BYTES_MAX = 10 * 1024 * 1024  # files of cold wallets
 # A picture for a verification, and the form around it; and what an outside service may call us with.
 PICTURE_BYTES_MAX = 10 * 1024 * 1024 + 64 * 1024
 HOOK_BYTES_MAX = 64 * 1024
@@ -66,6 +67,8 @@ def most_of(path: str) -> int:
         return PICTURE_BYTES_MAX
     if path.startswith("/hooks/"):
         return HOOK_BYTES_MAX
+    if path.startswith("/admin/"):
+        return STAFF_BYTES_MAX
     return API_BYTES_MAX if path.startswith("/api/") else PAGE_BYTES_MAX
 
 
