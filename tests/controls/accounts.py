@@ -8,6 +8,7 @@ from typing import Any
 from tests.controls import Control
 
 ALERTS = "tests/integration/accounts/test_log_in_alerts.py::"
+NOT_ME = "tests/integration/accounts/test_not_me_links.py::"
 CHANGES = "tests/integration/accounts/test_credential_changes.py::"
 LEAVING = "tests/integration/accounts/test_leaving.py::"
 PASSWORDS = "tests/integration/accounts/test_passwords.py::"
@@ -93,18 +94,18 @@ CONTROLS = [
     Control(
         name="the link that freezes works once",
         off=(("exchange.accounts.services.not_me:_refuse_used", NOTHING),),
-        test=ALERTS + "TestNotMe::test_it_works_once",
+        test=NOT_ME + "TestNotMe::test_it_works_once",
     ),
     Control(
         name="a freeze ends every session and key",
         off=(("exchange.accounts.services.sessions:end_all_access", "tests.controls.accounts:none"),),
-        test=ALERTS + "TestNotMe::test_its_button_ends_everything_and_stays_shut_until_staff_lift_it",
+        test=NOT_ME + "TestNotMe::test_its_button_ends_everything_and_stays_shut_until_staff_lift_it",
         asvs=("V7.4.2",),
     ),
     Control(
         name="nobody lifts the freeze of the own account",
         off=(("exchange.accounts.services.freezing:_refuse_own", NOTHING),),
-        test=ALERTS + "TestNotMe::test_a_member_of_staff_does_not_lift_his_own",
+        test=NOT_ME + "TestNotMe::test_a_member_of_staff_does_not_lift_his_own",
         asvs=("V2.3.5",),
     ),
     Control(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,7 +15,7 @@ from allauth.usersessions.models import UserSession
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
 
-from exchange.accounts.services import not_me, sessions
+from exchange.accounts.services import exporting, not_me, sessions
 from tests.integration.api.conftest import ANSWER_S, Customer, Exchange
 from tests.integration.api.test_api_websocket import PATIENCE_S, opened
 from trading.sockets.messages import CLOSE_LOG_IN_ENDED
@@ -76,3 +79,20 @@ def test_all_sessions_end_with_the_link_that_freezes(exchange: Exchange, lost: t
         timeout=ANSWER_S,
     )
     assert answer.status_code != 200
+
+
+def test_a_copy_of_the_data_comes_piece_by_piece_from_a_running_server(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under ASGI, where a blocking iterator would be gathered whole before the first byte."""
+    customer = exchange.customer(uuid4().hex[:8])
+    monkeypatch.setattr(exporting, "PIECE_BYTES", 300)
+    export_id = exporting.request(user_id=customer.user_id, now=timezone.now())
+    assert exporting.make(export_id=export_id, now=timezone.now())
+    link = f"{exchange.url}/account/export/{export_id}/"
+    assert requests.get(link, timeout=ANSWER_S, allow_redirects=False).status_code == 302
+    answer = requests.get(link, cookies={"sessionid": customer.token}, timeout=ANSWER_S)
+    assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert json.loads(archive.read("profile.json"))[0]["email"] == customer.email
