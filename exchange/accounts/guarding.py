@@ -15,6 +15,7 @@ from allauth.account.models import EmailAddress
 from allauth.core import context as current
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import is_headless_request
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
@@ -23,6 +24,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import get_language_from_request
 
 from exchange.accounts.api import addresses
 from exchange.accounts.models import User
@@ -35,6 +37,13 @@ NOWHERE = "0.0.0.0"  # noqa: S104 - what stands for an address where a proxy of 
 
 class GuardedAccount(DefaultAccountAdapter):
     """Mixed into the account adapter."""
+
+    def new_user(self, request: HttpRequest) -> AbstractBaseUser:
+        """Warned in the language of the browser that signed up, where there are words in it."""
+        user = super().new_user(request)
+        wanted = get_language_from_request(request).partition("-")[0]
+        user.language = wanted if wanted in settings.MAIL_LANGUAGES else user.language
+        return user
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The same address as everywhere else in the house: only our own proxies are believed."""

@@ -21,6 +21,7 @@ from exchange.core import amounts, times
 from exchange.fiat import selectors as fiat
 from exchange.invoices import selectors as invoices
 from exchange.ledger import selectors as ledger
+from kyc import application_selectors as applications
 from kyc import selectors as kyc
 from trading import selectors as trading
 from wallets import selectors as wallets
@@ -49,6 +50,7 @@ def _profile(user_id: int) -> Iterator[dict[str, Any]]:
 def _verification(user_id: int) -> Iterator[dict[str, Any]]:
     level = kyc.level(user_id)
     yield {"level": level.number, "name": level.name, "standing_since": _plain(kyc.standing_since(user_id))}
+    yield from applications.export(user_id)
 
 
 def _factors(user_id: int) -> Iterator[dict[str, Any]]:

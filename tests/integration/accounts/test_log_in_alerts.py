@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from exchange.accounts import protection, registry
+from exchange.accounts import protection, registry, selectors
 from exchange.accounts.api import authentication
 from exchange.accounts.models import Device
 from exchange.accounts.services import customers, sessions, staff
@@ -238,6 +238,15 @@ def test_the_warning_is_in_the_language_of_the_customer(alice):
     assert message.subject == "Neue Anmeldung bei Ihrem Konto"
     assert "Konto einfrieren" in message.body and "Wann:" in message.body
     assert '<html lang="de">' in message.alternatives[0].content
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"), [("de-CH,de;q=0.9", "de"), ("en-GB", "en"), ("fr,it;q=0.5", "en"), ("", "en")]
+)
+def test_a_sign_up_is_warned_in_its_browser_s_language(asked, kept):
+    client = Client(HTTP_ACCEPT_LANGUAGE=asked)
+    client.post(reverse("account_signup"), {"email": "bob@example.org", "password1": PASSWORD})
+    assert selectors.by_email("bob@example.org").language == kept
 
 
 def test_every_language_has_every_word():
