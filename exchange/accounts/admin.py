@@ -1,13 +1,16 @@
 """Staff look people up and switch them off. Money is not here, and nobody is deleted: the books keep the id."""
 
+from allauth.account.forms import default_token_generator
+from allauth.account.internal.flows.password_reset import request_password_reset
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserChangeForm
 
 from exchange.accounts import (
     admin_factors,  # noqa: F401  (registers itself)
@@ -22,12 +25,6 @@ from exchange.audit import services as audit
 admin.site.unregister(Group)
 
 
-class PersonCreationForm(UserCreationForm):
-    class Meta:
-        model = User
-        fields = ("email",)
-
-
 class PersonChangeForm(UserChangeForm):
     class Meta:
         model = User
@@ -37,20 +34,25 @@ class PersonChangeForm(UserChangeForm):
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = PersonChangeForm
-    add_form = PersonCreationForm
-    change_password_form = AdminPasswordChangeForm
     ordering = ["-id"]
     list_display = ["id", "email", "display_name", "is_staff", "is_active", "date_joined", "last_login"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["email", "display_name", "=id"]
     readonly_fields = ["last_login", "date_joined"]
     fieldsets = [
-        (None, {"fields": ["email", "password", "display_name", "language"]}),
+        (None, {"fields": ["email", "display_name", "language"]}),
         ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
         ("When", {"fields": ["date_joined", "last_login"]}),
     ]
-    actions = ["end_access"]
-    add_fieldsets = [(None, {"fields": ["email", "password1", "password2", "is_staff"]})]
+    actions = ["end_access", "send_reset"]
+
+    def has_add_permission(self, request):
+        """People sign up themselves, so that nobody has chosen another's password; a superuser makes staff of them."""
+        return False
+
+    def user_change_password(self, request, id, form_url=""):
+        """Nobody sets another's password: its owner gets a link."""
+        raise PermissionDenied
 
     def has_delete_permission(self, request, obj=None):
         return False
@@ -77,6 +79,21 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
                 user_id=user_id, actor_id=request.user.id, origin=audit.origin_of(request), now=timezone.now()
             )
             self.message_user(request, f"Person {user_id}: {ended} log-ins ended, and every API key.")
+
+    @admin.action(description="Send a link to choose a new password", permissions=["change"])
+    def send_reset(self, request, queryset):
+        for person in queryset:
+            if not self.has_change_permission(request, person):
+                raise PermissionDenied
+            audit.record(
+                actor_id=request.user.id,
+                action="user.send_reset",
+                subject=f"user:{person.pk}",
+                origin=audit.origin_of(request),
+                now=timezone.now(),
+            )
+            request_password_reset(request, person.email, [person], default_token_generator)
+            self.message_user(request, f"Person {person.pk}: a link was sent.")
 
     def save_model(self, request, obj, form, change):
         with transaction.atomic():
@@ -109,4 +126,41 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Groups are the house's offices: support, finance, compliance."""
+    """Groups are the house's offices: support, finance, compliance. What one may do is on record as it was and as it is."""
+
+    def save_model(self, request, obj, form, change):
+        request.rights_before = _rights(Group.objects.get(pk=obj.pk)) if change else None
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request, form, formsets, change):
+        with transaction.atomic():
+            super().save_related(request, form, formsets, change)
+            self._record(request, "change" if change else "add", form.instance, after=_rights(form.instance))
+
+    def delete_model(self, request, obj):
+        with transaction.atomic():
+            request.rights_before = _rights(obj)
+            self._record(request, "delete", obj, after=None)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request, queryset):
+        for group in queryset:
+            self.delete_model(request, group)
+
+    def _record(self, request, deed, group, *, after):
+        audit.record(
+            actor_id=request.user.id,
+            action=f"group.{deed}",
+            subject=f"group:{group.pk}",
+            before=request.rights_before,
+            after=after,
+            origin=audit.origin_of(request),
+            now=timezone.now(),
+        )
+
+
+def _rights(group):
+    rights = group.permissions.values_list("content_type__app_label", "codename").order_by(
+        "content_type__app_label", "codename"
+    )
+    return {"name": group.name, "rights": [f"{app}.{name}" for app, name in rights]}

@@ -295,7 +295,7 @@ class TestStaff:
         ):  # fmt: skip
             assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200, name
         assert client.get(reverse("admin:accounts_user_change", args=[alice])).status_code == 200
-        assert client.get(reverse("admin:accounts_user_add")).status_code == 200
+        assert client.get(reverse("admin:accounts_user_changelist")).status_code == 200
 
     def test_a_change_is_audited_with_what_was_there_before(self, boss, alice):
         assert self.change(self.as_(boss), alice, is_active="").status_code == 302
