@@ -10,14 +10,19 @@ pages = get_asgi_application()  # fills the app registry, so it stands before th
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from config.headers import Headers  # noqa: E402
 from config.proxies import TrustedProxies  # noqa: E402
 from exchange.site.api.body_limit import BodyLimit  # noqa: E402
 from exchange.site.api.handler import ApiBesidePages  # noqa: E402
 from trading.routing import websocket_urlpatterns  # noqa: E402
 
 # The consumer checks origin and log-in itself, so that no routing mistake can leave either out.
-application = TrustedProxies(
-    ProtocolTypeRouter({"http": BodyLimit(ApiBesidePages(pages=pages)), "websocket": URLRouter(websocket_urlpatterns)})
+application = Headers(
+    TrustedProxies(
+        ProtocolTypeRouter(
+            {"http": BodyLimit(ApiBesidePages(pages=pages)), "websocket": URLRouter(websocket_urlpatterns)}
+        )
+    )
 )
 
 # What stands by now lives as long as the process. The collector walked it again every few hundred orders, which took a third of

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "exchange.site",
 ]
 
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie of its own
 MIDDLEWARE = [
     "config.health.RequestMetrics",
     "exchange.site.api.middleware.ApiMiddleware",
@@ -84,6 +85,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "exchange.accounts.middleware.KnownBrowser",
     "exchange.accounts.second_factors.otp.VerifiedByAllauth",
+    "exchange.accounts.staff_deeds.StaffDeeds",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -161,6 +163,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Bourse <no-reply@localhost>"
 EMAIL_TIMEOUT = 10
 AXES_FAILURE_LIMIT = 10
 AXES_VERBOSE = False  # no line of its own at each start of a process
+AXES_ENABLE_ADMIN = False  # rows of attempts are nobody's to edit; a lock lasts a quarter of an hour
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "exchange.accounts.watching.attempted_email"
 AXES_CLIENT_IP_CALLABLE = "exchange.accounts.watching.attempted_from"
@@ -285,6 +288,8 @@ UNFOLD = {
     "SITE_URL": "/",
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
+    "COLORS": "config.policy.no_colours",  # they stand in a style sheet: see config/policy.py
+    "STYLES": ["config.policy.back_office_style"],
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }
 

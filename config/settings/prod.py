@@ -4,7 +4,7 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import identity
+from config import egress, identity
 from config.environment import database_from_url, env, read_secret, require
 
 for _name in ("DATABASE_URL", "REDIS_URL"):
@@ -63,3 +63,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+EGRESS_ALLOWED_HOSTS = egress.allowed(globals())  # last: of the services as they are named here

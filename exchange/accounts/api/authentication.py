@@ -123,7 +123,8 @@ def check_csrf(request: HttpRequest) -> None:
     check.process_request(request)
     if check.process_view(request, None, (), {}):
         raise CsrfFailed(
-            "The CSRF token is missing or wrong. Send the csrftoken cookie's value in the header X-CSRFToken."
+            "The CSRF token is missing or wrong."
+            f" Send the {settings.CSRF_COOKIE_NAME} cookie's value in the header X-CSRFToken."
         )
 
 

@@ -25,6 +25,7 @@ const UNREACHABLE = {
 };
 const GARBLED = { type: "internal", code: "internal", message: "Something broke on our side.", param: null };
 
+// The token's cookie is __Host-csrf where the site is served over https, csrftoken on a developer's machine.
 function cookie(name) {
   const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
@@ -33,7 +34,7 @@ function cookie(name) {
 /** Answers with the parsed body; throws ApiError, also when nothing came back. */
 export async function call(method, path, body) {
   const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-CSRFToken"] = cookie("csrftoken");
+  if (method !== "GET") headers["X-CSRFToken"] = cookie("__Host-csrf") || cookie("csrftoken");
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
