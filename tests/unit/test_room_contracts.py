@@ -36,6 +36,8 @@ MODULES = [
     *("trading.engine.book", "trading.services", "wallets.services", "wallets.chains.protocol"),
     *("wallets.chains.utxo.blocks", "wallets.chains.evm.blocks", "custody.policy", "custody.signers.software"),
     *("custody.services", "kyc.services", "deploy.demo"),
+    *(f"kyc.screening.{name}" for name in ("countries", "entries", "keys", "likeness", "matching", "names")),
+    *(f"kyc.screening.{name}" for name in ("publications", "sdn_csv", "sdn_xml")),
 ]
 
 
@@ -96,6 +98,7 @@ LEAF = "wallets.chains is a leaf: it imports no other room"
         ("exchange.ledger.journal", "import django", PURE),
         ("trading.engine.book", "import celery", PURE),
         ("custody.policy", "import channels", PURE),
+        ("kyc.screening.matching", "import django", PURE),
         ("custody.signers.software", "import django.conf", PURE),
         ("wallets.chains.evm.blocks", "import django.utils", PURE),
         ("wallets.chains.utxo.blocks", "import exchange.ledger.services", LEAF),
