@@ -21,6 +21,8 @@ PERMISSIONS = (
 # For what is no page: nothing is loaded, nothing is run, nobody frames it.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
 BARE = (b"text/plain", b"text/html", b"text/css", b"text/javascript")
+# What anybody here answers; TRACE and its like are refused at the door.
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 UTF8 = b"; charset=utf-8"
 
 
@@ -57,4 +59,8 @@ class Headers:
                 message = {**message, "headers": given + [pair for pair in self.wanted if pair[0] not in named]}
             await send(message)
 
-        await self.application(scope, receive, complete)
+        if scope["method"] in METHODS:
+            await self.application(scope, receive, complete)
+            return
+        await complete({"type": "http.response.start", "status": 405, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
