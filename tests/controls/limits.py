@@ -87,7 +87,7 @@ CONTROLS = [
     Control(
         "an order without room is not sent",
         (("trading.services.reserving:_refusal", "tests.controls.limits:unanswered"),),
-        "tests/properties/test_limits_property.py::test_never_more_than_the_limit_and_everything_given_back",
+        TRADING + "test_what_rests_is_reserved_and_given_back_when_it_is_cancelled",
         ("V2.3.2",),
     ),
     Control(
