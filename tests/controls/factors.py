@@ -7,6 +7,7 @@ from typing import Any
 from tests.controls import Control
 
 FACTORS = "tests/integration/accounts/test_second_factors.py::"
+GUARDS = "tests/integration/accounts/test_factor_guards.py::"
 STEPPING = "tests/integration/accounts/test_step_up.py::"
 STAFF = "tests/integration/accounts/test_staff_site.py::"
 NOTHING, YES = "tests.controls.off:nothing", "tests.controls.off:yes"
@@ -98,19 +99,19 @@ CONTROLS = [
     Control(
         name="codes are not guessed at the log-in",
         off=(("exchange.accounts.second_factors.guard:admit_log_in", YES),),
-        test=FACTORS + "TestGuessing::test_ten_wrong_codes_stop_that_network_and_nobody_else",
+        test=GUARDS + "TestGuessing::test_ten_wrong_codes_stop_that_network_and_nobody_else",
         asvs=("V6.3.1", "V6.6.3"),
     ),
     Control(
         name="a session that guesses waits",
         off=(("exchange.accounts.models.second_factors:FactorDevice.get_throttle_factor", HERE + "no_wait"),),
-        test=FACTORS + "TestGuessing::test_a_session_that_keeps_guessing_waits_longer_each_time",
+        test=GUARDS + "TestGuessing::test_a_session_that_keeps_guessing_waits_longer_each_time",
         asvs=("V6.3.1", "V6.6.3"),
     ),
     Control(
         name="a session that keeps guessing ends",
         off=(("exchange.accounts.second_factors.guard:wrong_in_session", NOTHING),),
-        test=FACTORS + "TestGuessing::test_a_session_that_is_wrong_ten_times_in_a_row_is_ended",
+        test=GUARDS + "TestGuessing::test_a_session_that_is_wrong_ten_times_in_a_row_is_ended",
         asvs=("V6.3.1",),
     ),
     Control(
@@ -128,13 +129,13 @@ CONTROLS = [
     Control(
         name="a factor's secret opens for its own user",
         off=(("exchange.accounts.second_factors.sealing:_context", HERE + "one_for_all"),),
-        test=FACTORS + "TestSealing::test_a_secret_is_sealed_and_opens_for_its_user_alone",
+        test=GUARDS + "TestSealing::test_a_secret_is_sealed_and_opens_for_its_user_alone",
         asvs=("V13.3.1", "V14.2.4"),
     ),
     Control(
         name="a row with somebody else's secret is refused",
         off=(("exchange.accounts.second_factors.sealing:_belongs", YES),),
-        test=FACTORS + "TestSealing::test_a_row_with_somebody_else_s_secret_is_refused_as_it_is_read",
+        test=GUARDS + "TestSealing::test_a_row_with_somebody_else_s_secret_is_refused_as_it_is_read",
         asvs=("V14.2.4",),
     ),
     Control(

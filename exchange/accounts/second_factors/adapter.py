@@ -6,6 +6,7 @@ What must never happen here: a password that stands in for a factor where there 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import segno
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -45,6 +46,11 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def _get_site_name(self) -> str:
         return settings.SITE_NAME
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """A passkey belongs to the site's own name, whatever name a request came by. A developer's site has several."""
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        return {**entity, "id": urlsplit(settings.SITE_URL).hostname or ""} if settings.PRODUCTION else entity
 
     def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
         """What a new passkey is called unless its owner says otherwise."""

@@ -8,73 +8,43 @@ import re
 import subprocess
 import sys
 import time
-from typing import Any
 
 import pytest
 from allauth.account.internal.flows import reauthentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
-from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from exchange.accounts.models import FactorDevice, User
-from exchange.accounts.second_factors import codes, guard, sealing, selectors
+from exchange.accounts.models import User
+from exchange.accounts.second_factors import sealing, selectors
 from exchange.accounts.selectors import paused_until
-from exchange.accounts.services import customers
 from exchange.audit.models import Record
-from exchange.secrets.services import SecretTampered
 from tests.factors import give_factor
+from tests.integration.accounts.factor_people import (
+    ACTIVATE,
+    COMMITS,
+    CONFIRM,
+    INDEX,
+    PASSWORD,
+    SECOND_STEP,
+    app_shows,
+    by_password,
+    log_in,
+    logged_in,
+    open_customer,
+    set_up,
+    through,
+)
 
 pytestmark = pytest.mark.django_db
-COMMITS = pytest.mark.django_db(transaction=True)  # what allauth does after a commit matters there
-PASSWORD = "correct horse battery staple"
-INDEX = reverse("mfa_index")
-ACTIVATE = reverse("mfa_activate_totp")
-CONFIRM = reverse("mfa_reauthenticate")
-SECOND_STEP = reverse("mfa_authenticate")
 
 
 @pytest.fixture
 def alice() -> int:
     return open_customer("alice")
-
-
-def open_customer(name: str) -> int:
-    return customers.open(email=f"{name}@example.org", password=PASSWORD, email_verified=True, now=timezone.now())
-
-
-def log_in(client: Client, name: str = "alice", password: str = PASSWORD) -> Any:
-    return client.post(reverse("account_login"), {"login": f"{name}@example.org", "password": password})
-
-
-def logged_in(client: Client) -> bool:
-    return "_auth_user_id" in client.session
-
-
-def app_shows(secret: str, *, steps: int = 0) -> str:
-    """The code now, or so many half minutes away: a code is good for once, so a test that needs two takes the next."""
-    return codes.of_secret(secret, at=time.time() + 30 * steps)
-
-
-def by_password(client: Client) -> None:
-    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
-
-
-def set_up(client: Client) -> str:
-    """A first app, as a person sets it up; its secret."""
-    by_password(client)
-    secret = re.search(r'id="totp-secret"[^>]*>([A-Z2-7]+)<', client.get(ACTIVATE).content.decode())[1]
-    answer = client.post(ACTIVATE, {"code": app_shows(secret)})
-    assert answer.url == reverse("mfa_view_recovery_codes"), answer
-    return secret
-
-
-def through(client: Client, code: str) -> Any:
-    log_in(client)
-    return client.post(SECOND_STEP, {"code": code})
 
 
 @COMMITS
@@ -264,83 +234,6 @@ class TestLogIn:
         assert not logged_in(client)
 
 
-class TestGuessing:
-    def test_ten_wrong_codes_stop_that_network_and_nobody_else(self, alice):
-        secret = give_factor(alice)
-        bob = open_customer("bob")
-        bobs = give_factor(bob)
-        thief = Client(REMOTE_ADDR="192.0.2.66")
-        log_in(thief)
-        for _ in range(guard.NEAR):
-            assert "wrong, or was used" in thief.post(SECOND_STEP, {"code": "000000"}).content.decode()
-        assert "Too many" in thief.post(SECOND_STEP, {"code": app_shows(secret)}).content.decode()
-        assert not logged_in(thief)
-        owner, neighbour = Client(REMOTE_ADDR="192.0.2.10"), Client(REMOTE_ADDR="192.0.2.66")
-        through(owner, app_shows(secret))
-        assert logged_in(owner)
-        log_in(neighbour, "bob")
-        neighbour.post(SECOND_STEP, {"code": app_shows(bobs)})
-        assert logged_in(neighbour)
-
-    def test_guessing_from_many_networks_ends_with_the_password_that_leaked(self, alice, rf, monkeypatch):
-        monkeypatch.setattr(guard, "FAR", 5)
-        secret = give_factor(alice)
-        for number in range(6):
-            thief = Client(REMOTE_ADDR=f"198.51.100.{number}")
-            log_in(thief)
-            thief.post(SECOND_STEP, {"code": "000000"})
-        late = Client(REMOTE_ADDR="198.51.100.99")
-        through(late, app_shows(secret))
-        assert not logged_in(late)
-        user = User.objects.get(pk=alice)
-        user.set_password("entirely another secret")
-        user.save()
-        owner = Client(REMOTE_ADDR="192.0.2.10")
-        log_in(owner, password="entirely another secret")
-        owner.post(SECOND_STEP, {"code": app_shows(secret)})
-        assert logged_in(owner)
-
-    def test_a_session_that_keeps_guessing_waits_longer_each_time(self, alice):
-        secret = give_factor(alice)
-        client = Client()
-        through(client, app_shows(secret, steps=-1))
-        assert "wrong" in client.post(CONFIRM, {"code": "000000"}).content.decode()
-        assert "Too many" in client.post(CONFIRM, {"code": app_shows(secret)}).content.decode()
-        device = FactorDevice.objects.get(user_id=alice)
-        assert device.throttling_failure_count == 1
-        FactorDevice.objects.update(throttling_failure_timestamp=None)
-        assert client.post(CONFIRM, {"code": app_shows(secret)}).status_code == 302
-        assert FactorDevice.objects.get(user_id=alice).throttling_failure_count == 0
-
-    def test_a_session_that_is_wrong_ten_times_in_a_row_is_ended(self, alice):
-        secret = give_factor(alice)
-        client = Client()
-        through(client, app_shows(secret))
-        for _ in range(guard.SESSION):
-            assert logged_in(client)
-            FactorDevice.objects.update(throttling_failure_timestamp=None)
-            client.post(CONFIRM, {"code": "000000"})
-        assert not logged_in(client)
-
-    def test_django_otp_is_answered_by_allauth_s_check_and_slowed_down(self, alice):
-        secret = give_factor(alice)
-        device = FactorDevice.objects.create(user_id=alice, name="Second factors")
-        assert not device.verify_token("000000")
-        assert not device.verify_token(app_shows(secret))  # a wait is on
-        FactorDevice.objects.update(throttling_failure_timestamp=None)
-        code = app_shows(secret)
-        assert device.verify_token(code)
-        assert not device.verify_token(code)
-
-    def test_failures_are_in_the_audit_without_the_code(self, alice):
-        give_factor(alice)
-        client = Client()
-        through(client, "246813")
-        record = Record.objects.get(action="factor.failed")
-        assert record.subject == f"user:{alice}"
-        assert "246813" not in str(Record.objects.values())
-
-
 class TestConfirming:
     """Who has a factor confirms with it, never with the password; and only for what is asked after that."""
 
@@ -412,63 +305,3 @@ class TestConfirming:
     def test_nobody_is_led_to_another_site(self, client):
         answer = client.post(f"{CONFIRM}?next=https://evil.example/", {"code": app_shows(self.secret)})
         assert "evil" not in answer.url
-
-
-class TestSealing:
-    def test_a_secret_is_sealed_and_opens_for_its_user_alone(self, alice):
-        secret = give_factor(alice)
-        stored = Authenticator.objects.get(type=selectors.TOTP).data["secret"]
-        assert secret not in stored and sealing.unseal(stored) == secret
-        bob = open_customer("bob")
-        lent = stored.replace(f"{alice}:", f"{bob}:", 1)
-        with pytest.raises(SecretTampered):
-            sealing.unseal(lent)
-
-    def test_a_row_with_somebody_else_s_secret_is_refused_as_it_is_read(self, alice, owner_connection):
-        """Whoever may write to the database gives Alice a secret that he knows: his own."""
-        bob = open_customer("bob")
-        give_factor(alice)
-        give_factor(bob)
-        own = Authenticator.objects.get(user_id=bob, type=selectors.TOTP).data["secret"]
-        Authenticator.objects.filter(user_id=alice, type=selectors.TOTP).update(data={"secret": own})
-        with pytest.raises(SecretTampered):
-            codes.check(user_id=alice, code="123456")
-        with pytest.raises(SecretTampered):
-            Authenticator.objects.get(user_id=alice, type=selectors.TOTP)
-
-    def test_nothing_is_sealed_for_nobody(self):
-        with pytest.raises(ImproperlyConfigured):
-            sealing.seal("secret")
-
-    def test_old_rows_are_sealed_anew_for_their_users(self, alice):
-        import base64
-        from importlib import import_module
-
-        from django.apps import apps
-        from django.db import connection
-
-        from exchange.secrets import services as secrets
-
-        shared = base64.b64encode(secrets.seal(purpose="mfa", plaintext=b"JBSWY3DPEHPK3PXP", context="mfa")).decode()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO mfa_authenticator (user_id, type, data, created_at) VALUES (%s, 'totp', %s, now())",
-                [alice, f'{{"secret": "{shared}"}}'],
-            )
-        migration = import_module("exchange.accounts.migrations.0005_own_seals")
-
-        class Historical:
-            """Models as a migration sees them: no signal of ours listens to them."""
-
-            def get_model(self, app: str, name: str) -> Any:
-                from django.db.migrations.state import ProjectState
-
-                return ProjectState.from_apps(apps).apps.get_model(app, name)
-
-        class Editor:
-            pass
-
-        editor = Editor()
-        editor.connection = connection
-        migration.seal_for_own_user(Historical(), editor)
-        assert sealing.unseal(Authenticator.objects.get(user_id=alice).data["secret"]) == "JBSWY3DPEHPK3PXP"
