@@ -43,8 +43,10 @@ ORDERS_A_SECOND_MAX = 12_000
 PASSWORD = "correct horse battery staple"
 SEED = 41
 START_S = 60
-SERVER = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning", "--ws", "config.lines:LineProtocol",
-          "--ws-max-size", "65536")  # fmt: skip  # as in the Procfile
+SERVER = (  # as in the Procfile
+    "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning",
+    "--ws", "config.lines:LineProtocol", "--ws-max-size", "65536",
+)  # fmt: skip
 
 
 def open_customers() -> list[str]:
