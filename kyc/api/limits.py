@@ -53,8 +53,8 @@ class LimitsView(CustomerView):
         operation_id="limits",
         summary="Limits and how much of them is left",
         description="Every limit of your level: deposits, withdrawals, bank money in and out, and trading, over the last "
-        "24 hours and the last 30 days. What would pass one is refused with `limit_exceeded`; a deposit that does is held until there is "
-        "room. Trading counts the most that open orders may come to, and what filled of those that ended.",
+        "24 hours and the last 30 days. What would pass one is refused with `limit_exceeded`; a deposit that does is held "
+        "until there is room. Trading counts the most that open orders may come to, and what filled of those that ended.",
         tags=["account"],
         responses=Limits,
         examples=[

@@ -132,14 +132,15 @@ INWARD = {
     "invalid", "forbidden", "conflict", "too_many_requests", "unavailable", "internal", "stopped", "person_not_found",
     "level_not_found", "reference_invalid", "withdrawal_state", "transfer_conflict", "transfer_invalid",
 }  # fmt: skip
-ROOMS = ("exchange.accounts.api", "exchange.accounts.keys", "exchange.accounts.services.pauses", "exchange.assets.selectors", "exchange.core",
-         "exchange.invoices", "exchange.ledger.services.transfers",
-         "exchange.site.api", "kyc.services.limits", "kyc.selectors", "kyc.application_selectors", "kyc.images",
-         "kyc.services.applications", "kyc.services.documents", "trading.api", "trading.sockets", "trading.marketdata",
-         "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
-         "trading.services.refusals", "wallets.selectors",
-         "wallets.services.withdrawals", "wallets.services.addresses", "wallets.services.quoting",
-         "wallets.services.address_book")  # fmt: skip
+ROOMS = (
+    "exchange.accounts.api", "exchange.accounts.keys", "exchange.accounts.services.pauses",
+    "exchange.assets.selectors", "exchange.core", "exchange.invoices", "exchange.ledger.services.transfers",
+    "exchange.site.api", "kyc.services.limits", "kyc.selectors", "kyc.application_selectors", "kyc.images",
+    "kyc.services.applications", "kyc.services.documents", "trading.api", "trading.sockets", "trading.marketdata",
+    "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
+    "trading.services.refusals", "wallets.selectors", "wallets.services.withdrawals", "wallets.services.addresses",
+    "wallets.services.quoting", "wallets.services.address_book",
+)  # fmt: skip
 
 
 def kinds(of: type[DomainError]) -> Iterator[type[DomainError]]:
