@@ -9,12 +9,31 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 import psycopg2.extensions
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
+DIFFERENT_MIN = 12  # 64 random hexadecimal digits have fewer different ones once in a billion times
+EXAMPLES = ("only-for-development", "django-insecure", "changeme", "change-me", "example", "secret-key")
+DEFAULTS = frozenset(
+    {
+        "postgres",
+        "password",
+        "secret",
+        "admin",
+        "root",
+        "bourse",
+        "redis",
+        "valkey",
+        "changeme",
+        "test",
+        "1234",
+        "guest",
+    }
+)
 
 
 def require(name: str) -> str:
@@ -23,6 +42,23 @@ def require(name: str) -> str:
     if not value:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE, the path of a file that holds it).")
     return value
+
+
+def require_random(name: str, *, length: int) -> str:
+    """A secret that a machine made up: so long, of many different characters, and no example's. Raises ImproperlyConfigured."""
+    value = require(name)
+    if len(value) < length or len(set(value)) < DIFFERENT_MIN or any(word in value.lower() for word in EXAMPLES):
+        raise ImproperlyConfigured(f"{name} is too short, too simple or an example's: make one up by a machine.")
+    return value
+
+
+def require_own_password(name: str) -> str:
+    """A database's or broker's URL whose password is not one that everybody knows; one without any goes by sockets."""
+    url = require(name)
+    given = unquote(urlsplit(url).password or "")
+    if given and (given.lower() in DEFAULTS or given == unquote(urlsplit(url).username or "")):
+        raise ImproperlyConfigured(f"{name} has a password that everybody knows.")
+    return url
 
 
 def read_secret(name: str) -> str:

@@ -5,7 +5,7 @@ import os
 from django.core.exceptions import ImproperlyConfigured
 
 from config import egress, identity
-from config.environment import database_from_url, env, read_secret, require
+from config.environment import database_from_url, env, read_secret, require, require_own_password, require_random
 
 for _name in ("DATABASE_URL", "REDIS_URL"):
     require(_name)
@@ -28,15 +28,24 @@ for _name in identity.STAND_INS:
 PRODUCTION = True
 if not env.bool("SECOND_FACTOR_REQUIRED", True):
     raise ImproperlyConfigured("SECOND_FACTOR_REQUIRED is off: withdrawals and API keys would need a password alone.")
-SECRET_KEY = require("SECRET_KEY")
-SECRETS_MASTER_KEY = require("SECRETS_MASTER_KEY")
+if not WITHDRAWAL_EMAIL_CONFIRMATION:  # noqa: F405
+    raise ImproperlyConfigured("WITHDRAWAL_EMAIL_CONFIRMATION is off: a stolen session would be enough to withdraw.")
+if PRICE_SOURCE == "simulated":  # noqa: F405
+    raise ImproperlyConfigured("PRICE_SOURCE is simulated: made-up prices would decide about limits.")
+if env.bool("DEBUG", False):
+    raise ImproperlyConfigured("DEBUG is set: pages would show what is inside.")
+SECRET_KEY = require_random("SECRET_KEY", length=50)
+SECRETS_MASTER_KEY = require_random("SECRETS_MASTER_KEY", length=44)
 KYC_DOCUMENTS_DIR = require("KYC_DOCUMENTS_DIR")
 SUBJECT_KEYS_DIR = require("SUBJECT_KEYS_DIR")
+require_own_password("REDIS_URL")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+if any(host in ("*", "") or host.startswith(".") for host in ALLOWED_HOSTS):
+    raise ImproperlyConfigured("ALLOWED_HOSTS names every host, or every one of a domain: name ours.")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS])
 SITE_URL = env.str("SITE_URL", f"https://{ALLOWED_HOSTS[0]}")
 DATABASES = {
-    "default": database_from_url(require("DATABASE_URL")),
+    "default": database_from_url(require_own_password("DATABASE_URL")),
     # Set only where migrations run; the exchange's processes do without it.
     "owner": database_from_url(os.environ.get("DATABASE_OWNER_URL", ""), name="DATABASE_OWNER_URL"),
 }

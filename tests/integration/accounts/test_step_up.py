@@ -178,7 +178,9 @@ class TestApi:
 
 def test_production_refuses_to_do_without():
     needed = {
-        "SECRET_KEY": "k" * 60, "SECRETS_MASTER_KEY": "A" * 43 + "=", "KYC_DOCUMENTS_DIR": "/srv/d", "SUBJECT_KEYS_DIR": "/srv/k",
+        "SECRET_KEY": "4kQ9vXw2Zr7Lm1Ty8Bc5Nd3Hs6Jf0Gp-Ua_Ve+Wi=Xo4Yq7Zs1Rt8",
+        "SECRETS_MASTER_KEY": "q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+        "KYC_DOCUMENTS_DIR": "/srv/d", "SUBJECT_KEYS_DIR": "/srv/k",
         "DATABASE_URL": "postgresql://bourse_app:dummy@127.0.0.1:9/b", "REDIS_URL": "redis://127.0.0.1:9/0",
         "ALLOWED_HOSTS": "x.example",
     }  # fmt: skip

@@ -120,7 +120,9 @@ class Site:
 def production(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """What production's settings say about browsers, put in place here."""
     for name, value in {
-        "SECRET_KEY": "x1" * 40, "SECRETS_MASTER_KEY": "5f" * 32, "KYC_DOCUMENTS_DIR": "/srv/documents",
+        "SECRET_KEY": "4kQ9vXw2Zr7Lm1Ty8Bc5Nd3Hs6Jf0Gp-Ua_Ve+Wi=Xo4Yq7Zs1Rt8",
+        "SECRETS_MASTER_KEY": "q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+        "KYC_DOCUMENTS_DIR": "/srv/documents",
         "SUBJECT_KEYS_DIR": "/srv/keys", "ALLOWED_HOSTS": HOST,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)

@@ -104,8 +104,8 @@ def test_no_demo_people_in_production_whatever_the_demo_switch_says(settings, ke
 
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.prod",
-    "SECRET_KEY": "k" * 60,
-    "SECRETS_MASTER_KEY": "A" * 43 + "=",
+    "SECRET_KEY": "4kQ9vXw2Zr7Lm1Ty8Bc5Nd3Hs6Jf0Gp-Ua_Ve+Wi=Xo4Yq7Zs1Rt8",
+    "SECRETS_MASTER_KEY": "q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
     "KYC_DOCUMENTS_DIR": "/srv/bourse/documents",
     "SUBJECT_KEYS_DIR": "/srv/bourse/keys",
     "DATABASE_URL": "postgresql://bourse_app:dummy@127.0.0.1:9/bourse",
