@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from exchange.assets import selectors as assets
 from exchange.core.errors import NotFound
 from exchange.invoices import uris
 from exchange.invoices.models import Invoice, Payment
@@ -49,12 +50,13 @@ class InvoiceView:
 
 
 def invoices(merchant_id: int, *, before: UUID | None = None, limit: int = 50) -> list[InvoiceView]:
-    """The merchant's invoices, newest first; the cursor is the last id. Two queries and one for contracts."""
+    """The merchant's invoices, newest first; the cursor is the last id. Four queries."""
     rows = Invoice.objects.filter(merchant_id=merchant_id)
     if before is not None:
         rows = rows.filter(id__lt=before)
     page = list(rows.order_by("-id").prefetch_related("payments")[:limit])
-    return [view(row) for row in page]
+    known = {(link.asset_code, link.network): link for link in assets.asset_networks(enabled_only=False)} if page else {}
+    return [view(row, link=known.get((row.asset, row.network))) for row in page]
 
 
 def invoice(invoice_id: UUID, *, merchant_id: int | None = None) -> InvoiceView:
@@ -68,7 +70,7 @@ def invoice(invoice_id: UUID, *, merchant_id: int | None = None) -> InvoiceView:
     return view(row)
 
 
-def view(row: Invoice) -> InvoiceView:
+def view(row: Invoice, *, link: assets.AssetNetworkView | None = None) -> InvoiceView:
     """A row as others see it; for this room's services. Reads row.payments."""
     return InvoiceView(
         id=row.id,
@@ -80,7 +82,12 @@ def view(row: Invoice) -> InvoiceView:
         amount=row.amount,
         address=row.address,
         uri=uris.payment(
-            asset=row.asset, network=row.network, address=row.address, amount=row.amount, decimals=row.decimals
+            asset=row.asset,
+            network=row.network,
+            address=row.address,
+            amount=row.amount,
+            decimals=row.decimals,
+            link=link,
         ),
         order_reference=row.order_reference,
         state=row.state,

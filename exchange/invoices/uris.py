@@ -11,9 +11,17 @@ from exchange.assets import selectors as assets
 from exchange.core import amounts
 
 
-def payment(*, asset: str, network: str, address: str, amount: int, decimals: int) -> str:
-    """The payment URI of an amount in base units to an address."""
-    link = assets.asset_network(asset=asset, network=network)
+def payment(
+    *,
+    asset: str,
+    network: str,
+    address: str,
+    amount: int,
+    decimals: int,
+    link: assets.AssetNetworkView | None = None,
+) -> str:
+    """The payment URI of an amount in base units to an address. Reads how the asset moves there, unless `link` says it."""
+    link = link or assets.asset_network(asset=asset, network=network)
     if link.family == "utxo":
         return f"{network}:{address}?amount={amounts.format(amount, decimals=decimals)}"
     chain_id = settings.CHAINS[network]["chain_id"]
