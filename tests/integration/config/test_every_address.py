@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
+from channels.routing import URLRouter
 from django.contrib.auth import get_user_model
 from django.core.asgi import get_asgi_application
 from django.test import Client
@@ -29,6 +30,7 @@ from exchange.accounts.services import customers
 from exchange.site.api.body_limit import BodyLimit
 from exchange.site.api.handler import ApiBesidePages
 from tests.factors import log_in_staff
+from trading.routing import websocket_urlpatterns
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOST = "exchange.example"
@@ -300,3 +302,33 @@ def test_methods_that_are_nobodys_are_refused(site: Site, customer: str) -> None
     for method in ("TRACE", "TRACK", "CONNECT", "PROPFIND"):
         for path in ("/wallet/", "/api/v1/balances", "/accounts/login/"):
             assert site.ask(path, method=method, cookie=customer).status == 405, (method, path)
+
+
+def _opened(origin: str) -> dict[str, Any]:
+    """What a websocket's handshake from a page of this origin is answered with."""
+    scope = {
+        "type": "websocket", "http_version": "1.1", "path": "/ws/", "raw_path": b"/ws/", "query_string": b"", "scheme": "wss",
+        "headers": [(b"host", HOST.encode()), (b"origin", origin.encode())], "subprotocols": [], "root_path": "",
+        "client": ("203.0.113.9", 4711), "server": (HOST, 443),
+    }  # fmt: skip
+
+    async def handshake() -> dict[str, Any]:
+        asked = ApplicationCommunicator(URLRouter(websocket_urlpatterns), scope)
+        await asked.send_input({"type": "websocket.connect"})
+        said = dict(await asked.receive_output(120))
+        asked.stop(exceptions=False)
+        return said
+
+    return dict(async_to_sync(handshake)())
+
+
+def test_another_sites_page_opens_no_websocket(production: Any) -> None:
+    assert _opened(f"https://{HOST}")["type"] == "websocket.accept"
+    for origin in (
+        "https://evil.example",
+        f"https://{HOST}.evil.example",
+        f"https://sub.{HOST}",
+        "null",
+        "http://127.0.0.1",
+    ):
+        assert _opened(origin)["type"] != "websocket.accept", origin
