@@ -295,6 +295,7 @@ def test_every_example_of_the_document_is_taken(ann: Customer, trading: Exchange
     taken = [
         (path, ann.call(method, path.replace("{order_id}", str(known["id"])), json=body))
         for method, path, body in examples(trading)
+        if not path.startswith("kyc/")  # of a customer whose level may rise: test_api_verification.py
     ]
     assert len(taken) >= 16
     for path, answer in taken:
