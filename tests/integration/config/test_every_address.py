@@ -241,7 +241,7 @@ def test_every_answer_to_a_stranger(site: Site) -> None:
 
 def test_every_answer_to_a_customer(site: Site, customer: str) -> None:
     for path in PATHS:
-        if not path.startswith("/accounts/logout"):
+        if not path.startswith(("/accounts/logout", "/admin/")):  # there a customer is a stranger
             judge(site.ask(path, cookie=customer))
 
 
@@ -261,7 +261,6 @@ def test_what_is_refused_at_the_door_says_the_same(site: Site) -> None:
 def test_no_cookie_alone_changes_anything(site: Site, customer: str, staff: str) -> None:
     """The session's cookie and our own origin, but no token: each unsafe method of each address is refused."""
     more = {"origin": f"https://{HOST}", "referer": f"https://{HOST}/", "content_type": "application/json"}
-    done = []
     for path in PATHS:
         if path.startswith(WITHOUT_COOKIES) or path in BY_STATE:
             continue
@@ -269,9 +268,7 @@ def test_no_cookie_alone_changes_anything(site: Site, customer: str, staff: str)
         for method in ("POST", "PUT", "PATCH", "DELETE") if path.startswith("/api/") else ("POST",):
             answer = site.ask(path, method=method, cookie=cookie, **more)
             judge(answer)
-            if answer.status not in REFUSALS:
-                done.append((answer.path, answer.status))
-    assert done == []
+            assert answer.status in REFUSALS, (answer.path, answer.status)
 
 
 def test_another_sites_form_changes_nothing(site: Site, customer: str, production: Any) -> None:
