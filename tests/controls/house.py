@@ -108,7 +108,7 @@ CONTROLS = [
     control("the back office's exception ends where its path ends", "config.policy:ADMIN_PATH", HERE + "EVERYWHERE",
             POLICY + "test_pages_allow_neither_inline_nor_built_code", "V3.4.3"),
     control("no inline style in the back office", "config.policy:ADMIN_NEEDS", HERE + "INLINE_TOO",
-            POLICY + "test_the_back_office_may_build_functions_but_takes_no_inline_script", "V3.4.3"),
+            POLICY + "test_the_back_office_may_build_functions_but_takes_nothing_inline", "V3.4.3"),
     control("what is no page loads and runs nothing", "config.headers:NO_PAGE", HERE + "EVERYTHING",
             EVERY + "test_what_is_refused_at_the_door_says_the_same", "V3.2.1", "V3.4.3"),
     control("pages get no camera and no microphone", "config.headers:PERMISSIONS", HERE + "NOWHERE",
