@@ -102,6 +102,8 @@ class Screening(models.Model):
     # Reached by the walk through all customers, which goes on behind the last of these.
     enrolled = models.BooleanField(default=False)
     screened_at = models.DateTimeField(null=True)
+    # Set where he could not be screened just now (his words did not open): until then the others come first.
+    retry_at = models.DateTimeField(null=True)
     # Keyed, so that it tells nothing: whether what we know of the customer is what was screened.
     fingerprint = models.CharField(max_length=64, blank=True)
 

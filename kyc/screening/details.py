@@ -1,6 +1,7 @@
 """Whom to screen: what a customer's newest application says under his own key, and the name that he shows on his account.
 
-What must never happen here: a name in a log line, or a customer passed over in silence because his words do not open.
+What must never happen here: a name in a log line, or a customer taken for screened by his display name alone because his
+words do not open now. Only words whose key was destroyed on purpose are as if they had never been told.
 """
 
 from __future__ import annotations
@@ -10,24 +11,33 @@ import hmac
 import json
 from datetime import date
 
-import structlog
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from exchange.accounts.selectors import Person as Account
 from exchange.secrets.services import KeyMissing, SecretTampered
+from exchange.secrets.subjects import KeyDestroyed
 from kyc import application_selectors, registry
 from kyc.screening.matching import Person
 
-log = structlog.get_logger(__name__)
+
+class Unopened(Exception):
+    """What the customer told is there and does not open here and now: a key file or a master key is missing, or was changed."""
 
 
 def of(user_id: int, account: Account | None) -> Person:
-    """What is known of the customer; without any name where nothing is. Two queries, and the opening of the sealed words."""
-    names = [account.display_name] if account and account.display_name.strip() else []
+    """What is known of the customer; without any name where nothing is. Raises Unopened. Two queries, and the opening of the
+    sealed words."""
+    names = list(shown(account).names)
     told = _told(user_id)
     if told is None:
         return Person(tuple(names))
     return person(names=[told.names, *names], birth_date=told.birth_date, country=told.nationality or told.country)
+
+
+def shown(account: Account | None) -> Person:
+    """What stands in the clear on his account."""
+    return Person((account.display_name,) if account and account.display_name.strip() else ())
 
 
 def person(*, names: list[str], birth_date: str | date | None, country: str) -> Person:
@@ -45,9 +55,10 @@ def fingerprint(user_id: int, who: Person) -> str:
 def _told(user_id: int) -> registry.Person | None:
     try:
         return application_selectors.person_of(user_id)
-    except (KeyMissing, SecretTampered) as error:
-        log.error("kyc.screening_cannot_open", user_id=user_id, error=type(error).__name__)
+    except KeyDestroyed:
         return None
+    except (KeyMissing, SecretTampered, ImproperlyConfigured, OSError) as error:
+        raise Unopened(type(error).__name__) from error
 
 
 def _day(value: str | date | None) -> date | None:

@@ -2,7 +2,8 @@
 
 Who is due stands in the rows themselves (screened against an older epoch, or a day ago), so a run that was killed is taken up
 by the next one where it stood, several workers share the work, and a customer who was screened against an old list while a
-new one was taken is found again. What must never happen here: a customer who is never due, or a name kept in a row.
+new one was taken is found again. Whose words do not open stays due and is counted; the others go on. What must never happen
+here: a customer who is never due, one taken for screened who was not, or a name kept in a row.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from exchange.accounts import selectors as accounts
+from exchange.accounts.selectors import Person as Account
 from kyc.models import Screening, ScreeningCase
 from kyc.screening import current, details, metrics
 from kyc.screening.current import Current
@@ -22,8 +25,11 @@ from kyc.screening.matching import Match, Person
 from kyc.screening.services import cases
 
 BATCH = 200
+RETRIED_AFTER = timedelta(minutes=10)  # who could not be screened
 ENROLLED_AT_ONCE = 1_000
 HITS_MAX = 50  # cases that one customer's name may open at once; a name that hits more is no name
+
+log = structlog.get_logger(__name__)
 
 
 def screen_person(
@@ -44,7 +50,7 @@ def screen_person(
 
 def soon(*, user_id: int) -> None:
     """Makes a customer due, in the caller's transaction: what is known of him changed."""
-    Screening.objects.update_or_create(user_id=user_id, defaults={"epoch": 0})
+    Screening.objects.update_or_create(user_id=user_id, defaults={"epoch": 0, "retry_at": None})
 
 
 def enrol(*, now: datetime) -> int:
@@ -67,16 +73,29 @@ def rescreen(*, now: datetime) -> int:
     if not lists.epoch:
         return 0
     aged = now - timedelta(hours=settings.SANCTIONS_RESCREEN_H)
-    due = Q(epoch__lt=lists.epoch) | Q(screened_at__lt=aged)
+    due = (Q(epoch__lt=lists.epoch) | Q(screened_at__lt=aged)) & (Q(retry_at=None) | Q(retry_at__lte=now))
     with transaction.atomic():
         rows = list(
             Screening.objects.select_for_update(skip_locked=True).filter(due).order_by("epoch", "user_id")[:BATCH]
         )
         known = accounts.people([row.user_id for row in rows])
-        for row in rows:
-            _screen(row, details.of(row.user_id, known.get(row.user_id)), lists, now=now)
-    metrics.SCREENED.inc(len(rows))
+        screened = sum(_try(row, known.get(row.user_id), lists, now=now) for row in rows)
+    metrics.SCREENED.inc(screened)
+    metrics.UNSCREENED.inc(len(rows) - screened)
     return len(rows)
+
+
+def _try(row: Screening, account: Account | None, lists: Current, *, now: datetime) -> bool:
+    """False where the customer's words do not open: he stays due as he was, holds up nobody, and has another turn soon."""
+    try:
+        who = details.of(row.user_id, account)
+    except details.Unopened as error:
+        log.error("kyc.screening_cannot_open", user_id=row.user_id, error=str(error))
+        row.retry_at = now + RETRIED_AFTER
+        row.save(update_fields=["retry_at"])
+        return False
+    _screen(row, who, lists, now=now)
+    return True
 
 
 def _screen(row: Screening, who: Person, lists: Current, *, now: datetime) -> list[int]:
@@ -87,8 +106,8 @@ def _screen(row: Screening, who: Person, lists: Current, *, now: datetime) -> li
         case_id = cases.record(user_id=row.user_id, found=_found(match, lists, fingerprint), now=now)
         if case_id is not None:
             opened.append(case_id)
-    row.epoch, row.screened_at, row.fingerprint = lists.epoch, now, fingerprint
-    row.save(update_fields=["epoch", "screened_at", "fingerprint"])
+    row.epoch, row.screened_at, row.fingerprint, row.retry_at = lists.epoch, now, fingerprint, None
+    row.save(update_fields=["epoch", "screened_at", "fingerprint", "retry_at"])
     return opened
 
 

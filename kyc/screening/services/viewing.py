@@ -13,7 +13,7 @@ from exchange.audit import services as audit
 from kyc.models import ListedAddress, ScreeningCase
 from kyc.screening import details, entries
 from kyc.screening.entries import Entry
-from kyc.screening.matching import Index, Pair
+from kyc.screening.matching import Index, Pair, Person
 from kyc.screening.services import cases
 from kyc.screening.services.cases import CaseNotFound, OwnCase
 
@@ -74,7 +74,7 @@ def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -
     )
     opinions = list(case.opinions.all())
     people = accounts.people([case.user_id, *(opinion.actor_id for opinion in opinions)])
-    who = details.of(case.user_id, people.get(case.user_id))
+    who = _who(case.user_id, people.get(case.user_id))
     entry = entries.read(case.entry.body)
     index = Index([entry])
     matches = index.search(who) if case.kind == ScreeningCase.Kind.PERSON else []
@@ -114,6 +114,14 @@ def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -
         ),
         clear_takes=cases.needed(case, cases.CLEAR),
     )
+
+
+def _who(user_id: int, account: accounts.Person | None) -> Person:
+    """Words that do not open leave the page with what his account shows; `changed` is then said, too."""
+    try:
+        return details.of(user_id, account)
+    except details.Unopened:
+        return details.shown(account)
 
 
 def _address(case: ScreeningCase) -> str:
