@@ -113,14 +113,20 @@ def _queue(routes: Routes, *, now: datetime) -> list[Withdrawal]:
     halted = [link.asset_id for link in routes.links if link.asset_code in stopped]
     if halted:
         _wait(rows.filter(asset_id__in=halted).values_list("id", flat=True), "stopped")
-    waiting = list(in_turn.exclude(asset_id__in=halted)[:QUEUE_MAX])
-    frozen = {owner for owner in {row.owner_id for row in waiting} if ledger.is_frozen(owner_id=owner)}
-    if frozen:
-        _wait((row.id for row in waiting if row.owner_id in frozen), "frozen")
-    held_back = screening.held_back([row for row in waiting if row.owner_id not in frozen], now=now)
+    # Nor do the customers of whom nothing leaves, however many withdrawals each of them has: they keep their place, unseen.
+    owners = set(rows.values_list("owner_id", flat=True).distinct())
+    frozen = ledger.frozen_among(owner_ids=owners)
+    reviewed = screening.under_review(owners - frozen)
+    for kept, why in ((frozen, "frozen"), (reviewed, screening.WAITING)):
+        if kept:
+            _wait(rows.filter(owner_id__in=kept).exclude(waiting=why).values_list("id", flat=True), why)
+    waiting = list(in_turn.exclude(asset_id__in=halted).exclude(owner_id__in=frozen | reviewed)[:QUEUE_MAX])
+    held_back = screening.held_back(waiting, now=now)
     if held_back:
+        # What is to leave for a listed address, of a customer who is cleared himself: to the end of the line each time.
         _wait(held_back, screening.WAITING)
-    return [row for row in waiting if row.owner_id not in frozen and row.id not in held_back]
+        Withdrawal.objects.filter(pk__in=held_back).update(tried_at=now)
+    return [row for row in waiting if row.id not in held_back]
 
 
 def _due(waiting: list[Withdrawal], *, now: datetime) -> bool:

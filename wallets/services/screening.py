@@ -31,6 +31,11 @@ def refuses(*, user_id: int, network: str, address: str, now: datetime) -> bool:
     return listed or screening.blocked(user_id)
 
 
+def under_review(owner_ids: Collection[int]) -> set[int]:
+    """Those of the customers of whom nothing leaves until staff have cleared them. One query."""
+    return screening.blocked_among(owner_ids)
+
+
 def held_back(rows: Sequence[Withdrawal], *, now: datetime) -> set[UUID]:
     """Those of the withdrawals that may not leave now: their customer is blocked, or their address was listed meanwhile."""
     if not rows:

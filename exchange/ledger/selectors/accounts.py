@@ -72,6 +72,12 @@ def is_frozen(*, owner_id: int) -> bool:
     return Freeze.objects.filter(owner_id=owner_id, lifted_at=None).exists()
 
 
+def frozen_among(*, owner_ids: Iterable[int]) -> set[int]:
+    """Those of the customers who are frozen. One query."""
+    rows = Freeze.objects.filter(owner_id__in=list(owner_ids), lifted_at=None)
+    return set(rows.values_list("owner_id", flat=True))
+
+
 def labelled(kind: Kind, label: str) -> dict[int, int]:
     """The balance by asset id of the house's accounts of this kind and label."""
     rows = Account.objects.filter(kind=kind.value, label=label, owner_id=None)

@@ -12,6 +12,7 @@ from exchange.audit.models import Record
 from exchange.core.errors import DomainError
 from exchange.ledger import reconciliation
 from exchange.ledger import selectors as ledger
+from exchange.ledger.services import freezes
 from kyc.models import ScreeningCase
 from kyc.screening import current, keys
 from kyc.screening import selectors as screening
@@ -129,6 +130,44 @@ def test_what_was_approved_before_waits_when_its_address_is_listed_or_its_custom
     assert not guard.frozen_or_held_back(rows[1:], now=timezone.now())
     clear(ScreeningCase.objects.get())
     assert set(queue(bitcoin)) == {elsewhere.id, bobs.id}
+
+
+@pytest.mark.parametrize("kept", ["frozen", "review"])
+def test_however_many_of_a_customers_are_held_back_they_hold_up_nobody_else(rich, fund, monkeypatch, kept):
+    from wallets import routes
+
+    fund(BOB, BTC, COIN)
+    hers, bobs = [ask() for _ in range(3)], ask(BOB)
+    monkeypatch.setattr(batching, "QUEUE_MAX", 1)
+    bitcoin = routes.of("bitcoin")
+    assert queue(bitcoin) == [hers[0].id]
+    if kept == "frozen":
+        freezes.freeze(owner_id=ALICE, reason="For a test", actor=STAFF, now=timezone.now())
+    else:
+        listed(ELSEWHERE)
+        screen_person(user_id=ALICE, names=["Rowland Exampley"], birth_date=None, country="", now=timezone.now())
+    assert queue(bitcoin) == [bobs.id]
+    assert {Withdrawal.objects.get(id=each.id).waiting for each in hers} == {kept}
+    if kept == "frozen":
+        freezes.unfreeze(owner_id=ALICE, reason="For a test", actor=STAFF, now=timezone.now())
+    else:
+        clear(ScreeningCase.objects.get())
+    assert queue(bitcoin) == [hers[0].id]  # her place in the line was kept
+
+
+def test_what_would_leave_for_a_listed_address_goes_to_the_end_of_the_line(rich, fund, monkeypatch):
+    """Also where the customer is cleared himself, and nothing but the address holds it back."""
+    from wallets import routes
+
+    fund(BOB, BTC, COIN)
+    hers, bobs = [ask() for _ in range(2)], ask(BOB, ELSEWHERE)
+    monkeypatch.setattr(batching, "QUEUE_MAX", 1)
+    bitcoin = routes.of("bitcoin")
+    listed(OUTSIDE)
+    assert queue(bitcoin) == []
+    clear(ScreeningCase.objects.get())
+    assert [queue(bitcoin) for _ in range(2)][-1] == [bobs.id]
+    assert all(Withdrawal.objects.get(id=each.id).payout_id is None for each in hers)
 
 
 # --- Coins in, from a real node -------------------------------------------------------------------------------------------------
