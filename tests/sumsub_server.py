@@ -2,7 +2,7 @@
 
 The signature is worked out here on its own, from docs.sumsub.com/reference/authentication, so that client and server are not
 written from one misunderstanding. Answers have the fields and forms that the reference prints: create applicant (id, 409 for a
-known externalUserId), add ID documents (multipart "metadata" and "content", X-Image-Id, errorCode 1000 for a duplicate), request
+known externalUserId), change provided information (fixedInfo), add ID documents (multipart "metadata" and "content", X-Image-Id, errorCode 1000 for a duplicate), request
 applicant check ({"ok": 1}), applicant review status.
 """
 
@@ -76,6 +76,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_PATCH(self) -> None:
+        self._answer()
+
     def log_message(self, *args: object) -> None:
         """Nothing."""
 
@@ -101,12 +104,19 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/resources/applicants/-;externalUserId=([^/]+)/one", path):
             applicant = self.service.by_external_id(found[1])
             return self._send(200, applicant) if applicant else self._missing()
-        found = re.fullmatch(r"/resources/applicants/([0-9a-f]{24})/(info/idDoc|status/pending|status)", path)
+        found = re.fullmatch(
+            r"/resources/applicants/([0-9a-f]{24})/(info/idDoc|fixedInfo|one|status/pending|status)", path
+        )
         applicant = self.service.applicants.get(found[1]) if found else None
         if found is None or applicant is None:
             return self._missing()
+        if found[2] == "one":
+            return self._send(200, {name: applicant[name] for name in ("id", "externalUserId", "fixedInfo", "review")})
         if found[2] == "info/idDoc":
             return self._document(applicant, body)
+        if found[2] == "fixedInfo" and self.command == "PATCH":
+            applicant["fixedInfo"] |= json.loads(body)
+            return self._send(200, applicant["fixedInfo"])
         if found[2] == "status/pending":
             if applicant["review"]["reviewStatus"] in ("pending", "queued", "prechecked"):
                 return self._send(409, {"code": 409, "description": "being checked", "correlationId": "x"})

@@ -76,6 +76,11 @@ class Provider(Protocol):
         """Its name for the applicant; the same one when asked twice for one application."""
         ...
 
+    def update_applicant(self, reference: str, subject: Subject) -> None:
+        """Has it compare with these words from now on, before each check of an applicant that it knows already. Raises
+        ProviderUnavailable while it still checks others."""
+        ...
+
     def submit_document(self, reference: str, *, kind: str, country: str, picture: bytes) -> str:
         """Its name for the picture."""
         ...

@@ -134,7 +134,8 @@ def submit(*, user_id: int, application_id: UUID, now: datetime, origin: str = "
         before = application.state
         application.state, application.asked, application.reviewer_id = State.SUBMITTED, [], None
         application.submitted_at, application.decided_at = now, None
-        if application.provider != "manual":
+        # What was handed over stays with people, however often it is sent again.
+        if application.provider != "manual" and application.provider_state != "handed_over":
             application.provider_state, application.provider_due_at, application.provider_failures = "to_send", now, 0
         touch(application, now)
         application.save()

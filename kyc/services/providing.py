@@ -3,7 +3,8 @@
 No call is made inside a transaction: an application is claimed by moving its `provider_due_at` ahead, worked on, and noted
 step by step, so that a process killed anywhere goes on where it was. A webhook only makes a look due; what the provider says
 when asked is what counts, so webhooks that come twice, late or in the wrong order change nothing. What must never happen here:
-a level that rises by a webhook's own words, or one that a provider alone gives where people have to look.
+a level that rises by a webhook's own words, by a check of other words than those kept here, or by a provider alone where people
+have to look.
 """
 
 from __future__ import annotations
@@ -129,9 +130,11 @@ def _work_on(application_id: UUID, now: datetime) -> int:
 def _send(provider: Provider, application: Application, now: datetime) -> None:
     """Each step is noted before the next, so that none is done twice."""
     told = sealing.words(application)
-    if not application.provider_reference:
-        known = {**_identity(application), **told}
-        subject = Subject(application_id=application.id, level=application.level_id, told=known)
+    known = {**_identity(application), **told}
+    subject = Subject(application_id=application.id, level=application.level_id, told=known)
+    if application.provider_reference:
+        provider.update_applicant(application.provider_reference, subject)
+    else:
         _note(application, provider_reference=provider.create_applicant(subject))
     country = _issuer(application, told)
     for document in application.documents.filter(replaced_at=None, provider_reference="").order_by("uploaded_at"):
@@ -186,7 +189,8 @@ def _items(application: Application, answer: Answer) -> list[str]:
 def _hand_over(application: Application, why: str, now: datetime) -> None:
     """From here on people alone look at it; they find it in their queue."""
     with transaction.atomic():
-        _note(application, provider_state="handed_over", provider_due_at=None)
+        if not _note(application, provider_state="handed_over", provider_due_at=None):
+            return
         applications.step(application, "handed_over", actor_id=None, now=now, note=why)
 
 
@@ -199,11 +203,14 @@ def _later(application: Application, error: ProviderUnavailable, now: datetime) 
     _note(application, provider_failures=failures, provider_due_at=now + pause)
 
 
-def _note(application: Application, **changed: object) -> None:
-    """Its provider's columns alone, and only while it waits: a decision taken meanwhile stands."""
-    Application.objects.filter(id=application.id, state__in=WAITING).update(**changed)
+def _note(application: Application, **changed: object) -> bool:
+    """Its provider's columns alone, and only while the version that was worked on waits: a decision taken meanwhile stands, and
+    words handed in meanwhile are still to be sent. False where it was too late."""
+    mine = Application.objects.filter(id=application.id, version=application.version, state__in=WAITING)
+    noted = mine.update(**changed)
     for name, value in changed.items():
         setattr(application, name, value)
+    return bool(noted)
 
 
 def _identity(application: Application) -> dict[str, str]:

@@ -151,4 +151,10 @@ CONTROLS = [
         test=SUMSUB + "test_a_webhook_that_says_green_where_the_service_does_not_raises_nothing",
         asvs=("V2.3.2",),
     ),
+    Control(
+        name="a provider checks the words of today",
+        off=(("kyc.providers.sumsub.service:Sumsub.update_applicant", NOTHING),),
+        test=SUMSUB + "test_changed_words_are_what_the_next_check_compares_with",
+        asvs=("V2.3.2",),
+    ),
 ]

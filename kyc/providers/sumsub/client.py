@@ -47,6 +47,9 @@ class Client:
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._answered("POST", path, json=body if body is not None else {})[0]
 
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._answered("PATCH", path, json=body)[0]
+
     def post_picture(self, path: str, *, metadata: dict[str, Any], picture: bytes) -> tuple[dict[str, Any], str]:
         """A multipart form of `metadata` and `content`; the answer, and the picture's name there (X-Image-Id)."""
         files = {"metadata": (None, json.dumps(metadata)), "content": ("picture.jpg", picture, "image/jpeg")}

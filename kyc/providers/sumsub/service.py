@@ -1,6 +1,7 @@
 """Sumsub behind the house's own words: levels, kinds of pictures, results and reasons.
 
-What must never happen here: a GREEN of another level or another applicant taken for this one, or an applicant made twice.
+What must never happen here: a GREEN of another level, another applicant or other words taken for this one's, or an applicant
+made twice.
 """
 
 from __future__ import annotations
@@ -86,12 +87,7 @@ class Sumsub:
 
     def create_applicant(self, subject: Subject) -> str:
         body: dict[str, Any] = {"externalUserId": str(subject.application_id)}
-        fixed = {theirs: subject.told[ours] for ours, theirs in _TOLD.items() if subject.told.get(ours)}
-        if country := countries.THREE_LETTERS.get(subject.told.get("country", "")):
-            fixed["country"] = country
-        if nationality := countries.THREE_LETTERS.get(subject.told.get("nationality", "")):
-            fixed["nationality"] = nationality
-        if fixed:
+        if fixed := _fixed(subject):
             body["fixedInfo"] = fixed
         level = quote(self._level(subject.level), safe="")
         try:
@@ -99,9 +95,19 @@ class Sumsub:
         except ProviderRefused as refused:
             if refused.status != 409:
                 raise
-            # We made it before and were stopped before we noted it.
+            # We made it before and were stopped before we noted it; the words may have changed since.
             made = self.client.get(f"/resources/applicants/-;externalUserId={subject.application_id}/one")
+            self.update_applicant(_reference(made.get("id")), subject)
         return _reference(made.get("id"))
+
+    def update_applicant(self, reference: str, subject: Subject) -> None:
+        fixed, path = _fixed(subject), f"/resources/applicants/{_reference(reference)}"
+        known = self.client.get(f"{path}/one").get("fixedInfo")
+        if all(isinstance(known, dict) and known.get(name) == word for name, word in fixed.items()):
+            return
+        if self._status(reference).get("reviewStatus") in (*_UNDER_WAY, "onHold"):
+            raise ProviderUnavailable("a check of other words is under way")
+        self.client.patch(f"{path}/fixedInfo", fixed)
 
     def submit_document(self, reference: str, *, kind: str, country: str, picture: bytes) -> str:
         if country not in countries.THREE_LETTERS:
@@ -151,6 +157,15 @@ class Sumsub:
         if not name:
             raise ProviderRefused("SUMSUB_LEVELS names no level for this", status=0)
         return name
+
+
+def _fixed(subject: Subject) -> dict[str, str]:
+    """The words that they compare with the pictures."""
+    found = {theirs: subject.told[ours] for ours, theirs in _TOLD.items() if subject.told.get(ours)}
+    for ours in ("country", "nationality"):
+        if letters := countries.THREE_LETTERS.get(subject.told.get(ours, "")):
+            found[ours] = letters
+    return found
 
 
 _UNDER_WAY = ("pending", "prechecked", "queued")
