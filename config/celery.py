@@ -50,6 +50,7 @@ app.conf.beat_schedule = {
     "kyc.erase_due": _every(24 * 3600.0, "kyc.erase_due"),
     "kyc.fetch_sanctions": _every(6 * 3600.0, "kyc.fetch_sanctions"),
     "kyc.rescreen": _every(60.0, "kyc.rescreen"),
+    "kyc.enrol_missed": _every(24 * 3600.0, "kyc.enrol_missed"),
     "flows.advance": _every(10.0, "flows.advance"),
     "invoices.expire": _every(15.0, "invoices.expire"),
     "site.forget_idempotency_keys": _every(3600.0, "site.forget_idempotency_keys"),

@@ -63,6 +63,7 @@ def _sanctions(command: BaseCommand, options: dict[str, Any]) -> None:
 
 def _rescreen(command: BaseCommand, options: dict[str, Any]) -> None:
     screened = 0
+    people.enrol_missed(now=timezone.now())
     while people.enrol(now=timezone.now()):
         pass
     while done := people.rescreen(now=timezone.now()):

@@ -1,4 +1,5 @@
-"""Where screening joins applications: handed in, a customer is screened at once; before he is approved, he must have been.
+"""Where screening joins sign-ups and applications: a new customer is due from his first moment; handing in an application, he
+is screened at once; before he is approved, he must have been.
 
 What must never happen here: a case written inside an approval that its own refusal rolls back (the workers screen; the
 approval looks).
@@ -11,12 +12,16 @@ from datetime import datetime
 from celery import current_app
 from django.db import transaction
 
+from exchange.accounts import registry as accounts
 from exchange.core.errors import Conflict
 from kyc import registry
 from kyc.models import Screening
 from kyc.registry import Person
 from kyc.screening import selectors
 from kyc.screening.services import people
+
+# The timetable sends the same every minute: a call that nobody took by then is not needed, and queues must not fill with them.
+WAKE_EXPIRES_S = 60
 
 
 class NotScreened(Conflict):
@@ -27,6 +32,7 @@ class NotScreened(Conflict):
 
 def join() -> None:
     """From AppConfig.ready()."""
+    accounts.on_customer_opened(people.opened)
     registry.on_submitted("screening")(handed_in)
     registry.before_approval("screening")(ensure_screened)
 
@@ -49,4 +55,4 @@ def ensure_screened(person: Person, *, now: datetime) -> None:
 
 def _wake() -> None:
     """The timetable does it, too."""
-    current_app.send_task("kyc.rescreen", retry=False)
+    current_app.send_task("kyc.rescreen", retry=False, expires=WAKE_EXPIRES_S)

@@ -21,6 +21,12 @@ def fetch_sanctions(**kwargs: object) -> None:
         fetching.fetch(now=timezone.now())
 
 
+@shared_task(name="kyc.enrol_missed")
+def enrol_missed(**kwargs: object) -> None:
+    """Once a day: whoever the walk went past."""
+    people.enrol_missed(now=timezone.now())
+
+
 @shared_task(name="kyc.rescreen")
 def rescreen(**kwargs: object) -> None:
     """Everybody who is due, batch by batch; what is left over is the next run's."""

@@ -11,6 +11,7 @@ CASES = "tests/integration/kyc/test_screening.py"
 COINS = "tests/integration/wallets/test_wallets_screening.py"
 FETCHING = "tests/integration/kyc/test_sanctions_fetching.py"
 FILES = "tests/unit/test_screening_lists.py"
+WALK = "tests/integration/kyc/test_screening_walk.py"
 NAMES = "tests/unit/test_screening_names.py"
 NOTHING, NO, YES = "tests.controls.off:nothing", "tests.controls.off:no", "tests.controls.off:yes"
 
@@ -20,9 +21,18 @@ def nobody(*args: Any, **kwargs: Any) -> set[Any]:
     return set()
 
 
+def none(*args: Any, **kwargs: Any) -> int:
+    """In place of how many were found."""
+    return 0
+
+
 def one(*args: Any, **kwargs: Any) -> int:
     """In place of how many people it takes."""
     return 1
+
+
+def nothing_told(*args: Any, **kwargs: Any) -> None:
+    """In place of a customer's words, as if he had told none."""
 
 
 def unsaid(*args: Any, **kwargs: Any) -> str:
@@ -78,6 +88,21 @@ CONTROLS = [
         "Nobody is approved before he was screened",
         (("kyc.screening.joining:ensure_screened", NOTHING),),
         f"{CASES}::test_an_approval_waits_for_screening",
+    ),
+    Control(
+        "Whose words do not open is not taken for screened",
+        (("kyc.screening.details:_told", "tests.controls.screening:nothing_told"),),
+        f"{WALK}::test_whose_words_do_not_open_is_not_screened_and_holds_up_nobody",
+    ),
+    Control(
+        "A new customer is due from his sign-up on",
+        (("exchange.accounts.registry:customer_opened", NOTHING),),
+        f"{WALK}::test_a_new_customer_is_due_in_the_transaction_of_his_sign_up",
+    ),
+    Control(
+        "Whoever the walk went past is found once a day",
+        (("kyc.screening.services.people:enrol_missed", "tests.controls.screening:none"),),
+        f"{WALK}::test_whoever_the_walk_went_past_is_found_once_a_day",
     ),
     Control(
         "A strong hit is cleared by two people",

@@ -190,4 +190,4 @@ def _refuse(
 
 def _wake() -> None:
     """The timetable does it, too, so a broker that is down costs a minute."""
-    current_app.send_task("kyc.rescreen", retry=False)
+    current_app.send_task("kyc.rescreen", retry=False, expires=60)

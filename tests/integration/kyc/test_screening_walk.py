@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from config.celery import app
 from exchange.accounts.models import User
+from exchange.accounts.services import customers
 from exchange.secrets import subjects
 from kyc import registry
 from kyc.models import Screening, ScreeningCase
-from kyc.screening import current, joining, metrics, selectors
+from kyc.screening import current, joining, metrics, selectors, tasks
 from kyc.screening.services import lists, people, viewing
 from tests.verification import NOW, submitted
 
@@ -107,3 +109,37 @@ def test_whose_key_was_destroyed_on_purpose_is_screened_by_what_is_left():
     walk()
     assert [case.entry_uid for case in ScreeningCase.objects.all()] == ["1"]
     assert Screening.objects.get(user_id=user_id).epoch == selectors.epoch()
+
+
+def test_a_new_customer_is_due_in_the_transaction_of_his_sign_up():
+    """He has a number lower than the walk's last: it will not come by again."""
+    load("KOLESNIKOV, Boris")
+    Screening.objects.create(user_id=1_000_000_000, enrolled=True)
+    user_id = customers.open(
+        email="one@example.com", password="long enough for a test", display_name="Boris Kolesnikov", now=NOW
+    )
+    walk()
+    assert selectors.blocked(user_id)
+
+
+def test_whoever_the_walk_went_past_is_found_once_a_day(monkeypatch):
+    monkeypatch.setattr(people, "ENROLLED_AT_ONCE", 2)
+    load("KOLESNIKOV, Boris")
+    Screening.objects.create(user_id=1_000_000_000, enrolled=True)
+    ids = [customer(f"c{n}@example.com", "Boris Kolesnikov") for n in range(5)]
+    walk()
+    assert not any(selectors.blocked(user_id) for user_id in ids)
+    assert people.enrol_missed(now=NOW) >= 5 and people.enrol_missed(now=NOW) == 0
+    walk()
+    assert all(selectors.blocked(user_id) for user_id in ids)
+    assert app.conf.beat_schedule["kyc.enrol_missed"]["task"] == tasks.enrol_missed.name
+
+
+def test_a_wake_that_nobody_took_is_dropped(monkeypatch, django_capture_on_commit_callbacks):
+    sent = []
+    monkeypatch.setattr("celery.app.base.Celery.send_task", lambda self, name, **how: sent.append((name, how)))
+    with django_capture_on_commit_callbacks(execute=True):
+        load("KOLESNIKOV, Boris")
+        joining.handed_in(registry.Person(7, "", "", "", ""), now=NOW)
+    woken = [how for name, how in sent if name == "kyc.rescreen"]
+    assert len(woken) == 2 and all(0 < how["expires"] <= 60 for how in woken)
