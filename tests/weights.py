@@ -35,6 +35,7 @@ SECONDS = {
     "tests/integration/trading/test_trading_limits.py": 30,
     "tests/integration/api/test_api_websocket_line.py": 28,
     "tests/integration/wallets/test_wallets_limits.py": 28,
+    "tests/integration/wallets/test_wallets_held.py": 6,
     "tests/integration/api/test_api_trading.py": 27,
     "tests/integration/trading/test_order_types.py": 26,
     "tests/integration/api/test_api_channels.py": 25,

@@ -11,6 +11,7 @@ from tests.controls import Control
 
 KYC = "tests/integration/kyc/test_levels.py::"
 COINS = "tests/integration/wallets/test_wallets_limits.py::"
+HELD = "tests/integration/wallets/test_wallets_held.py::"
 TRADING = "tests/integration/trading/test_trading_limits.py::"
 FIAT = "tests/integration/fiat/test_bank_limits.py::"
 PAGE = "tests/integration/site/test_site_limits.py::"
@@ -49,6 +50,11 @@ def unanswered(user_id: int, claim: UUID, worth: int, *, param: str, now: dateti
 
 
 CONTROLS = [
+    Control(
+        "what was held for a limit is screened again before it is credited",
+        (("wallets.services.holding:_who_paid", "tests.controls.limits:no_reason"),),
+        HELD + "test_what_was_held_is_looked_at_again_before_it_is_credited",
+    ),
     Control(
         "a withdrawal beyond the limit is refused",
         (("kyc.services.limits:check", NOTHING),),

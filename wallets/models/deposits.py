@@ -51,6 +51,8 @@ class Deposit(models.Model):
     # Why it is held: "limit", "price", or a word of whoever holds it; "" while it is not.
     held_for = models.CharField(max_length=12, default="", blank=True)
     held_at = models.DateTimeField(null=True, blank=True)
+    # When it was last looked at whether it may go by now; whoever was looked at stands at the end of the line.
+    tried_at = models.DateTimeField(null=True, blank=True)
     # The transfer that brought it from where held deposits wait to its owner's account.
     release_id = models.UUIDField(null=True, blank=True)
     # In the reference currency when it was credited; null where no limit asked for it.

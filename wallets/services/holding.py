@@ -3,7 +3,9 @@
 Coins cannot be sent back unasked, so what passes a limit is kept: booked to an account of its own in the books (`Kind.SUSPENSE`,
 label HELD), counted as owed, and shown with the reason. It is credited by itself when the window frees, the level rises or
 the price is known again, or by staff. What must never happen here: a held deposit lost, or credited twice; each change is one
-transaction under the cursor's and the customer's lock, and every transfer's id is made from what it books.
+transaction under the cursor's and the customer's lock, and every transfer's id is made from what it books. Nor coins that are
+credited because the lists were different when they came: who paid is looked at again under the locks; nor one that cannot go,
+or fails, in the way of those behind it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Greatest
 
 from exchange.assets.selectors import AssetNetworkView
 from exchange.audit import services as audit
@@ -26,6 +29,7 @@ from kyc.kinds import DEPOSIT
 from kyc.services import limits
 from wallets import books, faults, news, routes
 from wallets.models import Cursor, Deposit
+from wallets.services import failing, screening
 
 log = structlog.get_logger(__name__)
 LIMIT, PRICE = "limit", "price"
@@ -72,12 +76,20 @@ def why(deposit: Deposit, *, now: datetime) -> str:
 
 
 def release_due(*, now: datetime) -> int:
-    """Credits held deposits for which there is room by now, each customer's oldest first; returns how many."""
+    """Credits held deposits for which there is room by now, one try each, the longest untried first; returns how many."""
     if ledger.stops.is_stopped("deposits"):
         return 0
     held = Deposit.objects.filter(state=Deposit.State.HELD, held_for__in=TRIED_AGAIN)
-    ids = list(held.order_by("held_at", "id").values_list("id", flat=True)[:AT_ONCE])
-    return sum(_try(deposit_id, now=now) for deposit_id in ids)
+    in_turn = held.annotate(since=Greatest("tried_at", "held_at")).order_by("since", "held_at", "id")
+    released = 0
+    for deposit_id, network_id in list(in_turn.values_list("id", "network_id")[:AT_ONCE]):
+        try:
+            released += _try(deposit_id, now=now)
+        except Exception as error:
+            network = routes.codes().get(network_id, str(network_id))
+            failing.note(error, "release", network=network, deposit=str(deposit_id))
+            Deposit.objects.filter(pk=deposit_id).update(tried_at=now)
+    return released
 
 
 def _try(deposit_id: UUID, *, now: datetime) -> bool:
@@ -87,11 +99,11 @@ def _try(deposit_id: UUID, *, now: datetime) -> bool:
             return False  # somebody was faster, or its block is gone
         assert deposit.owner_id is not None
         limits.lock(deposit.owner_id)
-        reason = why(deposit, now=now)
+        deposit.tried_at = now
+        reason = why(deposit, now=now) or _who_paid(deposit, now=now)
         if reason:
-            if reason != deposit.held_for:
-                deposit.held_for = reason
-                deposit.save(update_fields=["held_for"])
+            deposit.held_for = reason
+            deposit.save(update_fields=["held_for", "tried_at"])
             return False
         _credit(deposit, now=now)
         faults.passing("deposit.release.before_commit")
@@ -99,8 +111,8 @@ def _try(deposit_id: UUID, *, now: datetime) -> bool:
 
 
 def release(*, deposit_id: UUID, actor_id: int, note: str, origin: str = "", now: datetime) -> None:
-    """Staff credit a held deposit whatever its limit says; it counts all the same. Raises DepositNotFound, DepositNotHeld,
-    NoteMissing."""
+    """Staff credit a held deposit whatever its limit says; it counts all the same. Never past the lists: where who paid is on
+    one by now, it waits for that case. Raises DepositNotFound, DepositNotHeld, NoteMissing."""
     note = note.strip()
     if not 0 < len(note) <= NOTE_LENGTH_MAX:
         raise NoteMissing(f"Say why, in at most {NOTE_LENGTH_MAX} characters.", param="note")
@@ -110,18 +122,30 @@ def release(*, deposit_id: UUID, actor_id: int, note: str, origin: str = "", now
             raise DepositNotHeld("This deposit is not held for its limit.")
         assert deposit.owner_id is not None
         limits.lock(deposit.owner_id)
-        held_for = deposit.held_for
-        deposit.worth = kyc.worth_if_known({deposit.asset_id: deposit.amount}, now=now)
-        _credit(deposit, now=now)
-        audit.record(
-            actor_id=actor_id,
-            action="deposit.release",
-            subject=f"deposit:{deposit.id}",
-            before={"state": "held", "held_for": held_for},
-            after={"state": "credited", "note": note},
-            origin=origin,
-            now=now,
-        )
+        held_for, listed = deposit.held_for, _who_paid(deposit, now=now)
+        if listed:
+            deposit.held_for = listed
+            deposit.save(update_fields=["held_for"])
+        else:
+            deposit.worth = kyc.worth_if_known({deposit.asset_id: deposit.amount}, now=now)
+            _credit(deposit, now=now)
+            audit.record(
+                actor_id=actor_id,
+                action="deposit.release",
+                subject=f"deposit:{deposit.id}",
+                before={"state": "held", "held_for": held_for},
+                after={"state": "credited", "note": note},
+                origin=origin,
+                now=now,
+            )
+    if listed:  # raised when the case is committed
+        raise DepositNotHeld("This deposit waits for a screening case.")
+
+
+def _who_paid(deposit: Deposit, *, now: datetime) -> str:
+    """Why it may not be credited by the lists as they are now, its case opened; "" where it may. Under the locks."""
+    network = routes.codes()[deposit.network_id]
+    return screening.HELD_FOR if screening.holds(deposit, network=network, now=now) else ""
 
 
 def _locked(deposit_id: UUID) -> Deposit:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -22,9 +23,13 @@ from exchange.core.ids import uuid7
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
+from kyc.kinds import DAY_S, DEPOSIT, MONTH_S, WITHDRAWAL
+from kyc.services import levels
+from tests.integration.wallets.limited import DOLLARS, Clock
 from tests.integration.wallets.signer import SignerProcess
-from wallets import selectors
-from wallets.models import Address
+from tests.simulation.paper_chain import PaperChain
+from wallets import nodes, selectors
+from wallets.models import Address, Deposit
 from wallets.services import addresses, payouts, scanning, xpubs
 
 ACCOUNTS = (
@@ -228,3 +233,47 @@ def signing_house(chains, valkey, prices, signer) -> Iterator[House]:
     signer.start()
     yield House()
     signer.pause()
+
+
+@pytest.fixture
+def clock(prices):
+    return Clock()
+
+
+@pytest.fixture
+def limited(settings, clock):
+    """Alice is at the first level: $10,000 a day, $15,000 in 30 days; a bitcoin is worth $10,000. Nothing limits Bob."""
+    amounts = {
+        (kind, seconds): amount * DOLLARS
+        for kind in (DEPOSIT, WITHDRAWAL)
+        for seconds, amount in ((DAY_S, 10_000), (MONTH_S, 15_000))
+    }
+    levels.set_limits(level=1, amounts=amounts, reason="For a test", actor_id=1, now=clock.now)
+    levels.assign(user_id=ALICE, level=1, reason="For a test", actor_id=1, now=clock.now)
+
+
+@pytest.fixture
+def paper(monkeypatch, settings, keys, valkey):
+    settings.CHAINS = {**settings.CHAINS, "bitcoin": {**settings.CHAINS["bitcoin"], "url": "paper"}}
+    made = PaperChain(Random(1))
+    monkeypatch.setattr(nodes, "first", lambda network: made)
+    xpubs.import_file(document=keys, now=timezone.now())
+    return made
+
+
+@pytest.fixture
+def pay(paper, clock):
+    """Pays a customer, several amounts in one block, and mines until they are deep enough."""
+    scanning.scan(network="bitcoin", now=clock.now)
+
+    def send(*amounts, user_id=ALICE):
+        view = addresses.deposit_address(user_id=user_id, asset="BTC", network="bitcoin", now=clock.now)
+        script = bytes(Address.objects.get(address=view.address).script)
+        for amount in amounts:
+            paper.pay(script, amount)
+        for _ in range(8):
+            paper.mine()
+        scanning.scan(network="bitcoin", now=clock.now)
+        return list(Deposit.objects.filter(owner_id=user_id).order_by("-id")[: len(amounts)])
+
+    return send

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
-from random import Random
 from threading import Barrier, Thread
 
 import pytest
@@ -17,105 +16,23 @@ from exchange.accounts.models import User
 from exchange.accounts.services import staff
 from exchange.assets.models import Rate
 from exchange.audit.models import Record
-from exchange.compliance import selectors as compliance
 from exchange.core.errors import DomainError
 from exchange.ledger import selectors as ledger
 from exchange.outbox.models import Event
-from kyc import selectors as kyc
-from kyc.kinds import DAY_S, DEPOSIT, MONTH_S, WITHDRAWAL
+from kyc.kinds import WITHDRAWAL
 from kyc.services import levels
 from kyc.services.limits import LimitExceeded
 from tests.factors import log_in_staff
-from tests.simulation.paper_chain import PaperChain
-from wallets import nodes, selectors
-from wallets.models import Address, Deposit, Withdrawal
-from wallets.services import addresses, crediting, holding, scanning, withdrawals, xpubs
+from tests.integration.wallets.limited import ALICE, BTC, COIN, DOLLARS, balance, total, used, whole
+from wallets import selectors
+from wallets.models import Deposit, Withdrawal
+from wallets.services import crediting, holding, scanning, withdrawals
 
-ALICE, BOB, BTC, COIN = 101, 102, 1, 10**8
+BOB = 102
 OUTSIDE = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 KEYS = itertools.count()
-DOLLARS = 100  # cents
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Clock:
-    """The time of the test, and prices that are known at it."""
-
-    def __init__(self):
-        self.now = timezone.now()
-
-    def wait(self, **span):
-        self.now += timedelta(**span)
-        Rate.objects.update(as_of=self.now)
-
-
-@pytest.fixture
-def clock(prices):
-    return Clock()
-
-
-@pytest.fixture(autouse=True)
-def limited(settings, clock):
-    """Alice is at the first level: $10,000 a day, $15,000 in 30 days; a bitcoin is worth $10,000. Nothing limits Bob."""
-    amounts = {
-        (kind, seconds): amount * DOLLARS
-        for kind in (DEPOSIT, WITHDRAWAL)
-        for seconds, amount in ((DAY_S, 10_000), (MONTH_S, 15_000))
-    }
-    levels.set_limits(level=1, amounts=amounts, reason="For a test", actor_id=1, now=clock.now)
-    levels.assign(user_id=ALICE, level=1, reason="For a test", actor_id=1, now=clock.now)
-
-
-@pytest.fixture
-def chain(monkeypatch, settings, keys, valkey):
-    settings.CHAINS = {**settings.CHAINS, "bitcoin": {**settings.CHAINS["bitcoin"], "url": "paper"}}
-    made = PaperChain(Random(1))
-    monkeypatch.setattr(nodes, "first", lambda network: made)
-    xpubs.import_file(document=keys, now=timezone.now())
-    return made
-
-
-@pytest.fixture
-def pay(chain, clock):
-    """Pays a customer, several amounts in one block, and mines until they are deep enough."""
-    scanning.scan(network="bitcoin", now=clock.now)
-
-    def send(*amounts, user_id=ALICE):
-        view = addresses.deposit_address(user_id=user_id, asset="BTC", network="bitcoin", now=clock.now)
-        script = bytes(Address.objects.get(address=view.address).script)
-        for amount in amounts:
-            chain.pay(script, amount)
-        for _ in range(8):
-            chain.mine()
-        scanning.scan(network="bitcoin", now=clock.now)
-        return list(Deposit.objects.filter(owner_id=user_id).order_by("-id")[: len(amounts)])
-
-    return send
-
-
-def balance(user_id=ALICE):
-    return sum(each.balance for each in ledger.balances(owner_id=user_id))
-
-
-def total(kind):
-    return sum(each.balance for each in ledger.totals() if each.kind == kind and each.asset_id == BTC)
-
-
-def used(kind=DEPOSIT, seconds=DAY_S, *, now):
-    found = kyc.allowances(ALICE, now=now)
-    return next(each.used for each in found if (each.kind, each.seconds) == (kind, seconds))
-
-
-def whole():
-    """The books are whole, and what is owed covers what waits."""
-    sums = {}
-    for each in ledger.totals():
-        sums[each.asset_id] = sums.get(each.asset_id, 0) + each.balance
-    held = sum(each.amount for each in Deposit.objects.filter(state="held"))
-    assert not any(sums.values())
-    assert selectors.held_deposits().get(BTC, 0) == total("suspense") == held
-    assert compliance._owed().get(BTC, 0) == total("customer") + held
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("limited")]
 
 
 def test_what_passes_the_limit_is_held_and_shown_and_owed(pay, clock):
@@ -250,11 +167,11 @@ def test_all_at_once_it_is_credited_once(pay, clock):
     whole()
 
 
-def test_a_reorganisation_takes_a_held_one_back_and_holds_it_again(pay, chain, clock):
+def test_a_reorganisation_takes_a_held_one_back_and_holds_it_again(pay, paper, clock):
     (held,) = pay(2 * COIN)
-    chain.reorganise(9, lost=1.0)
+    paper.reorganise(9, lost=1.0)
     for _ in range(12):
-        chain.mine()
+        paper.mine()
     scanning.scan(network="bitcoin", now=clock.now)
     held.refresh_from_db()
     assert (held.state, held.held_for, total("suspense"), total("chain_wallet"), balance()) == ("orphaned", "", 0, 0, 0)
@@ -262,14 +179,14 @@ def test_a_reorganisation_takes_a_held_one_back_and_holds_it_again(pay, chain, c
     whole()
 
 
-def test_a_reorganisation_takes_back_what_was_let_go(pay, chain, clock):
+def test_a_reorganisation_takes_back_what_was_let_go(pay, paper, clock):
     (held,) = pay(2 * COIN)
     levels.assign(user_id=ALICE, level=2, reason="Passport seen", actor_id=1, now=clock.now)
     holding.release_due(now=clock.now)
     assert balance() == 2 * COIN
-    chain.reorganise(9, lost=1.0)
+    paper.reorganise(9, lost=1.0)
     for _ in range(12):
-        chain.mine()
+        paper.mine()
     scanning.scan(network="bitcoin", now=clock.now)
     held.refresh_from_db()
     assert (held.state, held.release_id, balance(), total("chain_wallet")) == ("orphaned", None, 0, 0)
