@@ -7,9 +7,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.db.backends.utils import CursorWrapper
 
 from exchange.assets.models import Rate
 from exchange.core.errors import DomainError
@@ -310,3 +312,76 @@ def test_in_an_event_loop_as_in_a_thread(market: Engine) -> None:
 
     assert Counter(asyncio.run(many())) == {"open": 5, "limit_exceeded": 7}
     assert used() == 10_000
+
+
+def ended(count: int, *, days: int = 3) -> None:
+    at = now() - timedelta(days=days)
+    Reservation.objects.bulk_create(
+        Reservation(
+            user_id=ALICE, claim=uuid7(), order_id=-n, asset_id=BTC, units=1, worth=n, asked_at=at, ended_at=at
+        )
+        for n in range(1, count + 1)
+    )  # fmt: skip
+
+
+def test_a_month_of_ended_orders_is_added_up_by_the_database() -> None:
+    """However many they are, what comes over for one more order is a row for each sum: they are counted under his lock."""
+    ended(1_000)
+    Reservation.objects.create(user_id=ALICE, claim=uuid7(), order_id=1, asset_id=BTC, units=1, worth=7, asked_at=now())
+    came = []
+
+    class Counting(CursorWrapper):
+        def fetchmany(self, *args: Any) -> Any:
+            rows = self.cursor.fetchmany(*args)
+            came.extend(rows)
+            return rows
+
+        def fetchone(self) -> Any:
+            came.append(self.cursor.fetchone())
+            return came[-1]
+
+    since = [now() - timedelta(days=1), now() - timedelta(days=30)]
+    with patch.object(connection, "make_cursor", lambda cursor: Counting(cursor, connection)):
+        counted = reserving._counted(ALICE, since)
+    assert counted == [7, 7 + 1_000 * 1_001 // 2]
+    assert 0 < len(came) < 10
+
+
+def test_open_orders_are_looked_for_without_reading_what_was_ever_reserved() -> None:
+    ended(5_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE trading_reservation")
+    asked = reserving._without_reservation(ALICE, Order.objects.filter(state=Order.State.OPEN))
+    plan = asked.explain()
+    assert "trading_reservation_once_an_order" in plan and "Seq Scan on trading_reservation" not in plan
+    assert "SubPlan" not in plan
+
+
+def test_one_customer_whose_reservations_cannot_be_settled_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserving, "AT_ONCE", 1)
+    long_ago = now() - timedelta(hours=1)
+    Reservation.objects.bulk_create(
+        Reservation(
+            user_id=user, claim=uuid7(), command_uuid=uuid7(), asset_id=BTC, units=1, worth=1, asked_at=long_ago
+        )
+        for user in (5, 6, 7, 7)
+    )  # fmt: skip
+    settle = reserving._settle
+
+    def failing(user_id: int, **more: Any) -> Any:
+        if user_id == 5:
+            raise ValueError("the first in the line")
+        return settle(user_id, **more)
+
+    monkeypatch.setattr(reserving, "_settle", failing)
+    assert reserving.settle_due(now=now()) == 3
+    assert list(Reservation.objects.values_list("user_id", flat=True)) == [5]
+
+
+def test_who_only_has_orders_that_rest_is_not_looked_at(market: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = place("buy", "0.1", "19000").order
+    assert used() == 1_900
+    assert reserving.settle_due(now=now()) == 0
+    place("sell", "0.1", "19000", user_id=BOB)
+    eventually("the order to be done", lambda: not Order.objects.filter(id=order.id, state=Order.State.OPEN).exists())
+    assert (reserving.settle_due(now=now()), reserving.settle_due(now=now())) == (1, 0)
