@@ -1,6 +1,8 @@
 """What other rooms and staff may know of screening: whether a customer may go on, and how the lists stand.
 
-What must never happen here: an answer that tells a customer why. Rooms that refuse him use the words of `REFUSED`.
+An open case about coins that came in holds those coins alone: anybody can send to anybody, and would block whom he likes for
+the price of a small deposit. Once confirmed it blocks like every other. What must never happen here: an answer that tells a
+customer why. Rooms that refuse him use the words of `REFUSED`.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from exchange.core.errors import Conflict
 from kyc.models import ListVersion, ScreeningCase
 
 LIVE = (ScreeningCase.State.OPEN, ScreeningCase.State.CONFIRMED)
+_BLOCKING = Q(state=ScreeningCase.State.CONFIRMED) | (
+    Q(state=ScreeningCase.State.OPEN) & ~Q(kind=ScreeningCase.Kind.DEPOSIT)
+)
 # The same words whatever the reason is: to tell a customer of a case would warn him.
 REFUSED = "This cannot be done at the moment. Please write to support."
 
@@ -41,13 +46,14 @@ class ListView:
 
 
 def blocked(user_id: int) -> bool:
-    """Whether a case is open or confirmed: no higher level and no coins out until staff have cleared it. One query."""
-    return ScreeningCase.objects.filter(user_id=user_id, state__in=LIVE).exists()
+    """Whether a case about him or where he pays to is open, or any confirmed: no higher level and no coins out until staff have
+    cleared it. One query."""
+    return ScreeningCase.objects.filter(_BLOCKING, user_id=user_id, state__in=LIVE).exists()
 
 
 def blocked_among(user_ids: Iterable[int]) -> set[int]:
     """Those of the customers who are blocked. One query."""
-    rows = ScreeningCase.objects.filter(user_id__in=list(user_ids), state__in=LIVE)
+    rows = ScreeningCase.objects.filter(_BLOCKING, user_id__in=list(user_ids), state__in=LIVE)
     return set(rows.values_list("user_id", flat=True))
 
 

@@ -436,11 +436,27 @@ def test_a_deposit_that_was_cleared_is_not_held_again_and_is_told():
     ask = {"user_id": ALICE, "network": "ethereum", "deposit_id": FIRST, "now": NOW}
     assert not addresses.holds_deposit(payers=[f"evm:{'11' * 20}"], **ask)
     assert addresses.holds_deposit(payers=[f"evm:{'11' * 20}", f"evm:{ETH[2:]}"], **ask)
-    assert selectors.deposit_held(FIRST) and selectors.blocked(ALICE)
+    assert selectors.deposit_held(FIRST)
     clear(ScreeningCase.objects.get().id, STAFF, OTHER_STAFF)
     assert told == [FIRST] and not selectors.deposit_held(FIRST)
     assert not addresses.holds_deposit(payers=[f"evm:{ETH[2:]}"], **ask)
     assert addresses.holds_deposit(payers=[f"evm:{ETH[2:]}"], **{**ask, "deposit_id": SECOND})
+
+
+def test_coins_sent_to_a_customer_block_him_only_once_they_are_confirmed_to_be_his():
+    """Anybody can send to anybody: who does not like a customer would stop his withdrawals for the price of a small deposit."""
+    load(KOLES)
+    ask = {"user_id": ALICE, "network": "ethereum", "payers": [f"evm:{ETH[2:]}"], "now": NOW}
+    for deposit_id in (FIRST, SECOND):
+        assert addresses.holds_deposit(deposit_id=deposit_id, **ask)
+    assert not selectors.blocked(ALICE) and selectors.blocked_among([ALICE]) == set()
+    selectors.check(ALICE)
+    case = ScreeningCase.objects.order_by("id").first()
+    cases.decide(case_id=case.id, actor_id=STAFF, verdict="confirm", reason="His own.", now=NOW)
+    assert selectors.blocked(ALICE) and selectors.blocked_among([ALICE]) == {ALICE}
+    with pytest.raises(selectors.UnderReview):
+        selectors.check(ALICE)
+    assert selectors.deposit_held(SECOND)
 
 
 # --- The back office -----------------------------------------------------------------------------------------------------------
