@@ -1,26 +1,27 @@
 """Staff give customers their levels and set what a level allows; every save is one call of a service, with a reason.
 
-What must never happen here: a raw save.
+What must never happen here: a raw save, or a high level that one person gives.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import DomainError
 from kyc import selectors
 from kyc.kinds import KINDS, PERIODS, TITLES, WINDOWS
-from kyc.models import Customer, Level
-from kyc.services import levels
+from kyc.models import Customer, Level, LevelProposal
+from kyc.services import levels, raising
 
 _FIELDS = {f"{kind}_{seconds}": (kind, seconds) for kind in KINDS for seconds in WINDOWS}
 
@@ -114,8 +115,85 @@ class LevelAdmin(ModelAdmin):
         """The audit has it, with before and after."""
 
 
+class _Deed(forms.ModelForm):
+    """One call of a service by the member of staff who sent the form; a refusal is shown in it."""
+
+    request: HttpRequest
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                self.act(data)
+            except DomainError as refused:
+                self.add_error(refused.param if refused.param in self.fields else None, refused.message)
+        return data
+
+    def act(self, data: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def by(self) -> dict[str, Any]:
+        return {
+            "actor_id": int(self.request.user.pk or 0), "origin": audit.origin_of(self.request), "now": timezone.now()
+        }  # fmt: skip
+
+
+class GiveForm(_Deed):
+    """A level by hand."""
+
+    proposal: LevelProposal | None = None
+
+    def validate_unique(self) -> None:
+        """Whoever has a row, and the service has made one by now, is given his level as well."""
+
+    def act(self, data: dict[str, Any]) -> None:
+        user_id = data.get("user_id") or self.instance.pk
+        self.proposal = raising.give(user_id=user_id, level=data["level"].number, reason=data["reason"], **self.by())
+
+
+class DecideForm(_Deed):
+    """What the second person says."""
+
+    decision = forms.ChoiceField(
+        choices=[("confirm", "Give the level"), ("refuse", "Refuse")], widget=UnfoldAdminRadioSelectWidget
+    )
+    why = forms.CharField(
+        label="Why it is refused",
+        max_length=levels.REASON_LENGTH_MAX,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = LevelProposal
+        fields: list[str] = []
+
+    def act(self, data: dict[str, Any]) -> None:
+        if data["decision"] == "confirm":
+            raising.confirm(proposal_id=self.instance.pk, **self.by())
+        else:
+            raising.refuse(proposal_id=self.instance.pk, reason=data["why"], **self.by())
+
+
+class Done(ModelAdmin):
+    """The form has called its service when these are reached, and the audit has what it did."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        pass
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        pass
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        pass
+
+
 @admin.register(Customer)
-class CustomerAdmin(ModelAdmin):
+class CustomerAdmin(Done):
+    form = GiveForm
     list_display = ["user_id", "level", "reason", "changed_at"]
     list_filter = ["level"]
     list_select_related = ["level"]
@@ -124,21 +202,51 @@ class CustomerAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        form.base_fields["reason"].required = True
+        form.request = request
+        if "reason" in form.base_fields:
+            form.base_fields["reason"].required = True
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         return ["user_id"] if obj else []
 
-    def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        """Django goes on to say that it was saved; this says what is still needed."""
+        if form.proposal is not None:
+            said = "This level needs two people: it is proposed, and given once somebody else has confirmed it."
+            self.message_user(request, said, messages.WARNING)
+
+
+@admin.register(LevelProposal)
+class LevelProposalAdmin(Done):
+    list_display = ["id", "user_id", "level", "standing", "proposed_by", "proposed_at", "decided_by", "decided_at"]
+    list_select_related = ["level"]
+    search_fields = ["=user_id"]
+    show_full_result_count = False
+    shown: ClassVar[list[str]] = [
+        "user_id", "before", "level", "reason", "proposed_by", "proposed_at", "standing", "decided_by", "decided_at", "refusal",
+    ]  # fmt: skip
+
+    @admin.display(description="State")
+    def standing(self, row: LevelProposal) -> str:
+        return {None: "waits for somebody else", True: "confirmed", False: "refused"}[row.confirmed]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
-        levels.assign(
-            user_id=obj.user_id,
-            level=obj.level_id,
-            reason=obj.reason,
-            actor_id=request.user.id,  # type: ignore[union-attr]
-            origin=audit.origin_of(request),
-            now=timezone.now(),
-        )
+    def has_change_permission(self, request: HttpRequest, obj: LevelProposal | None = None) -> bool:
+        """To decide is a change; what was decided is only looked at."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.confirmed is None)
+
+    def get_form(
+        self, request: HttpRequest, obj: LevelProposal | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return super().get_form(request, obj, change, **kwargs)
+        return type("Form", (DecideForm,), {"request": request})
+
+    def get_fields(self, request: HttpRequest, obj: LevelProposal | None = None) -> Any:
+        return [*self.shown, "decision", "why"] if self.has_change_permission(request, obj) else self.shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LevelProposal | None = None) -> Any:
+        return self.shown

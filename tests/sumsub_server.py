@@ -2,8 +2,8 @@
 
 The signature is worked out here on its own, from docs.sumsub.com/reference/authentication, so that client and server are not
 written from one misunderstanding. Answers have the fields and forms that the reference prints: create applicant (id, 409 for a
-known externalUserId), change provided information (fixedInfo), add ID documents (multipart "metadata" and "content", X-Image-Id, errorCode 1000 for a duplicate), request
-applicant check ({"ok": 1}), applicant review status.
+known externalUserId), get applicant data, change provided information (fixedInfo), add ID documents (multipart "metadata" and
+"content", X-Image-Id, errorCode 1000 for a duplicate), request applicant check ({"ok": 1}), applicant review status.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rows of this room: `levels` and their limits, `applications` with their documents, `screening`."""
 
 from kyc.models.applications import Application, ApplicationApproval, ApplicationStep, Document, ProviderEvent
-from kyc.models.levels import Customer, Level, Limit
+from kyc.models.levels import Customer, Level, LevelProposal, Limit
 from kyc.models.screening import ListedAddress, ListedEntry, ListVersion, Screening, ScreeningCase, ScreeningOpinion
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Customer",
     "Document",
     "Level",
+    "LevelProposal",
     "Limit",
     "ListVersion",
     "ListedAddress",

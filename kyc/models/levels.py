@@ -4,7 +4,7 @@ What must never happen here: personal data. Applications and documents have tabl
 """
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from exchange.assets.fields import BaseUnits
 from kyc.kinds import KINDS, WINDOWS
@@ -56,3 +56,37 @@ class Customer(models.Model):
 
     def __str__(self):
         return f"user:{self.user_id}"
+
+
+class LevelProposal(models.Model):
+    """A higher level that one member of staff wants given and another has to confirm; written by services.raising alone."""
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.BigIntegerField()
+    before = models.PositiveSmallIntegerField(help_text="The level that the customer had then.")
+    level = models.ForeignKey(Level, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=500)
+    proposed_by = models.BigIntegerField()
+    proposed_at = models.DateTimeField()
+    confirmed = models.BooleanField(null=True)
+    refusal = models.CharField(max_length=500, blank=True)
+    decided_by = models.BigIntegerField(null=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user_id"], condition=Q(confirmed=None), name="kyc_one_open_proposal"),
+            models.CheckConstraint(condition=~Q(proposed_by=F("user_id")), name="kyc_proposal_not_own"),
+            models.CheckConstraint(
+                condition=Q(confirmed=None, decided_by=None, decided_at=None)
+                | Q(confirmed=False, decided_by__isnull=False, decided_at__isnull=False)
+                | Q(confirmed=True, decided_by__isnull=False, decided_at__isnull=False)
+                & ~Q(decided_by=F("proposed_by"))
+                & ~Q(decided_by=F("user_id")),
+                name="kyc_proposal_four_eyes",
+            ),
+        ]
+
+    def __str__(self):
+        return f"level_proposal:{self.id}"

@@ -9,6 +9,7 @@ from tests.controls import Control
 
 PEOPLE = "tests/integration/kyc/test_applications.py::"
 PAGES = "tests/integration/kyc/test_reviewing_pages.py::"
+RAISING = "tests/integration/kyc/test_raising.py::"
 GONE = "tests/integration/kyc/test_erasing.py::"
 SUMSUB = "tests/integration/kyc/test_sumsub.py::"
 PICTURES = "tests/unit/test_identity_images.py::"
@@ -56,6 +57,24 @@ CONTROLS = [
         off=(("settings:KYC_FOUR_EYES_FROM", "99"),),
         test=PEOPLE + "test_four_eyes_from_enhanced_on",
         asvs=("V2.3.5",),
+    ),
+    Control(
+        name="a high level by hand takes two people",
+        off=(("settings:KYC_FOUR_EYES_FROM", "99"),),
+        test=RAISING + "test_the_back_office_gives_a_high_level_by_two_people_alone",
+        asvs=("V2.3.5",),
+    ),
+    Control(
+        name="nobody confirms what he proposed",
+        off=(("kyc.services.raising:_refuse_proposer", NOTHING),),
+        test=RAISING + "test_a_high_level_takes_two_people",
+        asvs=("V2.3.5",),
+    ),
+    Control(
+        name="nobody sets his own level",
+        off=(("kyc.services.raising:_refuse_own", NOTHING),),
+        test=RAISING + "test_nobody_sets_his_own_level[2]",
+        asvs=("V2.3.5", "V8.2.2"),
     ),
     Control(
         name="a decision is about what its reviewer saw",
