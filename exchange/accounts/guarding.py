@@ -1,7 +1,8 @@
 """Where allauth's account flows meet what guards customers: whom a mail is for, from where a request comes, a changed address.
 
 What must never happen here: a changed e-mail address that its old owner does not hear of at the old address, or one that leaves
-log-ins elsewhere open; an answer that tells whether an account is shut to somebody who did not show its password.
+log-ins elsewhere open; a session alone that gives the account another address or its first password; an answer that tells
+whether an account is shut to somebody who did not show its password.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from allauth.account import signals
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context as current
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from allauth.core.internal.httpkit import is_headless_request
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -28,11 +29,13 @@ from django.utils.translation import get_language_from_request
 
 from exchange.accounts.api import addresses
 from exchange.accounts.models import User
-from exchange.accounts.second_factors import stepping
+from exchange.accounts.second_factors import changes, stepping
 from exchange.accounts.services import emails, mail_words
 from exchange.audit import services as audit
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - what stands for an address where a proxy of ours sits behind a unix socket
+# By a link out of the mailbox; whoever is logged in meanwhile has no part in it.
+_BY_MAIL = frozenset({"account_reset_password_from_key", "reset_password"})
 
 
 class GuardedAccount(DefaultAccountAdapter):
@@ -61,7 +64,11 @@ class GuardedAccount(DefaultAccountAdapter):
         return super().render_mail(template_prefix, email, {**context, "mail_word": word}, headers=headers)
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """The password and what is told of its change, or neither."""
+        """The password and what is told of its change, or neither. Whoever sets a first one has no old one to show."""
+        request = self.request
+        own = request is not None and request.user.is_authenticated and request.user.pk == user.pk
+        if own and not user.has_usable_password() and request.resolver_match.url_name not in _BY_MAIL:
+            _same_person(request, back="account_set_password")
         with transaction.atomic():
             super().set_password(user, password)
 
@@ -104,19 +111,28 @@ def _address_changed(request: HttpRequest, user_id: int, *, old: str) -> None:
 
 
 @receiver(signals._add_email)
-def second_factor_first(sender: Any, email: str, user: AbstractBaseUser, **kwargs: Any) -> None:
-    """Nobody gives the account another address without the second factor, on no page and in no app."""
-    request = current.request
+def same_person_first(sender: Any, email: str, user: AbstractBaseUser, **kwargs: Any) -> None:
+    """Nobody gives the account another address with a session alone, on no page and in no app."""
+    _same_person(current.request, back="account_email")
+
+
+def _same_person(request: HttpRequest, *, back: str) -> None:
+    """As before a factor changes (`second_factors.changes`): a factor, the password, or a fresh log-in at the provider.
+
+    allauth lets whoever has none of the first two through unasked. What was asked for is not remembered.
+    """
     try:
-        stepping.check(request, now=timezone.now())
-    except stepping.SecondFactorMissing:
-        return  # an address may be changed before there is a factor: its password was asked for
-    except stepping.StepUpRequired:
+        changes.allowed(request, now=timezone.now())
+    except (stepping.StepUpRequired, ReauthenticationRequired, changes.LogInStale) as missing:
         if is_headless_request(request):
             from allauth.headless.base.response import ReauthenticationResponse
 
             raise ImmediateHttpResponse(ReauthenticationResponse(request)) from None
-        page = stepping.confirm_page(user.pk)
-        raise ImmediateHttpResponse(
-            HttpResponseRedirect(f"{page}?{urlencode({'next': reverse('account_email')})}")
-        ) from None
+        page = _confirm_page(request, missing)
+        raise ImmediateHttpResponse(HttpResponseRedirect(f"{page}?{urlencode({'next': reverse(back)})}")) from None
+
+
+def _confirm_page(request: HttpRequest, missing: Exception) -> str:
+    if isinstance(missing, stepping.StepUpRequired):
+        return stepping.confirm_page(request.user.pk)
+    return reverse("socialaccount_confirm" if isinstance(missing, changes.LogInStale) else "account_reauthenticate")

@@ -146,6 +146,18 @@ CONTROLS = [
         ("V6.3.8", "V15.4.2"),
     ),
     Control(
+        "a session alone gives no address and no first password to who logs in at a provider",
+        (("exchange.accounts.guarding:_same_person", NOTHING),),
+        LINKS + "TestWithoutAPassword::test_a_session_alone_gives_the_account_no_other_address_and_no_password",
+        ("V7.5.1",),
+    ),
+    Control(
+        "nor does an app's token",
+        (("exchange.accounts.guarding:_same_person", NOTHING),),
+        APPS + "TestLinking::test_a_stolen_token_of_who_has_no_password_gives_no_address_and_no_password",
+        ("V7.5.1",),
+    ),
+    Control(
         "a guesser is locked out",
         (("settings:AXES_ENABLED", "False"),),
         LOCKS + "TestLockOut::test_who_guesses_is_locked_out_and_the_owner_is_not",

@@ -69,3 +69,12 @@ def as_customer(user_id: int, *, confirmed: str = "") -> Client:
         answer = client.post(reverse("account_reauthenticate"), {"password": confirmed})
         assert answer.status_code == 302, answer.content
     return client
+
+
+def long_after_its_log_in(client: Client) -> Client:
+    """The same session, an hour later: as somebody finds it who steals it."""
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= 3600
+    session.save()
+    return client

@@ -5,7 +5,9 @@ import json
 import time
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -224,6 +226,27 @@ class TestLinking:
         app.confirm()
         assert app.call("delete", "account/providers", body).status_code == 200
         assert not SocialAccount.objects.exists()
+
+    def test_a_stolen_token_of_who_has_no_password_gives_no_address_and_no_password(self, google):
+        """Nor a first factor: what follows is an address and a password of the thief's."""
+        app = App()
+        assert app.bring("google", {"id_token": google.id_token()}).status_code == 200
+        store = SessionStore(app.token)
+        for record in store["account_authentication_methods"]:
+            record["at"] -= 3600
+        store.save()
+        for path, body in (
+            ("account/email", {"email": "thief@example.org"}),
+            ("account/password/change", {"new_password": PASSWORD}),
+        ):
+            assert app.call("post", path, body).status_code == 401
+        assert app.call("get", "account/authenticators/totp").status_code == 401
+        assert not User.objects.get().has_usable_password()
+        assert not EmailAddress.objects.filter(email="thief@example.org").exists()
+        fresh = App()
+        assert fresh.bring("google", {"id_token": google.id_token(jti="another")}).status_code == 200
+        assert fresh.call("post", "account/password/change", {"new_password": PASSWORD}).status_code == 200
+        assert User.objects.get().check_password(PASSWORD)
 
 
 class TestErrorsAndLimits:

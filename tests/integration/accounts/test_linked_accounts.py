@@ -4,6 +4,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
@@ -264,6 +265,48 @@ class TestWithoutAPassword:
         ways.come_back(visitor, google, given)
         assert ways.user_of(visitor) is None  # it logs nobody in either
         assert urlsplit(press(client, x).url).path == reverse("socialaccount_confirm")
+
+    def test_a_session_alone_gives_the_account_no_other_address_and_no_password(self, google):
+        """Both would be the thief's own, and the first factor after them."""
+        client = Client()
+        ways.log_in(client, google)
+        stolen = ways.long_after_its_log_in(client)
+        owner, address = ways.user_of(stolen), User.objects.get().email
+        password = {"password1": PASSWORD, "password2": PASSWORD}
+        for page, data in (
+            ("account_email", {"email": "thief@example.org", "action_add": ""}),
+            ("account_set_password", password),
+        ):
+            answer = stolen.post(reverse(page), data)
+            assert urlsplit(answer.url).path == reverse("socialaccount_confirm")
+            assert parse_qs(urlsplit(answer.url).query)["next"] == [reverse(page)]
+        assert not EmailAddress.objects.exclude(email=address).exists()
+        assert not User.objects.get().has_usable_password() and mail.outbox == []
+        ways.log_in(stolen, google, process="redirect", next=reverse("account_set_password"))
+        assert stolen.post(reverse("account_set_password"), password).status_code == 302
+        assert User.objects.get(id=owner).check_password(PASSWORD)
+
+    def test_with_a_second_factor_a_first_password_asks_for_it(self, google):
+        client = Client()
+        ways.log_in(client, google)
+        owner = ways.user_of(client)
+        factors.give_factor(owner)
+        stolen = Client()
+        stolen.force_login(User.objects.get(id=owner), backend=factors.BACKEND)
+        password = {"password1": PASSWORD, "password2": PASSWORD}
+        answer = stolen.post(reverse("account_set_password"), password)
+        assert urlsplit(answer.url).path == reverse("mfa_reauthenticate")
+        assert not User.objects.get().has_usable_password()
+
+    def test_a_link_out_of_the_mailbox_sets_a_first_password_whoever_is_logged_in(self, google):
+        client = Client()
+        ways.log_in(client, google)
+        stale = ways.long_after_its_log_in(client)
+        stale.post(reverse("account_reset_password"), {"email": User.objects.get().email})
+        link = re.search(r"https?://[^/\s]+(/accounts/password/reset/key/\S+/)", mail.outbox[-1].body)[1]
+        form = stale.get(link, follow=True)
+        stale.post(form.redirect_chain[-1][0], {"password1": PASSWORD, "password2": PASSWORD})
+        assert User.objects.get().check_password(PASSWORD)
 
 
 def test_every_page_of_it_is_in_the_house_s_words(google):
