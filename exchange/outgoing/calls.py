@@ -28,11 +28,16 @@ Response = requests.Response
 Prepared = requests.PreparedRequest
 CONNECT_S = 5.0
 REDIRECTS = False
+PLAIN = frozenset({"", "identity"})
 _PIECE = 65_536
 
 
 class TooMuch(requests.RequestException):
     """An answer longer than anything that this service says."""
+
+
+class Packed(requests.RequestException):
+    """An answer in another coding than was asked for: sixty-four kilobytes of it may be sixty-four megabytes."""
 
 
 class TooSlow(requests.Timeout):
@@ -56,7 +61,7 @@ class Session(requests.Session):
         self._ca_file = ca_file
         self._timeout = (min(connect_s, seconds), seconds)
         self._whole_s, self._bytes_max = whole_s or 4 * seconds, bytes_max
-        # Bytes as they are: what is packed could unpack to more than anybody waits for.
+        # Bytes as they are: what is packed could unpack to more than anybody waits for, so it is not taken either.
         self.headers = CaseInsensitiveDict({"User-Agent": "bourse", "Accept-Encoding": "identity", "Accept": "*/*"})
 
     def send(self, request: Prepared, **given: Any) -> Response:
@@ -79,9 +84,11 @@ class Session(requests.Session):
 
     def _read(self, response: Response, until: float) -> bytes:
         """What has come, piece after piece: waiting for a full buffer would wait for each of its drops."""
+        if response.headers.get("Content-Encoding", "identity").strip().lower() not in PLAIN:
+            raise Packed("The answer is packed, which nobody asked for.")
         body = bytearray()
         try:
-            while piece := response.raw.read1(_PIECE, decode_content=True):
+            while piece := response.raw.read1(_PIECE, decode_content=False):
                 body += piece
                 if len(body) > self._bytes_max:
                     raise TooMuch("The answer is too long.")
@@ -94,9 +101,8 @@ class Session(requests.Session):
                 raise
             raise requests.ConnectionError(f"The answer broke off ({type(error).__name__}).") from None
         promised = response.headers.get("Content-Length", "")
-        whole = response.headers.get("Content-Encoding", "identity") == "identity" and response.status_code == 200
-        asked_for_body = response.request.method != "HEAD"
-        if whole and asked_for_body and promised.isascii() and promised.isdigit() and int(promised) != len(body):
+        whole = response.status_code == 200 and response.request.method != "HEAD"
+        if whole and promised.isascii() and promised.isdigit() and int(promised) != len(body):
             raise requests.ConnectionError("The answer broke off.")
         return bytes(body)
 

@@ -129,7 +129,7 @@ CONTROLS = [
     control("only configured nodes are called", "wallets.nodes:_allowed", NOTHING,
             CALLS + "test_a_node_outside_the_list_is_not_called", "V13.2.4"),
     control("an answer has a size", "exchange.outgoing.calls:Session._read", HERE + "unbounded",
-            CALLS + "test_what_is_packed_is_not_asked_for_and_counts_unpacked", "V15.2.2"),
+            CALLS + "test_what_is_packed_is_not_asked_for_and_not_unpacked[gzip]", "V15.2.2"),
     control("certificates are checked", "exchange.outgoing.calls:Session.send", HERE + "trusting",
             CALLS + "test_a_certificate_is_checked_whatever_the_caller_says", "V12.3.2"),
     # --- logs and audit

@@ -10,6 +10,7 @@ import contextlib
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -136,14 +137,26 @@ def test_nothing_of_the_environment_leads_elsewhere(
     assert "dGhpZWY6dGFrZW4=" not in headers.get("Authorization", "")
 
 
-def test_what_is_packed_is_not_asked_for_and_counts_unpacked(server: Server) -> None:
+@pytest.mark.parametrize("coding", ["gzip", "GZip", "deflate", "identity, gzip", "br"])
+def test_what_is_packed_is_not_asked_for_and_not_unpacked(server: Server, coding: str) -> None:
     import gzip
 
-    server.body = gzip.compress(b" " * 5_000_000)
-    server.headers = {"Content-Encoding": "gzip", "Content-Length": str(len(server.body))}
-    with pytest.raises(calls.TooMuch):
-        session().get(server.url)
+    server.body = gzip.compress(b" " * 40_000_000)
+    server.headers = {"Content-Encoding": coding, "Content-Length": str(len(server.body))}
+    tracemalloc.start()
+    try:
+        with pytest.raises(calls.Packed):
+            session(bytes_max=1_000_000).get(server.url)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
     assert server.asked[0][1]["Accept-Encoding"] == "identity"
+
+
+def test_a_coding_that_is_none_is_read(server: Server) -> None:
+    server.body, server.headers = b"{}", {"Content-Encoding": "identity", "Content-Length": "2"}
+    assert session().get(server.url).content == b"{}"
 
 
 def test_an_answer_in_drops_ends_at_its_time(server: Server) -> None:
