@@ -9,13 +9,15 @@ have to look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from celery import current_app
-from django.db import transaction
+from django.db import connection, transaction
 
 from exchange.core.errors import DomainError
 from kyc import providers, requirements, sealing
@@ -31,6 +33,9 @@ PASSING = frozenset({"not_screened"})  # refusals that pass by themselves: scree
 PAUSE_FIRST, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=6)
 FAILURES_MAX = 30
 AT_ONCE = 20
+RUN_S = 25.0  # after which no further call is begun; the timetable has the next run after 30
+WAKE_EXPIRES_S = 30
+_LOCK = 0x6B796332  # any constant
 log = structlog.get_logger(__name__)
 
 
@@ -56,16 +61,39 @@ def receive(*, provider: Provider, raw_body: bytes, headers: Mapping[str, str], 
 
 def _wake() -> None:
     """The timetable looks too, so a broker that is down costs seconds."""
-    current_app.send_task("kyc.ask_providers", retry=False)
+    current_app.send_task("kyc.ask_providers", retry=False, expires=WAKE_EXPIRES_S)
 
 
 def run(*, now: datetime) -> int:
-    """Takes in what webhooks say, then works on every application that is due; how many."""
-    take_in(now=now)
-    done = 0
-    for application_id in _due(now):
-        done += _work_on(application_id, now)
-    return done
+    """Takes in what webhooks say, then works on applications that are due until RUN_S are over; how many.
+
+    One run at a time: a provider that hangs holds up one worker and no second one. What is left is the next run's.
+    """
+    with _alone() as alone:
+        if not alone:
+            return 0
+        take_in(now=now)
+        until, done = time.monotonic() + RUN_S, 0
+        for application_id in _due(now):
+            if time.monotonic() >= until:
+                break
+            done += _work_on(application_id, now, until)
+        return done
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether nobody else is at it. Held by the database session, so it ends with the process. It spares workers; what must be
+    exact is claimed row by row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def take_in(*, now: datetime) -> int:
@@ -95,7 +123,7 @@ def _due(now: datetime) -> list[UUID]:
     return list(rows.values_list("id", flat=True)[:AT_ONCE])
 
 
-def _work_on(application_id: UUID, now: datetime) -> int:
+def _work_on(application_id: UUID, now: datetime, until: float) -> int:
     """1 where it was ours to work on."""
     with transaction.atomic():
         application = (
@@ -113,7 +141,7 @@ def _work_on(application_id: UUID, now: datetime) -> int:
         return 1
     try:
         if application.provider_state == "to_send":
-            _send(provider, application, now)
+            _send(provider, application, now, until)
         else:
             _act(application, provider.fetch(application.provider_reference, level=application.level_id), now)
     except ProviderUnavailable as error:
@@ -127,8 +155,8 @@ def _work_on(application_id: UUID, now: datetime) -> int:
     return 1
 
 
-def _send(provider: Provider, application: Application, now: datetime) -> None:
-    """Each step is noted before the next, so that none is done twice."""
+def _send(provider: Provider, application: Application, now: datetime, until: float) -> None:
+    """Each step is noted before the next, so that none is done twice; one that answers slowly is gone on with by the next run."""
     told = sealing.words(application)
     known = {**_identity(application), **told}
     subject = Subject(application_id=application.id, level=application.level_id, told=known)
@@ -143,6 +171,9 @@ def _send(provider: Provider, application: Application, now: datetime) -> None:
             application.provider_reference, kind=document.kind, country=country, picture=picture
         )
         Document.objects.filter(id=document.id).update(provider_reference=name)
+        if time.monotonic() >= until:
+            _note(application, provider_due_at=now, provider_failures=0)
+            return
     provider.request_check(application.provider_reference)
     _note(application, provider_state="sent", provider_due_at=now + LOOKED_AGAIN, provider_failures=0)
 

@@ -21,6 +21,7 @@ from kyc.providers.sumsub import signing
 
 CONNECT_S, ANSWER_S = 5.0, 30.0
 TRIES = 3
+AGAIN_WITHIN_S = 10.0
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 8.0
 ANSWER_BYTES_MAX = 1024 * 1024
 log = structlog.get_logger(__name__)
@@ -57,14 +58,16 @@ class Client:
         return answer, response.headers.get("X-Image-Id", "")
 
     def _answered(self, method: str, path: str, **content: Any) -> tuple[dict[str, Any], calls.Response]:
-        """Tries again after silence, 429 and 5xx; raises ProviderUnavailable in the end, ProviderRefused for a no."""
+        """Tries again after a quick 429, 5xx or broken connection; raises ProviderUnavailable in the end, ProviderRefused for a
+        no. Who was silent for long is asked once: the application comes round again, and the worker has others."""
+        began = time.monotonic()
         for attempt in range(1, TRIES + 1):
             try:
                 return self._once(method, path, content)
             except ProviderUnavailable as error:
                 pause = max(error.wait_s, PAUSE_FIRST_S * 2 ** (attempt - 1) * (1 + random.random()))  # noqa: S311
                 log.info("sumsub.unavailable", method=method, attempt=attempt, error=str(error))
-                if attempt == TRIES or pause > PAUSE_MAX_S:
+                if attempt == TRIES or pause > PAUSE_MAX_S or time.monotonic() - began > AGAIN_WITHIN_S:
                     raise
                 self._sleep(pause)
         raise AssertionError("unreachable")

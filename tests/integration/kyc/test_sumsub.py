@@ -5,6 +5,7 @@ import hmac
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -12,8 +13,9 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from exchange.outgoing import calls
 from kyc import checks, registry, sealing, selectors
-from kyc.models import Application, ApplicationStep, ProviderEvent
+from kyc.models import Application, ApplicationStep, Document, ProviderEvent
 from kyc.providers.protocol import ProviderRefused, SignatureWrong
 from kyc.providers.sumsub import client as http
 from kyc.providers.sumsub import service, signing
@@ -600,3 +602,66 @@ def test_a_refusal_tells_neither_words_nor_secrets(sumsub, pauses):
         client = service.configured().client
         client.post("/resources/applicants?levelName=x", {"fixedInfo": PERSON})
     assert str(error.value) == "status 400, error code None"
+
+
+@pytest.fixture
+def elapsed(monkeypatch):
+    """The clock by which runs and tries are measured: the test moves it."""
+    clock = [0.0]
+    for module in (providing, http):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return clock
+
+
+def test_a_provider_that_hangs_is_asked_once_and_takes_one_worker_for_a_while(sumsub, pauses, elapsed, monkeypatch):
+    asked = []
+
+    def hanging(self, request):
+        elapsed[0] += http.ANSWER_S
+        asked.append(request.path_url)
+        raise calls.Failed("silence")
+
+    monkeypatch.setattr(calls.Session, "send", hanging)
+    for user_id in (ALICE, ALICE + 1, ALICE + 2):
+        submitted(user_id)
+    assert providing.run(now=NOW) == 1
+    assert len(asked) == 1 and pauses == []
+    assert Application.objects.filter(provider_due_at__lte=NOW).count() == 2
+    providing.run(now=NOW)
+    assert len(asked) == 2 and Application.objects.filter(provider_due_at__lte=NOW).count() == 1
+
+
+def test_what_a_slow_provider_did_not_get_is_the_next_run_s(sumsub, elapsed, monkeypatch):
+    submitted(ALICE)
+    real = sealing.picture
+
+    def slow(*args, **named):
+        elapsed[0] += 30
+        return real(*args, **named)
+
+    monkeypatch.setattr(sealing, "picture", slow)
+    there = []
+    for _ in range(3):
+        providing.run(now=NOW)
+        there.append(Document.objects.exclude(provider_reference="").count())
+    assert there == [1, 2, 2] and Application.objects.get().provider_state == "sent"
+
+
+def test_one_run_at_a_time(sumsub):
+    submitted(ALICE)
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [providing._LOCK])
+        assert providing.run(now=NOW) == 0 and sumsub.requests == []
+    finally:
+        other.close()
+    assert providing.run(now=NOW) == 1 and sumsub.requests
+
+
+def test_a_wake_that_nobody_took_is_dropped(monkeypatch):
+    sent_tasks = []
+    monkeypatch.setattr("celery.app.base.Celery.send_task", lambda self, name, **how: sent_tasks.append((name, how)))
+    providing._wake()
+    ((name, how),) = sent_tasks
+    assert name == "kyc.ask_providers" and 0 < how["expires"] <= 30
