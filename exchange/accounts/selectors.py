@@ -72,6 +72,12 @@ def paused_until(user_id: int, now: datetime) -> datetime | None:
     return max((until or UNTIL_LIFTED for until in standing.values_list("until", flat=True)), default=None)
 
 
+def frozen_among(user_ids: Iterable[int]) -> set[int]:
+    """Those of the customers whose withdrawals wait until staff lift a freeze. One query."""
+    standing = Pause.objects.filter(user_id__in=list(user_ids), lifted_at=None, until=None)
+    return set(standing.values_list("user_id", flat=True))
+
+
 def _rows():
     verified = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=OuterRef("email"), verified=True)
     return User.objects.annotate(email_verified=Exists(verified))

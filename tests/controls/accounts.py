@@ -61,7 +61,29 @@ def of_any_address(email: str) -> str:
     return "" if owner is None else mail_words.of(owner)
 
 
+def nobody(*args: Any, **named: Any) -> set[int]:
+    """In place of who among some customers is frozen."""
+    return set()
+
+
 CONTROLS = [
+    Control(
+        name="nothing is signed for who froze himself, though nobody has read of it yet",
+        off=(("exchange.accounts.services.pauses:frozen_in_transaction", "tests.controls.accounts:nobody"),),
+        test=PAUSED + "test_the_signer_is_not_asked_for_who_froze_himself",
+        asvs=("V2.3.3",),
+    ),
+    Control(
+        name="no freeze falls between that look and the signer",
+        off=(("exchange.accounts.services.pauses:frozen_in_transaction", "exchange.accounts.selectors:frozen_among"),),
+        test=PAUSED + "test_no_freeze_falls_between_the_look_and_the_signer",
+        asvs=("V15.4.2",),
+    ),
+    Control(
+        name="who froze himself is not gathered with others",
+        off=(("exchange.accounts.selectors:frozen_among", "tests.controls.accounts:nobody"),),
+        test=PAUSED + "test_who_froze_himself_is_passed_over_before_anybody_reads_of_it",
+    ),
     Control(
         name="a log-in from an unknown device is told",
         off=(("exchange.accounts.services.devices:_tell", NOTHING),),

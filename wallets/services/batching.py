@@ -115,7 +115,7 @@ def _queue(routes: Routes, *, now: datetime) -> list[Withdrawal]:
         _wait(rows.filter(asset_id__in=halted).values_list("id", flat=True), "stopped")
     # Nor do the customers of whom nothing leaves, however many withdrawals each of them has: they keep their place, unseen.
     owners = set(rows.values_list("owner_id", flat=True).distinct())
-    frozen = ledger.frozen_among(owner_ids=owners)
+    frozen = screening.frozen_among(owners)
     reviewed = screening.under_review(owners - frozen)
     for kept, why in ((frozen, "frozen"), (reviewed, screening.WAITING)):
         if kept:

@@ -1,8 +1,8 @@
 """Where coins meet the sanctions lists: who may send at all, where to, and what came from whom.
 
 A customer is told what any other refusal tells him: a word of a list would warn him. What must never happen here: coins that
-leave for a listed address or a blocked customer, also where either became so after the request; or coins from a listed
-address credited before staff have looked.
+leave for a listed address, a blocked customer or one who is frozen, also where any of these came after the request; or coins
+from a listed address credited before staff have looked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from exchange.accounts import selectors as accounts
+from exchange.accounts.services import pauses
 from exchange.audit import services as audit
 from exchange.ledger import selectors as ledger
 from kyc.screening import selectors as screening
@@ -49,10 +51,17 @@ def held_back(rows: Sequence[Withdrawal], *, now: datetime) -> set[UUID]:
     return {row.id for row in rows if row.owner_id in blocked or row.address in listed}
 
 
+def frozen_among(owner_ids: Collection[int]) -> set[int]:
+    """Those of the customers who are frozen: by staff, or by themselves, whether or not the news of it has arrived."""
+    return ledger.frozen_among(owner_ids=owner_ids) | accounts.frozen_among(owner_ids)
+
+
 def frozen_or_held_back(rows: Sequence[Withdrawal], *, now: datetime) -> bool:
-    """Whether any of one transaction's withdrawals may not be signed."""
+    """Whether any of one transaction's withdrawals may not be signed; and no owner freezes himself before the caller's
+    transaction is over. (The worker that takes his withdrawals back reads of it later, and may be down.)"""
     owners: Collection[int] = {row.owner_id for row in rows}
-    return any(ledger.is_frozen(owner_id=owner) for owner in owners) or bool(held_back(rows, now=now))
+    by_themselves = pauses.frozen_in_transaction(owners)
+    return bool(by_themselves or ledger.frozen_among(owner_ids=owners) or held_back(rows, now=now))
 
 
 def holds(deposit: Deposit, *, network: str, now: datetime) -> bool:

@@ -6,6 +6,7 @@ change does not leave after it. What must never happen here: a pause that is sho
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -58,6 +59,14 @@ def check_in_transaction(*, user_id: int, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM accounts_user WHERE id = %s FOR SHARE", [user_id])
     check(user_id=user_id, now=now)
+
+
+def frozen_in_transaction(user_ids: Collection[int]) -> set[int]:
+    """Those of the customers who are frozen, and no other of them is before the caller's transaction is over: what it sends is
+    sent before the freeze, or not at all. Two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR SHARE", [sorted(user_ids)])
+    return selectors.frozen_among(user_ids)
 
 
 def check(*, user_id: int, now: datetime) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection, transaction
 from django.utils import timezone
 
 from exchange.accounts.services import credentials, customers, freezing, pauses
 from exchange.ledger import selectors as ledger
 from exchange.outbox import services as outbox
-from wallets import selectors
+from wallets import routes, selectors
 from wallets.models import Withdrawal
-from wallets.services import confirming, quoting, withdrawals
+from wallets.services import batching, confirming, quoting, screening, withdrawals
 
 BTC, COIN = 1, 10**8
 OUTSIDE = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -124,3 +126,51 @@ def test_a_freeze_leaves_what_the_signer_was_asked_for(alice):
     Withdrawal.objects.filter(id=view.id).update(state="signing")
     assert withdrawals.cancel_all(user_id=alice, now=timezone.now()) == 0
     assert Withdrawal.objects.get(id=view.id).state == "signing"
+
+
+def approved(user_id, **named):
+    return Withdrawal.objects.get(id=ask(user_id, **named).id)
+
+
+def test_who_froze_himself_is_passed_over_before_anybody_reads_of_it(alice, fund):
+    """The worker that takes his withdrawals back may be behind, or down."""
+    others = customers.open(email="bob@example.com", password="x" * 12, email_verified=True, now=timezone.now())
+    fund(others, BTC, COIN)
+    hers, his = approved(alice), approved(others)
+    freezing.freeze(user_id=alice, reason="test", now=timezone.now())
+    late = timezone.now() + timedelta(minutes=1)
+    assert [row.id for row in batching._queue(routes.of("bitcoin"), now=late)] == [his.id]
+    hers.refresh_from_db()
+    assert (hers.state, hers.waiting) == ("approved", "frozen")
+    change(others)  # a pause that ends by itself holds back nothing that was approved before
+    assert [row.id for row in batching._queue(routes.of("bitcoin"), now=late)] == [his.id]
+
+
+def test_the_signer_is_not_asked_for_who_froze_himself(alice):
+    row = approved(alice)
+    assert not screening.frozen_or_held_back([row], now=timezone.now())
+    freezing.freeze(user_id=alice, reason="test", now=timezone.now())
+    assert screening.frozen_or_held_back([row], now=timezone.now())
+    freezing.lift(user_id=alice, reason="test", actor_id=10**6, now=timezone.now())
+    assert not screening.frozen_or_held_back([row], now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_freeze_falls_between_the_look_and_the_signer(alice):
+    row = approved(alice)
+    frozen = threading.Event()
+
+    def freeze():
+        try:
+            freezing.freeze(user_id=alice, reason="test", now=timezone.now())
+            frozen.set()
+        finally:
+            connection.close()
+
+    owner = threading.Thread(target=freeze)
+    with transaction.atomic():
+        assert not screening.frozen_or_held_back([row], now=timezone.now())
+        owner.start()
+        assert not frozen.wait(1)  # it comes after what this transaction asks of the signer
+    owner.join(20)
+    assert frozen.is_set() and screening.frozen_among([alice]) == {alice}
