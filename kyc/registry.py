@@ -14,13 +14,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom an application is about. `names` is the full name; `birth_date` is ISO; `country` and `nationality` two letters."""
+    """Whom an application is about. `names` is the full name, `given` and `family` its parts; `birth_date` is ISO; `country` and
+    `nationality` two letters."""
 
     user_id: int
     names: str
     birth_date: str
     country: str
     nationality: str
+    given: str = ""
+    family: str = ""
 
 
 class Asked(Protocol):
