@@ -47,7 +47,8 @@ _EN = {
     "export_body": "The copy of your data that you asked for can be downloaded after you log in, for {days} days.",
     "export_action": "Download it",
     "export_failed_title": "Your data could not be gathered",
-    "export_failed_body": "Something broke on our side while we made the copy of your data. Please ask for it again.",
+    "export_failed_body": "Something broke on our side while we made the copy of your data. A day after you asked for it you can "
+    "ask again.",
 }
 _DE = {
     "at": "Wann",
@@ -92,8 +93,8 @@ _DE = {
     "werden.",
     "export_action": "Herunterladen",
     "export_failed_title": "Ihre Daten konnten nicht zusammengestellt werden",
-    "export_failed_body": "Beim Erstellen der Kopie Ihrer Daten ist bei uns etwas schiefgegangen. Bitte fordern Sie sie noch "
-    "einmal an.",
+    "export_failed_body": "Beim Erstellen der Kopie Ihrer Daten ist bei uns etwas schiefgegangen. Einen Tag nach "
+    "der Anforderung können Sie sie erneut anfordern.",
 }
 BY_LANGUAGE = {"en": _EN, "de": _DE}
 
