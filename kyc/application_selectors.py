@@ -15,6 +15,7 @@ from django.conf import settings
 
 from exchange.core.errors import NotFound
 from exchange.secrets.services import KeyMissing
+from exchange.secrets.subjects import KeyDestroyed
 from kyc import reasons, registry, requirements, sealing, selectors
 from kyc.models import Application, Document, Level
 from kyc.models.applications import EDITABLE, OPEN, State
@@ -124,14 +125,23 @@ def told(user_id: int, application_id: UUID) -> dict[str, str]:
     return sealing.words(row)
 
 
-def person_of(user_id: int) -> registry.Person | None:
-    """Whom the customer says he is, by his newest identity application that was handed in; None where there is none, or it was
-    erased."""
+def people_of(user_id: int) -> list[registry.Person]:
+    """Whom the customer says he is, by his identity applications: as he was approved last, and as he says in one that was handed
+    in and is not decided. What was turned down stands for nothing beside those, and for him where there is nothing else. None
+    where nothing was handed in, or it was erased."""
     rows = Application.objects.filter(
         user_id=user_id, level__code="identity", sealed__isnull=False, submitted_at__isnull=False
-    )
-    row = rows.order_by("-submitted_at").first()
-    return person(row, sealing.words(row)) if row is not None else None
+    ).order_by("-submitted_at")
+    approved = rows.filter(expires_at__isnull=False).first()
+    waiting = rows.filter(state__in=OPEN).first()
+    found = [row for row in (approved, waiting) if row is not None] or rows[:1]
+    people = []
+    for row in found:
+        try:
+            people.append(person(row, sealing.words(row)))
+        except KeyDestroyed:  # on purpose: as if it had never been told
+            continue
+    return people
 
 
 def person(application: Application, told: Mapping[str, str]) -> registry.Person:
@@ -143,6 +153,8 @@ def person(application: Application, told: Mapping[str, str]) -> registry.Person
         birth_date=known.get("birth_date", ""),
         country=known.get("country", ""),
         nationality=known.get("nationality", ""),
+        given=known.get("given_names", ""),
+        family=known.get("family_names", ""),
     )
 
 

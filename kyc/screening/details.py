@@ -1,7 +1,9 @@
-"""Whom to screen: what a customer's newest application says under his own key, and the name that he shows on his account.
+"""Whom to screen: what a customer's applications say under his own key, as approved and as he says now, and the name that he
+shows on his account.
 
-What must never happen here: a name in a log line, or a customer taken for screened by his display name alone because his
-words do not open now. Only words whose key was destroyed on purpose are as if they had never been told.
+What must never happen here: a name in a log line, approved words that an application in their place hides, or a customer
+taken for screened by his display name alone because his words do not open now. Only words whose key was destroyed on purpose
+are as if they had never been told.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from exchange.accounts.selectors import Person as Account
 from exchange.secrets.services import KeyMissing, SecretTampered
-from exchange.secrets.subjects import KeyDestroyed
 from kyc import application_selectors, registry
 from kyc.screening.matching import Person
 
@@ -25,14 +26,15 @@ class Unopened(Exception):
     """What the customer told is there and does not open here and now: a key file or a master key is missing, or was changed."""
 
 
-def of(user_id: int, account: Account | None) -> Person:
-    """What is known of the customer; without any name where nothing is. Raises Unopened. Two queries, and the opening of the
-    sealed words."""
+def of(user_id: int, account: Account | None) -> tuple[Person, ...]:
+    """Everybody that the customer says he is or was approved as, one at least; without any name where nothing is known. Raises
+    Unopened. Four queries, and the opening of the sealed words."""
     names = list(shown(account).names)
-    told = _told(user_id)
-    if told is None:
-        return Person(tuple(names))
-    return person(names=[told.names, *names], birth_date=told.birth_date, country=told.nationality or told.country)
+    told = [
+        person(names=[each.names, *names], birth_date=each.birth_date, country=each.nationality or each.country)
+        for each in _told(user_id)
+    ]
+    return tuple(dict.fromkeys(told)) or (Person(tuple(names)),)
 
 
 def shown(account: Account | None) -> Person:
@@ -52,11 +54,9 @@ def fingerprint(user_id: int, who: Person) -> str:
     return hmac.new(f"kyc.screening:{settings.SECRET_KEY}".encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _told(user_id: int) -> registry.Person | None:
+def _told(user_id: int) -> list[registry.Person]:
     try:
-        return application_selectors.person_of(user_id)
-    except KeyDestroyed:
-        return None
+        return application_selectors.people_of(user_id)
     except (KeyMissing, SecretTampered, ImproperlyConfigured, OSError) as error:
         raise Unopened(type(error).__name__) from error
 

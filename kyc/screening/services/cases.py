@@ -123,8 +123,12 @@ def record(*, user_id: int, found: Found, now: datetime) -> int | None:
 
 def _settled(same: object, entry: ListedEntry, found: Found, *, now: datetime) -> bool:
     """Whether staff cleared just this: the same state of the entry, and the same things known of the customer."""
-    cleared = same.filter(state=ScreeningCase.State.CLEARED).order_by("-decided_at").first()  # type: ignore[attr-defined]
-    if cleared is None or cleared.entry.digest != entry.digest or cleared.fingerprint != found.fingerprint:
+    cleared = (
+        same.filter(state=ScreeningCase.State.CLEARED, fingerprint=found.fingerprint)  # type: ignore[attr-defined]
+        .order_by("-decided_at")
+        .first()
+    )
+    if cleared is None or cleared.entry.digest != entry.digest:
         return False
     if found.strong and not cleared.strong:
         return False

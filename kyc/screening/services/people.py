@@ -45,7 +45,7 @@ def screen_person(
     with transaction.atomic():
         Screening.objects.bulk_create([Screening(user_id=user_id)], ignore_conflicts=True)
         row = Screening.objects.select_for_update().get(user_id=user_id)
-        return _screen(row, who, lists, now=now)
+        return _screen(row, [who], lists, now=now)
 
 
 def soon(*, user_id: int) -> None:
@@ -110,25 +110,28 @@ def rescreen(*, now: datetime) -> int:
 def _try(row: Screening, account: Account | None, lists: Current, *, now: datetime) -> bool:
     """False where the customer's words do not open: he stays due as he was, holds up nobody, and has another turn soon."""
     try:
-        who = details.of(row.user_id, account)
+        known = details.of(row.user_id, account)
     except details.Unopened as error:
         log.error("kyc.screening_cannot_open", user_id=row.user_id, error=str(error))
         row.retry_at = now + RETRIED_AFTER
         row.save(update_fields=["retry_at"])
         return False
-    _screen(row, who, lists, now=now)
+    _screen(row, known, lists, now=now)
     return True
 
 
-def _screen(row: Screening, who: Person, lists: Current, *, now: datetime) -> list[int]:
-    """Under the row's lock, which makes two screenings of one customer wait for each other."""
-    fingerprint = details.fingerprint(row.user_id, who)
+def _screen(row: Screening, known: Sequence[Person], lists: Current, *, now: datetime) -> list[int]:
+    """Under the row's lock, which makes two screenings of one customer wait for each other. Each of what he is known as is
+    searched, and cleared, by itself."""
     opened = []
-    for match in lists.index.search(who)[:HITS_MAX]:
-        case_id = cases.record(user_id=row.user_id, found=_found(match, lists, fingerprint), now=now)
-        if case_id is not None:
-            opened.append(case_id)
-    row.epoch, row.screened_at, row.fingerprint, row.retry_at = lists.epoch, now, fingerprint, None
+    for who in known:
+        fingerprint = details.fingerprint(row.user_id, who)
+        for match in lists.index.search(who)[:HITS_MAX]:
+            case_id = cases.record(user_id=row.user_id, found=_found(match, lists, fingerprint), now=now)
+            if case_id is not None:
+                opened.append(case_id)
+    row.epoch, row.screened_at, row.retry_at = lists.epoch, now, None
+    row.fingerprint = details.fingerprint(row.user_id, known[-1])
     row.save(update_fields=["epoch", "screened_at", "fingerprint", "retry_at"])
     return opened
 

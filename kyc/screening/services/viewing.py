@@ -74,7 +74,7 @@ def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -
     )
     opinions = list(case.opinions.all())
     people = accounts.people([case.user_id, *(opinion.actor_id for opinion in opinions)])
-    who = _who(case.user_id, people.get(case.user_id))
+    who, changed = _who(case, people.get(case.user_id))
     entry = entries.read(case.entry.body)
     index = Index([entry])
     matches = index.search(who) if case.kind == ScreeningCase.Kind.PERSON else []
@@ -101,7 +101,7 @@ def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -
         network=case.network,
         address=_address(case),
         subject=case.subject,
-        changed=case.kind == ScreeningCase.Kind.PERSON and case.fingerprint != details.fingerprint(case.user_id, who),
+        changed=changed,
         opinions=tuple(
             OpinionView(
                 opinion.actor_id,
@@ -116,12 +116,18 @@ def open_case(*, case_id: int, actor_id: int, origin: str = "", now: datetime) -
     )
 
 
-def _who(user_id: int, account: accounts.Person | None) -> Person:
-    """Words that do not open leave the page with what his account shows; `changed` is then said, too."""
+def _who(case: ScreeningCase, account: accounts.Person | None) -> tuple[Person, bool]:
+    """Whom the case is about, of all that the customer says he is, and whether that has changed since: then it is what he says
+    now. Words that do not open leave the page with what his account shows."""
     try:
-        return details.of(user_id, account)
+        known = details.of(case.user_id, account)
     except details.Unopened:
-        return details.shown(account)
+        known = (details.shown(account),)
+    if case.kind != ScreeningCase.Kind.PERSON:
+        return known[-1], False
+    screened = (who for who in known if details.fingerprint(case.user_id, who) == case.fingerprint)
+    same = next(screened, None)
+    return (known[-1], True) if same is None else (same, False)
 
 
 def _address(case: ScreeningCase) -> str:

@@ -9,11 +9,12 @@ from config.celery import app
 from exchange.accounts.models import User
 from exchange.accounts.services import customers
 from exchange.secrets import subjects
-from kyc import registry
-from kyc.models import Screening, ScreeningCase
+from kyc import application_selectors, registry
+from kyc.models import Application, Screening, ScreeningCase
 from kyc.screening import current, joining, metrics, selectors, tasks
-from kyc.screening.services import lists, people, viewing
-from tests.verification import NOW, submitted
+from kyc.screening.services import cases, lists, people, viewing
+from kyc.services import applications, levels, reviewing
+from tests.verification import NOW, PERSON, approved, filled, submitted
 
 LATER = NOW + timedelta(hours=1)
 FILLING = "".join(
@@ -143,3 +144,81 @@ def test_a_wake_that_nobody_took_is_dropped(monkeypatch, django_capture_on_commi
         joining.handed_in(registry.Person(7, "", "", "", ""), now=NOW)
     woken = [how for name, how in sent if name == "kyc.rescreen"]
     assert len(woken) == 2 and all(0 < how["expires"] <= 60 for how in woken)
+
+
+def renewed(user_id, *, now, **changed):
+    """A renewal with these words, handed in."""
+    application = filled(user_id, now=now)
+    applications.describe(user_id=user_id, application_id=application.id, told={**PERSON, **changed}, now=now)
+    applications.submit(user_id=user_id, application_id=application.id, now=now)
+    return Application.objects.get(id=application.id)
+
+
+def turn_down(application, now):
+    reviewing.reject(
+        application_id=application.id, actor_id=91, seen=application.version, reasons=["data_mismatch"], now=now
+    )
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_another_name_in_a_renewal_hides_nobody_who_was_approved(decided):
+    user_id = customer("one@example.com")
+    first = approved(user_id)
+    later = first.expires_at - timedelta(days=30)
+    renewal = renewed(user_id, now=later, family_names="Byron", birth_date="1960-05-05", nationality="US")
+    if decided:
+        turn_down(renewal, later)
+    load("LOVELACE, Ada Augusta", "KOLESNIKOV, Boris", now=later)
+    walk(later)
+    case = ScreeningCase.objects.get()
+    assert case.entry_uid == "1"
+    seen = viewing.open_case(case_id=case.id, actor_id=901, now=later)
+    assert (seen.names, str(seen.birth_date), seen.changed) == (("Ada Augusta Lovelace",), "1990-12-10", False)
+
+
+def test_a_renewal_that_waits_is_searched_beside_and_one_turned_down_no_more():
+    user_id = customer("one@example.com")
+    first = approved(user_id)
+    later = first.expires_at - timedelta(days=30)
+    renewal = renewed(user_id, now=later, given_names="Boris", family_names="Kolesnikov")
+    load("LOVELACE, Ada Augusta", "KOLESNIKOV, Boris", now=later)
+    walk(later)
+    assert set(ScreeningCase.objects.values_list("entry_uid", flat=True)) == {"1", "2"}
+    turn_down(renewal, later)
+    assert [each.names for each in application_selectors.people_of(user_id)] == ["Ada Augusta Lovelace"]
+
+
+def test_whose_only_application_was_turned_down_is_searched_by_it():
+    user_id = customer("one@example.com")
+    turn_down(submitted(user_id), NOW)
+    load("LOVELACE, Ada Augusta")
+    walk()
+    assert selectors.blocked(user_id)
+
+
+def test_a_level_that_has_lapsed_leaves_its_words_to_be_searched():
+    user_id = customer("one@example.com")
+    first = approved(user_id)
+    Application.objects.filter(id=first.id).update(state="expired", ended_at=first.expires_at)
+    levels.assign(user_id=user_id, level=1, reason="lapsed", actor_id=None, now=first.expires_at)
+    after = first.expires_at + timedelta(days=1)
+    turn_down(renewed(user_id, now=after, family_names="Byron"), after)
+    load("LOVELACE, Ada Augusta", now=after)
+    walk(after)
+    assert selectors.blocked(user_id)
+
+
+def test_what_was_cleared_of_both_names_stays_cleared():
+    user_id = customer("one@example.com")
+    first = approved(user_id)
+    later = first.expires_at - timedelta(days=30)
+    renewed(user_id, now=later, birth_date="1990-12-11")
+    load("LOVELACE, Ada Augusta", now=later)
+    for _ in range(2):  # the one as approved, then the one as in the renewal
+        walk(later)
+        case = ScreeningCase.objects.get(state="open")
+        for actor_id in (901, 902):
+            cases.decide(case_id=case.id, actor_id=actor_id, verdict="clear", reason="another person", now=later)
+        people.soon(user_id=user_id)
+    walk(later)
+    assert ScreeningCase.objects.count() == 2 and not selectors.blocked(user_id)
