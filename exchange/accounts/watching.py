@@ -5,7 +5,7 @@ What must never happen here: an address or a password in a record. A failure for
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -17,8 +17,6 @@ from exchange.accounts.api import addresses
 from exchange.accounts.models import User
 from exchange.audit import services as audit
 
-NETWORK_BITS = 64  # what one customer of an IPv6 provider is given at least
-
 
 def attempted_email(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
     """The address somebody tries to log in as, for django-axes: it counts by address and peer together."""
@@ -29,14 +27,12 @@ def attempted_email(request: HttpRequest | None, credentials: dict[str, Any] | N
 def attempted_from(request: HttpRequest) -> str | None:
     """The peer that an attempt is counted for, past the proxies that are ours: behind one, everybody would be one peer, and
     could lock everybody out. Who has an IPv6 network has all its addresses, so the network counts. None: a unix socket."""
+    counted = addresses.counted(addresses.of_request(request))
     try:
-        address = ip_address(addresses.of_request(request))
+        ip_address(counted)
     except ValueError:
         return None
-    if address.version == 4:
-        return str(address)
-    mapped = address.ipv4_mapped
-    return str(mapped if mapped is not None else ip_network((address, NETWORK_BITS), strict=False).network_address)
+    return counted
 
 
 @receiver(user_logged_in)

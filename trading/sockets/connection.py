@@ -19,7 +19,7 @@ import structlog
 from django.utils import timezone
 from prometheus_client import Gauge
 
-from exchange.accounts.api import addresses, admission, authentication, signing
+from exchange.accounts.api import addresses, admission, authentication, buckets, signing
 from exchange.core import errors
 from exchange.core.times import iso
 from trading.marketdata import hub
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 SOCKETS = Gauge("bourse_websocket_connections", "Websockets that are open now.")
 _open: Tally[str] = Tally()  # sockets of this process by "address:…" and "user:…"
 MARKS_LOOKED_AT_S = 5.0
+LOG_INS_FAILED_MAX = 3
 Scope = dict[str, Any]
 
 
@@ -50,6 +51,7 @@ class Connection:
         self._given: authentication.Credentials | None = None
         self._desk: Desk | None = None
         self._accepted = self._busy = False
+        self._log_ins_failed = 0
         self._outgoing = Outgoing(scope=scope, send=send, settle=self._settle, failed=self._failed)
         self._subscriptions = Subscriptions(hub.of_this_process(), self._outgoing)
 
@@ -66,7 +68,7 @@ class Connection:
         if (line := self.scope.get("extensions", {}).get(LINE)) is not None:
             line.taker = self.take_at_once
         try:
-            self._count(f"address:{addresses.of_scope(self.scope)}", limit("per_address"))
+            self._count(f"address:{addresses.counted(addresses.of_scope(self.scope))}", limit("per_address"))
             # A cookie counts only when a page of ours sent it along: programs have no Origin, and use a token.
             signed = signing.of_scope(self.scope)
             given = authentication.credentials(self.scope["headers"], cookies=origin is not None)
@@ -75,7 +77,7 @@ class Connection:
             elif given is not None:
                 await self._log_in(given)
         except errors.DomainError as error:
-            too_many = isinstance(error, TooManyConnections)
+            too_many = isinstance(error, errors.TooMany)
             await self._close(error, messages.CLOSE_TOO_MANY if too_many else messages.CLOSE_LOG_IN_ENDED)
             return
         self.reply({"type": "hello", "time": iso(timezone.now()), "authenticated": self.log_in is not None})
@@ -152,8 +154,8 @@ class Connection:
         if op == "ping":
             self.reply({"type": "pong", "time": iso(timezone.now()), **own})
         elif op == "login":
-            await self._log_in_by(message)
-            self.reply({"type": "authenticated", **own})
+            if await self._try_log_in(message, own):
+                self.reply({"type": "authenticated", **own})
         elif op == "subscribe":
             await self._subscriptions.add(
                 message,
@@ -165,6 +167,19 @@ class Connection:
             self.reply({"type": "unsubscribed", "channels": names, **own})
 
     # --- Log-in -------------------------------------------------------------------------------------------------------
+
+    async def _try_log_in(self, message: Message, own: Message) -> bool:
+        """Whether it came in. Whoever is refused so often in turn guesses, or is broken: he is told so and shut out."""
+        try:
+            await self._log_in_by(message)
+        except (errors.NotAuthenticated, errors.PermissionDenied) as error:
+            self._log_ins_failed += 1
+            if self._log_ins_failed < LOG_INS_FAILED_MAX:
+                raise
+            await self._close(error, messages.CLOSE_LOG_IN_ENDED, own)
+            return False
+        self._log_ins_failed = 0
+        return True
 
     async def _log_in_by(self, message: Message) -> None:
         """By what a login message brought: a session's token, or a key's signature of GET on this very address."""
@@ -192,6 +207,8 @@ class Connection:
         await self._logged_in(given, found)
 
     async def _log_in(self, given: authentication.Credentials) -> None:
+        """By a token or a cookie, which anybody can make up: counted before the database is asked."""
+        await buckets.spend(buckets.bucket("address", addresses.of_scope(self.scope)))
         await self._logged_in(given, await admission.read(given))
 
     async def _logged_in(self, given: authentication.Credentials, found: admission.LogIn | None) -> None:
@@ -248,10 +265,10 @@ class Connection:
     async def _failed(self) -> None:
         await self._shut(messages.CLOSE_FAULT)
 
-    async def _close(self, error: errors.DomainError, code: int) -> None:
+    async def _close(self, error: errors.DomainError, code: int, own: Message | None = None) -> None:
         """Say why, then close."""
         if not self.closed:
-            await self._outgoing.say(orjson.dumps(errors.body(error)).decode())
+            await self._outgoing.say(orjson.dumps({**errors.body(error), **(own or {})}).decode())
             await self._shut(code)
 
     async def _shut(self, code: int) -> None:

@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from prometheus_client import Counter
 
-from exchange.accounts.api import signing
+from exchange.accounts.api import addresses, signing
 from exchange.accounts.api.signing import Signed
 from exchange.core.errors import TooMany
 from exchange.outbox import valkey
@@ -115,7 +115,7 @@ class Refused(RateLimited):
 
 
 def bucket(name: str, who: str | int) -> Bucket:
-    """The limit `name`, as settings.API_LIMITS has it, for `who`."""
+    """The limit `name`, as settings.API_LIMITS has it, for `who`: of addresses, all that are one customer's share it."""
     count, period_s = settings.API_LIMITS[name]
     return Bucket(name, f"limit:{name}:{who}", period_s * 1_000_000 // count, count, period_s)
 
@@ -132,6 +132,8 @@ def arguments(
     given: list[Any] = [len(marks), *marks]
     if signed is None:
         given += (0, 0, 0, 0)
+    if name == "address":
+        who = addresses.counted(str(who))
     else:
         here = time.time_ns() // 1_000_000
         given += (signed.at_ms + signed.window_ms - here + SEEN_LONGER_MS, signed.at_ms, here, int(write))

@@ -94,6 +94,25 @@ def test_a_wrong_login_opens_nothing(
     services.revoke(user_id=ann.user_id, key_id=program.key_id, now=timezone.now())
 
 
+@pytest.mark.parametrize("by", ["token", "key"])
+def test_three_refused_log_ins_close_the_connection(trading: Exchange, ann: Customer, by: str) -> None:
+    def wrong() -> dict[str, str]:
+        return {"session_token": "guess"} if by == "token" else {**bot(ann).login(), "signature": "0" * 64}
+
+    with opened(trading) as reader:
+        reader.read()
+        for _ in range(2):
+            assert refused(reader, op="login", **wrong()) in ("session_token_invalid", "key_invalid")
+        reader.send(op="login", id=1, session_token=ann.token)  # those in turn count
+        assert reader.read() == {"type": "authenticated", "id": 1}
+        for _ in range(3):
+            assert refused(reader, op="login", **wrong()) in ("session_token_invalid", "key_invalid")
+        with pytest.raises(ConnectionClosed) as closed:
+            reader.read()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
 def test_a_login_is_good_for_one_connection(trading: Exchange, ann: Customer) -> None:
     told = bot(ann).login()
     with opened(trading) as first, opened(trading) as second:
