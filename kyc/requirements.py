@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from kyc import countries
+from kyc.screening import names
 
 PERSON, ADDRESS, FUNDS = "person", "address", "funds"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -109,7 +110,19 @@ def faults(level: str, told: Mapping[str, str], *, today: date, age_min: int, re
             found += _birth_date(value, today, age_min)
         elif name.endswith("_names") and not any(letter.isalpha() for letter in value):
             found.append(Fault(name, "field_invalid", "Write it as it stands in your document."))
-    return found
+    return found or _too_many_names(told)
+
+
+def _too_many_names(told: Mapping[str, str]) -> list[Fault]:
+    """Nobody is looked for by a part of his name in silence: he writes it as his document's last lines do."""
+    whole = f"{told.get('given_names', '')} {told.get('family_names', '')}"
+    if names.length(whole) <= names.WORDS_MAX:
+        return []
+    message = (
+        f"Given and family names may have {names.WORDS_MAX} words together. Write them as they stand in the lines for "
+        "machines at the foot of your document."
+    )
+    return [Fault("given_names", "name_too_long", message)]
 
 
 def _country(name: str, value: str, refused: Iterable[str]) -> list[Fault]:

@@ -44,11 +44,15 @@ _REMEMBERED_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is looked for. The birth date and the country (an ISO code) narrow; neither is needed."""
+    """Who is looked for. The birth date and the country (an ISO code) narrow; neither is needed.
+
+    `called` are shorter forms of what stands in `names`: of many given names the first.
+    """
 
     names: tuple[str, ...]
     birth_date: date | None = None
     country: str = ""
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +282,7 @@ class Index:
 
 
 def _readings(person: Person) -> Iterator[tuple[tuple[str, ...], bool]]:
-    for text in person.names:
+    for text in (*person.names, *person.called):
         bare = names.vowelless(text)
         for spelled in names.readings(text):
             yield spelled, bare

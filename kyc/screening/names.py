@@ -5,13 +5,14 @@ or is made of letters that all look Latin, is read as it looks as well. Then eac
 become one) and stripped to its consonants, which is all that some scripts write.
 
 Pure. What must never happen here: a letter that is dropped although it means something, or work without a limit (a name is
-cut at NAME_LENGTH_MAX characters and WORDS_MAX words).
+cut at NAME_LENGTH_MAX characters and WORDS_MAX words: what tells least apart goes first, and never the two ends).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -81,6 +82,11 @@ _VOWELLESS = re.compile("[\u0590-\u077f\ufb1d-\ufdff\ufe70-\ufeff]")
 def words(text: str) -> tuple[str, ...]:
     """The name's words, transliterated: "Мария de los Ángeles" gives ("mariia", "de", "los", "angeles")."""
     return _split(_romanised(_clean(text)))
+
+
+def length(text: str) -> int:
+    """How many words of it tell people apart: of more than WORDS_MAX, some would not be looked for."""
+    return len(_telling(_NO_WORD.split(_SILENT.sub("", _romanised(_clean(text)).lower()))))
 
 
 def readings(text: str) -> tuple[tuple[str, ...], ...]:
@@ -161,4 +167,20 @@ def _romanised(text: str) -> str:
 
 def _split(text: str) -> tuple[str, ...]:
     low = _SILENT.sub("", text.lower())
-    return tuple(word[:WORD_LENGTH_MAX] for word in _NO_WORD.split(low) if word)[:WORDS_MAX]
+    found = [word[:WORD_LENGTH_MAX] for word in _NO_WORD.split(low) if word]
+    return tuple(found) if len(found) <= WORDS_MAX else _cut(found)
+
+
+def _cut(found: list[str]) -> tuple[str, ...]:
+    """A name of too many words. Whoever fills his name up cannot push his surname out: it stands at one of the ends."""
+    left = _telling(found) or list(dict.fromkeys(found))
+    if len(left) <= WORDS_MAX:
+        return tuple(left)
+    half = WORDS_MAX // 2
+    return (*left[:half], *left[-half:])
+
+
+def _telling(found: Iterable[str]) -> list[str]:
+    """Without particles, titles, single letters and what is said twice."""
+    once = dict.fromkeys(found)
+    return [word for word in once if len(word) > 1 and word not in PARTICLES and word not in ORNAMENTS]

@@ -122,7 +122,7 @@ def test_a_name_without_an_end_costs_no_more_than_its_beginning():
     long = "Nikolai Petrovich " + "a" * 300
     assert "1" not in found("x" * 300)
     assert found(long[:300]) == found(long * 50)
-    assert len(names.words(" ".join(["word"] * 500))) == names.WORDS_MAX
+    assert len(names.words(" ".join(f"w{n}" for n in range(500)))) == names.WORDS_MAX
     assert LIST.search(Person(tuple(["ab " * 100] * 20))) == []
 
 
@@ -203,3 +203,36 @@ def test_strangers_are_rarely_taken_for_somebody(made_list):
     people = made.population(1_500, 11)
     hits = sum(bool(index.search(Person((name,), birth, country))) for name, birth, country in people)
     assert hits / len(people) <= 0.03
+
+
+FILLED_UP = "Mr al Boris A B C D E F G H I Andreyevich Kolesnikov"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        FILLED_UP,
+        "Nikolai de de de de de de de de de de de Petrovich",
+        "Nikolai " + "de la van der bin al el von zu di dos das " + "Petrovich",
+        "Nikolai Petrovich " + " ".join("abcdefghijklmnop"),
+    ],
+)
+def test_a_name_that_is_filled_up_is_not_cut_where_it_counts(name):
+    assert ("6" if name == FILLED_UP else "1") in found(name)
+
+
+def test_no_end_of_an_over_long_name_is_cut_off():
+    filling = [f"word{letter}" for letter in "abcdefghijklmnopqrst"]
+    read = names.words(" ".join(["Nikolai", *filling, "Petrovich"]))
+    assert len(read) == names.WORDS_MAX and (read[0], read[-1]) == ("nikolai", "petrovich")
+
+
+def test_a_name_is_as_long_as_the_words_that_tell_people_apart():
+    assert names.length("Mr. Nikolai A. de la Petrovich Petrovich") == 2
+    assert names.length(" ".join(f"word{letter}" for letter in "abcdefghijklmnopqrst")) == 20
+    assert names.length("王小明") == 3 and names.length("  ") == 0
+
+
+def test_what_he_is_called_is_looked_for_beside_the_whole_name():
+    whole = "Nikolai Ivan Pavel Oleg Semyon Petrovich"
+    assert "1" not in found(whole) and "1" in found(whole, called=("Nikolai Petrovich",))

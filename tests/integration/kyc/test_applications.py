@@ -100,6 +100,7 @@ def test_another_customers_picture_cannot_be_taken_back_through_an_application_o
         ("family_names", "1234", "field_invalid"),
         ("given_names", "Ada\u202eevil", "field_invalid"),
         ("given_names", "A" * 121, "field_too_long"),
+        ("given_names", " ".join(f"Name{letter}" for letter in "abcdefghijklm"), "name_too_long"),
         ("birth_date", "10.12.1990", "field_invalid"),
         ("birth_date", "2026-11-21", "field_invalid"),
         ("birth_date", "1890-01-01", "field_invalid"),
