@@ -63,14 +63,21 @@ class Receiver(Protocol):
 
 
 class Script:
-    """A Lua script, known to every connection from its beginning on. To be made at import."""
+    """A Lua script, known to every connection from its beginning on. To be made at import. One that has `first` runs on each
+    new connection before anything else is asked there, with what `first` then gives as its keys and arguments."""
 
     every: list[Script] = []
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(
+        self, text: str, *, first: Callable[[], tuple[Sequence[Argument], Sequence[Argument]]] | None = None
+    ) -> None:
+        self.text, self.first = text, first
         self.sha = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 - Valkey's own name for a script
         Script.every.append(self)
+
+    def call(self, keys: Sequence[Argument], arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """The command that runs it."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 
 class _Wire(asyncio.Protocol):
@@ -175,7 +182,7 @@ class Pipe:
     def evaluate(self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         """Run a script. One that the server has forgotten (its scripts were flushed) is a Refused; the connection is made
         anew then, and so it is known again."""
-        return self.send("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return self.send(*script.call(keys, arguments))
 
     def close(self) -> None:
         if self._connecting is not None:
@@ -197,6 +204,9 @@ class Pipe:
         self._wire = wire
         for parts in first:
             self.send(*parts).add_done_callback(self._greeted)
+        for script in Script.every:
+            if script.first is not None:
+                self.send(*script.call(*script.first())).add_done_callback(self._began)
         unsent, self._unsent = self._unsent, []
         for answer, packed in unsent:
             if not answer.done():
@@ -208,6 +218,12 @@ class Pipe:
     def _greeted(self, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled() and (error := answer.exception()) is not None and isinstance(error, Refused):
             log.error("valkey refuses this process", error=str(error))
+
+    def _began(self, answer: asyncio.Future[Any]) -> None:
+        """A connection that could not begin as it must is none."""
+        self._greeted(answer)
+        if not answer.cancelled() and isinstance(answer.exception(), Refused):
+            self._drop()
 
     def _take(self, answer: Any) -> None:
         asked, _ = self._waiting.popleft()

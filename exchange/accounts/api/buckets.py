@@ -2,7 +2,8 @@
 
 Limits are buckets, one for each address, customer and key, so that all processes count together: the generic cell rate
 algorithm, one number a key, no window that can be spent twice at its edge. What a key has signed is remembered until no window
-takes it any more; since when it is remembered stands beside it, so that an emptied Valkey is noticed.
+takes it any more; since when it is remembered stands beside it, so that an emptied Valkey is noticed, and which server it was,
+so that one is noticed that came back from its disk, or was a copy until a moment ago: either may have forgotten the last second.
 What must never happen here: a bucket spent by a request that another one refused, a request remembered that did not pass.
 """
 
@@ -23,6 +24,7 @@ from exchange.outbox import valkey
 log = structlog.get_logger(__name__)
 REFUSED = Counter("bourse_api_rate_limited_total", "Requests refused by a limit.", ["limit"])
 SEEN_SINCE = "signed:since"
+SEEN_BY = "signed:server"
 SEEN_LONGER_MS = 30_000  # than its window: the clocks of the servers are not one
 DOUBTED_MS = signing.AHEAD_MS + 1_000  # what was signed so shortly after the memory began may have been seen before
 
@@ -78,6 +80,19 @@ end
 return answer
 """
 SCRIPT = valkey.Script(TEXT)
+# Runs first on every connection, and none outlives its server: a memory that another server wrote begins anew. KEYS: which server
+# that was, since when it remembers. ARGV: the time here. A server that does not say which it is counts as another each time.
+SAME_SERVER = """
+local told = redis.pcall('INFO', 'server')
+local server = type(told) == 'string' and string.match(told, 'run_id:(%w+)') or ''
+local before = redis.call('GET', KEYS[1])
+if before == server and server ~= '' then return 0 end
+redis.call('SET', KEYS[1], server)
+if not before then return 0 end
+redis.call('SET', KEYS[2], ARGV[1])
+return 1
+"""
+valkey.Script(SAME_SERVER, first=lambda: ((SEEN_BY, SEEN_SINCE), (time.time_ns() // 1_000_000,)))
 
 
 class RateLimited(TooMany):
@@ -117,6 +132,8 @@ class Refused(RateLimited):
 def bucket(name: str, who: str | int) -> Bucket:
     """The limit `name`, as settings.API_LIMITS has it, for `who`: of addresses, all that are one customer's share it."""
     count, period_s = settings.API_LIMITS[name]
+    if name == "address":
+        who = addresses.counted(str(who))
     return Bucket(name, f"limit:{name}:{who}", period_s * 1_000_000 // count, count, period_s)
 
 
@@ -132,8 +149,6 @@ def arguments(
     given: list[Any] = [len(marks), *marks]
     if signed is None:
         given += (0, 0, 0, 0)
-    if name == "address":
-        who = addresses.counted(str(who))
     else:
         here = time.time_ns() // 1_000_000
         given += (signed.at_ms + signed.window_ms - here + SEEN_LONGER_MS, signed.at_ms, here, int(write))

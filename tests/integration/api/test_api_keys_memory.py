@@ -67,6 +67,36 @@ async def test_a_memory_that_has_just_begun_takes_no_write_that_it_might_have_se
     assert (await admit(program, again))[0] is not None
 
 
+async def test_a_server_that_came_back_without_its_last_second_takes_no_write_that_it_might_have_seen(
+    program: Bot, valkey: redis.Redis
+) -> None:
+    """Valkey dies and comes back from its disk, or a copy takes its place: all is there but what was signed last."""
+    valkey.set(buckets.SEEN_SINCE, 0)
+    caught = signed(program)
+    assert (await admit(program, caught))[0] is not None
+    assert (valkey.get(buckets.SEEN_BY) or b"").decode() == valkey.info("server")["run_id"]
+    valkey.delete(f"signed:{caught.digest.hex()}")
+    valkey.set(buckets.SEEN_BY, "0123456789abcdef0123456789abcdef01234567")  # who wrote this memory is no more
+    pipes.close()
+    with pytest.raises(admission.ReplayGuardUnavailable):
+        await admit(program, caught)
+    assert (valkey.get(buckets.SEEN_BY) or b"").decode() == valkey.info("server")["run_id"]
+
+
+async def test_a_new_connection_to_the_same_server_begins_nothing_anew(program: Bot, valkey: redis.Redis) -> None:
+    for _ in range(3):
+        valkey.set(buckets.SEEN_SINCE, 0)
+        assert (await admit(program, signed(program)))[0] is not None
+        assert valkey.get(buckets.SEEN_SINCE) == b"0"
+        pipes.close()
+
+
+async def test_a_server_that_does_not_say_which_it_is_counts_as_another(valkey: redis.Redis) -> None:
+    silent = buckets.SAME_SERVER.replace("'INFO', 'server'", "'INFO-THAT-IS-REFUSED'")
+    assert [valkey.eval(silent, 2, buckets.SEEN_BY, buckets.SEEN_SINCE, at) for at in (1, 2, 3)] == [0, 1, 1]
+    assert valkey.get(buckets.SEEN_SINCE) == b"3"
+
+
 async def test_a_read_goes_through_meanwhile_and_still_once(program: Bot, valkey: redis.Redis) -> None:
     given = signed(program)
     assert (await admit(program, given, write=False))[0] is not None
