@@ -52,6 +52,7 @@ app.conf.beat_schedule = {
     "kyc.rescreen": _every(60.0, "kyc.rescreen"),
     "kyc.enrol_missed": _every(24 * 3600.0, "kyc.enrol_missed"),
     "flows.advance": _every(10.0, "flows.advance"),
+    "fiat.release_held": _every(30.0, "fiat.release_held"),
     "invoices.expire": _every(15.0, "invoices.expire"),
     "site.forget_idempotency_keys": _every(3600.0, "site.forget_idempotency_keys"),
     "ledger.reconcile": _every(60.0, "ledger.reconcile"),

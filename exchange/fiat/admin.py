@@ -50,6 +50,7 @@ class BankDepositAdmin(ModelAdmin):
         "user_id",
         "announced",
         "state",
+        "held_for",
         "settled",
         "bank_reference",
         "settled_by",
@@ -57,7 +58,17 @@ class BankDepositAdmin(ModelAdmin):
     ]
     list_filter = ["state"]
     search_fields = ["reference", "bank_reference", "=user_id"]
-    readonly_fields = ["reference", "user_id", "announced", "state", "settled", "settled_by", "settled_at"]
+    readonly_fields = [
+        "reference",
+        "user_id",
+        "announced",
+        "state",
+        "held_for",
+        "held_at",
+        "settled",
+        "settled_by",
+        "settled_at",
+    ]
 
     def get_fields(self, request, obj=None):
         shown = list(self.readonly_fields)

@@ -23,6 +23,8 @@ class BankDepositView:
     state: str
     created_at: datetime
     settled_at: datetime | None
+    held_for: str
+    held_at: datetime | None
     transfer_id: UUID
 
 
@@ -53,5 +55,7 @@ def view(row: BankDeposit) -> BankDepositView:
         state=row.state,
         created_at=row.created_at,
         settled_at=row.settled_at,
+        held_for=row.held_for,
+        held_at=row.held_at,
         transfer_id=row.transfer_id,
     )

@@ -197,6 +197,21 @@ def bank_deposit_credited(payload: dict[str, Any]) -> Message:
     )
 
 
+def bank_deposit_held(payload: dict[str, Any]) -> Message:
+    why = {
+        "limit": "It passes your limit for bank deposits, and is credited by itself when there is room or your level rises.",
+        "price": "No price is known at present that your limit could be counted with. It is credited as soon as there is one.",
+    }
+    return Message(
+        user_id=payload["user_id"],
+        kind="bank_deposit_held",
+        title=f"Bank transfer of {_money(payload)} arrived, not credited yet",
+        body=f"{_money(payload)} arrived with reference {payload['reference']} and is safe. {why[payload['held_for']]}",
+        link="/account/limits/",
+        facts=(("Amount", _money(payload)), ("Reference", payload["reference"])),
+    )
+
+
 def ledger_mismatch(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=None,
@@ -326,6 +341,7 @@ BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {
     "wallets.withdrawal_refused": withdrawal_refused,
     "wallets.address_book_changed": address_book_changed,
     "fiat.deposit_credited": bank_deposit_credited,
+    "fiat.deposit_held": bank_deposit_held,
     "wallets.network_down": network_trouble,
     "wallets.network_halted": network_halted,
     "wallets.network_payout_lost": payout_lost,

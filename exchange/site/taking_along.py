@@ -203,8 +203,10 @@ def _deposits_under_way(user_id: int, now: datetime) -> str | None:
 
 
 def _bank_transfers(user_id: int, now: datetime) -> str | None:
-    waiting = any(each.settled is None and each.state == "announced" for each in fiat.deposits(user_id, limit=PAGE))
-    return "A bank transfer was announced. Cancel it or wait for it." if waiting else None
+    states = {each.state for each in fiat.deposits(user_id, limit=PAGE)}
+    if "held" in states:
+        return "A bank transfer of yours has arrived and is not credited yet. Wait until it is."
+    return "A bank transfer was announced. Cancel it or wait for it." if "announced" in states else None
 
 
 def _open_invoices(user_id: int, now: datetime) -> str | None:

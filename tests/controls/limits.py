@@ -104,7 +104,7 @@ CONTROLS = [
     Control(
         "bank money beyond the limit is not credited",
         (("kyc.services.limits:check_fiat", NOTHING),),
-        FIAT + "test_what_passes_the_limit_is_not_credited_until_there_is_room",
+        FIAT + "test_what_passes_the_limit_is_held_and_credited_once_there_is_room",
         ("V2.3.2",),
     ),
     Control(

@@ -1,7 +1,7 @@
 """Bank transfers in: announced by the customer, matched by staff, credited once.
 
-What must never happen here: money credited that no bank transaction stands for, one transaction credited twice, or a credit
-without the name of who matched it.
+What must never happen here: money credited that no bank transaction stands for, one transaction credited twice, a credit without
+the name of who matched it, or money that arrived and is nowhere because a limit keeps it from being credited.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from exchange.core.errors import Conflict, InvalidRequest, NotFound, TooMany
 from exchange.core.ids import uuid7
 from exchange.fiat import references, selectors
 from exchange.fiat.models import BankDeposit
-from exchange.ledger.journal import Entry, Kind, Transfer
+from exchange.fiat.services import booking
+from exchange.fiat.services.booking import CURRENCY
 from exchange.ledger.selectors import stops
-from exchange.ledger.services import accounts, transfers
-from exchange.outbox import services as outbox
 from kyc.services import limits
 
-CURRENCY = "USD"
-BANK_LABEL = "main"
+ARRIVED = (BankDeposit.State.SETTLED, BankDeposit.State.HELD)
 OPEN_MAX = 10
 AMOUNT_MAX = 10_000_000_00
 BANK_REFERENCE_LENGTH_MAX = 64
@@ -89,7 +87,7 @@ def cancel(*, user_id: int, deposit_id: int, now: datetime) -> selectors.BankDep
         row = BankDeposit.objects.select_for_update().filter(id=deposit_id, user_id=user_id).first()
         if row is None:
             raise DepositNotFound("There is no such transfer.")
-        if row.state == BankDeposit.State.SETTLED:
+        if row.state in ARRIVED:
             raise DepositClosed("This transfer has arrived.")
         row.state = BankDeposit.State.CANCELLED
         row.save(update_fields=["state"])
@@ -99,11 +97,11 @@ def cancel(*, user_id: int, deposit_id: int, now: datetime) -> selectors.BankDep
 def settle(
     *, deposit_id: int, bank_reference: str, amount: str, actor_id: int, origin: str = "", now: datetime
 ) -> selectors.BankDepositView:
-    """Credits what arrived (decimal text) under the bank's own reference. The same again changes nothing.
+    """Books what arrived (decimal text) under the bank's own reference. The same again changes nothing.
 
-    What passes the customer's limit stays announced, and is settled when there is room or a higher level. Raises
-    DepositNotFound, DepositClosed, BankReferenceUsed, BankReferenceInvalid, AmountOutOfRange, LimitExceeded, WorthUnknown and
-    amounts' errors.
+    The sender decides the amount: what passes the customer's limit is booked and held, and credited when there is room or a
+    higher level (see holding.py). Raises DepositNotFound, DepositClosed, BankReferenceUsed, BankReferenceInvalid,
+    AmountOutOfRange and amounts' errors.
     """
     bank_reference = _bank_reference(bank_reference)
     asset = assets.asset(CURRENCY)
@@ -113,54 +111,25 @@ def settle(
             row = BankDeposit.objects.select_for_update().filter(id=deposit_id).first()
             if row is None:
                 raise DepositNotFound("There is no such transfer.")
-            if row.state == BankDeposit.State.SETTLED and (row.bank_reference, row.settled) == (
-                bank_reference,
-                arrived,
-            ):
+            if row.state in ARRIVED and (row.bank_reference, row.settled) == (bank_reference, arrived):
                 return selectors.view(row)
             if row.state != BankDeposit.State.ANNOUNCED:
                 raise DepositClosed(f"This transfer is {row.get_state_display().lower()} already.")
             limits.lock(row.user_id)
-            row.worth = limits.check_fiat("in", user_id=row.user_id, asset_id=row.asset_id, amount=arrived, now=now)
-            _credit(row, arrived, bank_reference, actor_id, origin, now)
+            row.settled, row.bank_reference, row.settled_by = arrived, bank_reference, actor_id
+            booking.arrived(row, now=now)
+            audit.record(
+                actor_id=actor_id,
+                action="bank_deposit.settle",
+                subject=f"bank_deposit:{row.id}",
+                before={"state": "announced", "announced": str(row.announced)},
+                after={"state": row.state, "settled": str(arrived), "bank_reference": bank_reference},
+                origin=origin,
+                now=now,
+            )
     except IntegrityError:
         raise BankReferenceUsed("This bank transaction was credited before.", param="bank_reference") from None
     return selectors.view(row)
-
-
-def _credit(row: BankDeposit, arrived: int, bank_reference: str, actor_id: int, origin: str, now: datetime) -> None:
-    """The row, the ledger, the audit and the news, in the caller's transaction."""
-    row.state, row.settled, row.bank_reference = BankDeposit.State.SETTLED, arrived, bank_reference
-    row.settled_by, row.settled_at = actor_id, now
-    row.save()
-    bank = accounts.open(kind=Kind.BANK, asset_id=row.asset_id, label=BANK_LABEL, now=now)
-    customer = accounts.open_customer(owner_id=row.user_id, asset_ids=[row.asset_id], now=now)[row.asset_id]
-    transfer = Transfer(
-        row.transfer_id, "bank_deposit", (Entry(bank, -arrived), Entry(customer, arrived)), row.reference
-    )
-    transfers.post(transfers=[transfer], now=now)
-    audit.record(
-        actor_id=actor_id,
-        action="bank_deposit.settle",
-        subject=f"bank_deposit:{row.id}",
-        before={"state": "announced", "announced": str(row.announced)},
-        after={"state": "settled", "settled": str(arrived), "bank_reference": bank_reference},
-        origin=origin,
-        now=now,
-    )
-    outbox.append(
-        topic="fiat.deposit_credited",
-        key=f"user:{row.user_id}",
-        payload={
-            "user_id": row.user_id,
-            "deposit_id": row.id,
-            "asset": CURRENCY,
-            "asset_id": row.asset_id,
-            "amount": amounts.format(arrived, decimals=assets.asset(CURRENCY).decimals),
-            "reference": row.reference,
-        },
-        now=now,
-    )
 
 
 def _parse(amount: str, asset: assets.AssetView) -> int:

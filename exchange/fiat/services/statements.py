@@ -7,13 +7,14 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Sum
+from django.db.models.functions import Coalesce
 
 from exchange.assets import selectors as assets
 from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import InvalidRequest
 from exchange.fiat.models import BankDeposit, BankStatement
-from exchange.fiat.services.deposits import BANK_LABEL, CURRENCY
+from exchange.fiat.services.booking import BANK_LABEL, CURRENCY
 from exchange.ledger.journal import Kind
 from exchange.ledger.reconciliation import Outside
 from exchange.ledger.services import accounts
@@ -44,11 +45,12 @@ def record(*, balance: str, as_of: datetime, actor_id: int, now: datetime) -> in
 
 
 def outside(now: datetime) -> Iterable[Outside]:
-    """For reconciliation: the newest statement, and what was credited since as the difference that is explained."""
+    """For reconciliation: the newest statement, and what was booked since as the difference that is explained."""
     statement = BankStatement.objects.order_by("-as_of", "-id").first()
     if statement is None:
         return []
-    since = BankDeposit.objects.filter(asset_id=statement.asset_id, settled_at__gt=statement.as_of)
+    booked = BankDeposit.objects.annotate(booked_at=Coalesce("held_at", "settled_at"))
+    since = booked.filter(asset_id=statement.asset_id, booked_at__gt=statement.as_of)
     bank = accounts.open(kind=Kind.BANK, asset_id=statement.asset_id, label=BANK_LABEL, now=now)
     return [
         Outside(

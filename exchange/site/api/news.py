@@ -21,6 +21,7 @@ TOPICS = (
     "wallets.withdrawal_refused",
     "wallets.withdrawal_final",
     "fiat.deposit_credited",
+    "fiat.deposit_held",
 )
 
 

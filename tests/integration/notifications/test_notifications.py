@@ -45,6 +45,7 @@ def happened(topic, user_id=None, **fields):
         "withdrawal_id": WITHDRAWAL_ID,
         "reason": "",
         "reference": "BOURSE-7",
+        "held_for": "limit",
         "error": "timeout",
         "scope": "withdrawals",
         "what": "added",
