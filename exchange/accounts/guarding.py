@@ -29,13 +29,12 @@ from django.utils.translation import get_language_from_request
 
 from exchange.accounts.api import addresses
 from exchange.accounts.models import User
+from exchange.accounts.passwords import by_mail
 from exchange.accounts.second_factors import changes, stepping
 from exchange.accounts.services import emails, mail_words
 from exchange.audit import services as audit
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - what stands for an address where a proxy of ours sits behind a unix socket
-# By a link out of the mailbox; whoever is logged in meanwhile has no part in it.
-_BY_MAIL = frozenset({"account_reset_password_from_key", "reset_password"})
 
 
 class GuardedAccount(DefaultAccountAdapter):
@@ -67,7 +66,7 @@ class GuardedAccount(DefaultAccountAdapter):
         """The password and what is told of its change, or neither. Whoever sets a first one has no old one to show."""
         request = self.request
         own = request is not None and request.user.is_authenticated and request.user.pk == user.pk
-        if own and not user.has_usable_password() and request.resolver_match.url_name not in _BY_MAIL:
+        if own and not user.has_usable_password() and not by_mail.is_reset(request):
             _same_person(request, back="account_set_password")
         with transaction.atomic():
             super().set_password(user, password)

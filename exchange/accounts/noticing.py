@@ -1,8 +1,9 @@
 """Hears of every log-in and every changed password where Django saves them, whichever page, app or command did it.
 
-A log-in notes its device; a changed password ends the log-ins elsewhere and goes to `credentials.changed`. (Factors, linked
-accounts, API keys and addresses are told by the rooms that change them.) What must never happen here: a way to change a
-password that passes by.
+A log-in notes its device; a changed password ends the log-ins elsewhere and goes to `credentials.changed`. One that was changed
+by somebody who did not have the old one ends the API keys as well: who takes an account back does not ask who made them.
+(Factors, linked accounts, API keys and addresses are told by the rooms that change them.) What must never happen here: a way to
+change a password that passes by.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from exchange.accounts import whence
+from exchange.accounts import registry, whence
 from exchange.accounts.models import User
+from exchange.accounts.passwords import by_mail
 from exchange.accounts.services import credentials, devices, sessions
 from exchange.audit import services as audit
 
@@ -72,6 +74,10 @@ def password_changed(sender: Any, instance: User, created: bool, **kwargs: Any) 
         # Django lets them end by themselves when they are next used; whoever changed a password wants to see them gone.
         keep = request.session.session_key if actor_id == instance.pk else None
         sessions.end_others(user_id=instance.pk, keep=keep, origin=origin, actor_id=actor_id, now=now)
+        detail = "Password changed"
+        if actor_id != instance.pk or by_mail.is_reset(request):
+            registry.access_ended(user_id=instance.pk, now=now)
+            detail = "Password reset, API keys ended"
         credentials.changed(
-            user_id=instance.pk, what="password", detail="Password changed", actor_id=actor_id, origin=origin, now=now
+            user_id=instance.pk, what="password", detail=detail, actor_id=actor_id, origin=origin, now=now
         )

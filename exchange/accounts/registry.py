@@ -34,7 +34,8 @@ def customer_opened(*, user_id: int, now: datetime) -> None:
 
 
 def on_access_ended(fn: Ended) -> None:
-    """Has `fn(user_id, now)` end what opens the account beside sessions (API keys), in the freeze's or closing's transaction."""
+    """Has `fn(user_id, now)` end what opens the account beside sessions (API keys), in the transaction of the freeze, the
+    closing, the reset of a password or the change of an address."""
     if fn not in _ended:
         _ended.append(fn)
 

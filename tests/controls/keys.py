@@ -9,6 +9,7 @@ from tests.controls import Control
 
 _KEYS = "tests/integration/api/test_api_keys.py"
 _MEMORY = "tests/integration/api/test_api_keys_memory.py"
+_ENDS = "tests/integration/accounts/test_keys_end.py"
 _OFF = "tests.controls.off"
 
 
@@ -36,6 +37,22 @@ ALWAYS_ANOTHER = property(lambda _signed: os.urandom(20))
 NO_HEADERS: frozenset[bytes] = frozenset()
 
 CONTROLS = [
+    Control(
+        name="A reset of the password ends the keys",
+        off=(("exchange.accounts.noticing:registry.access_ended", f"{_OFF}:nothing"),),
+        test=f"{_ENDS}::test_a_reset_by_mail_ends_them_and_says_so[False]",
+        asvs=("V7.4.3",),
+    ),
+    Control(
+        name="A reset by somebody who is logged in is no change by its owner",
+        off=(("exchange.accounts.passwords.by_mail:is_reset", f"{_OFF}:no"),),
+        test=f"{_ENDS}::test_a_reset_by_mail_ends_them_and_says_so[True]",
+    ),
+    Control(
+        name="Another address ends the keys",
+        off=(("exchange.accounts.services.emails:registry.access_ended", f"{_OFF}:nothing"),),
+        test=f"{_ENDS}::test_another_address_ends_them",
+    ),
     Control(
         name="A signature is the key's own for this very request",
         off=(("exchange.accounts.api.signing:fits", f"{_OFF}:yes"),),

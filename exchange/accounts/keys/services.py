@@ -25,7 +25,7 @@ from exchange.accounts.models import ApiKey, User
 from exchange.accounts.models.api_keys import LABEL_CHARACTERS_MAX
 from exchange.accounts.services import credentials
 from exchange.audit import services as audit
-from exchange.core.errors import Conflict, InvalidRequest, NotFound
+from exchange.core.errors import Conflict, InvalidRequest, NotAuthenticated, NotFound
 from exchange.secrets import services as secrets
 
 KEYS_MAX = 20
@@ -99,7 +99,7 @@ def create(
     now: datetime,
 ) -> Created:
     """A key for the customer. The caller has seen to a fresh second factor. Raises LabelInvalid, KindInvalid,
-    PublicKeyInvalid, NetworkInvalid, NetworksRequired, ExpiryInvalid, TooManyKeys."""
+    PublicKeyInvalid, NetworkInvalid, NetworksRequired, ExpiryInvalid, TooManyKeys, NotAuthenticated (it was shut meanwhile)."""
     label, places = _label(label), allowed.parse(networks)
     if kind not in ("ed25519", "hmac"):
         raise KindInvalid("A key is of the kind ed25519 or hmac.", param="kind")
@@ -114,9 +114,9 @@ def create(
         raise ExpiryInvalid(f"A key ends in the future, at most {EXPIRY_MAX.days} days away.", param="expires_at")
     key_id, secret = f"bk_{randomness.token_hex(12)}", randomness.token_bytes(SECRET_BYTES)
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(
-            pk=user_id
-        )  # or two at once would both be the last there is room for
+        # Or two at once would both be the last there is room for; and one that waited for a freeze would be made after it.
+        if User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True).first() is None:
+            raise NotAuthenticated("Please log in.")
         if selectors.live_count(user_id, now=now) >= KEYS_MAX:
             raise TooManyKeys(f"You have {KEYS_MAX} keys. Please revoke one first.")
         row = ApiKey.objects.create(
@@ -168,7 +168,7 @@ def revoke_all(*, user_id: int, actor_id: int | None = None, why: str, origin: s
 
 
 def access_ended(user_id: int, now: datetime) -> None:
-    """For the registry: the account is frozen by its owner, or closed."""
+    """For the registry: the account is frozen by its owner, closed, or taken back by a reset or another address."""
     revoke_all(user_id=user_id, why="access ended", now=now)
 
 

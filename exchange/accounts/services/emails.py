@@ -1,5 +1,5 @@
-"""What follows when a person's e-mail address changes, whoever changed it: the old one is told, log-ins elsewhere end, and
-withdrawals pause.
+"""What follows when a person's e-mail address changes, whoever changed it: the old one is told, log-ins elsewhere and all API
+keys end, and withdrawals pause.
 
 Customers change theirs by a link that is sent to the new one (`exchange.accounts.guarding`); staff do where somebody has lost
 both. What must never happen here: an address that logs in and is not the one we write to.
@@ -12,6 +12,7 @@ from datetime import datetime
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
+from exchange.accounts import registry
 from exchange.accounts.services import credentials, sessions
 
 
@@ -21,10 +22,11 @@ def changed(
     """After the new address stands. `keep_session` is the session in which its owner did it."""
     with transaction.atomic():
         sessions.end_others(user_id=user_id, keep=keep_session, origin=origin, actor_id=actor_id, now=now)
+        registry.access_ended(user_id=user_id, now=now)
         credentials.changed(
             user_id=user_id,
             what="email",
-            detail="E-mail address changed",
+            detail="E-mail address changed, API keys ended",
             actor_id=actor_id,
             origin=origin,
             also_to=old,
