@@ -44,6 +44,14 @@ def require(name: str) -> str:
     return value
 
 
+def count(name: str) -> int:
+    """A number of things, 0 where nothing is said. Raises ImproperlyConfigured."""
+    value = read_secret(name) or "0"
+    if not (value.isascii() and value.isdigit()):
+        raise ImproperlyConfigured(f"{name} is a whole number, 0 or more.")
+    return int(value)
+
+
 def require_random(name: str, *, length: int) -> str:
     """A secret that a machine made up: so long, of many different characters, and no example's. Raises ImproperlyConfigured."""
     value = require(name)

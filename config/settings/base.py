@@ -7,7 +7,7 @@ the signer's (KEYSTORE_PATH and its passphrase stand in signer.py alone, so that
 from pathlib import Path
 
 from config import chains, egress
-from config.environment import broker_url, database, env, read_secret
+from config.environment import broker_url, count, database, env, read_secret
 from config.factors import *  # noqa: F403
 from config.guarding import *  # noqa: F403
 from config.identity import *  # noqa: F403
@@ -194,9 +194,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- API ----------------------------------------------------------------------------------------------------------
 # REST_FRAMEWORK, SPECTACULAR_SETTINGS, API_LIMITS and WEBSOCKET_LIMITS stand in exchange/site/api/settings.py.
-TRUSTED_PROXY_COUNT = env.int(
-    "TRUSTED_PROXY_COUNT", 0
-)  # how many of X-Forwarded-For's last entries are our own proxies'
+# How many of X-Forwarded-For's last entries are our own proxies'. Production has to say it, were it 0.
+TRUSTED_PROXY_COUNT = count("TRUSTED_PROXY_COUNT")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 # --- The line from a web process to the engine --------------------------------------------------------------------
@@ -277,7 +276,6 @@ SECRETS_MASTER_KEY = read_secret("SECRETS_MASTER_KEY")
 SECRETS_MASTER_KEYS_OLD = read_secret("SECRETS_MASTER_KEYS_OLD")
 PRICE_SOURCE = env.str("PRICE_SOURCE", "")
 PRODUCTION = False
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 SITE_NAME = env.str("SITE_NAME", "Bourse")
 
 # --- Back office --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import os
 from django.core.exceptions import ImproperlyConfigured
 
 from config import egress, identity
-from config.environment import database_from_url, env, read_secret, require, require_own_password, require_random
+from config.environment import count, database_from_url, env, read_secret, require, require_own_password, require_random
 
 for _name in ("DATABASE_URL", "REDIS_URL"):
     require(_name)
@@ -38,6 +38,9 @@ SECRET_KEY = require_random("SECRET_KEY", length=50)
 SECRETS_MASTER_KEY = require_random("SECRETS_MASTER_KEY", length=44)
 KYC_DOCUMENTS_DIR = require("KYC_DOCUMENTS_DIR")
 SUBJECT_KEYS_DIR = require("SUBJECT_KEYS_DIR")
+# No default: with too small a count all customers share the proxy's address, and whoever guesses passwords locks everybody out.
+require("TRUSTED_PROXY_COUNT")
+TRUSTED_PROXY_COUNT = count("TRUSTED_PROXY_COUNT")
 require_own_password("REDIS_URL")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 if any(host in ("*", "") or host.startswith(".") for host in ALLOWED_HOSTS):
@@ -58,7 +61,8 @@ EMAIL_HOST_PASSWORD = read_secret("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", True)
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Without a proxy of ours X-Forwarded-Proto, as X-Forwarded-For, is anybody's word.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT > 0 else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

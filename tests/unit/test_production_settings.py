@@ -19,10 +19,14 @@ GOOD = {
     "DATABASE_URL": "postgresql://bourse_app:q83vEjRWeJ@db.example/bourse",
     "REDIS_URL": "redis://valkey.example:6379/0",
     "ALLOWED_HOSTS": "exchange.example",
+    "TRUSTED_PROXY_COUNT": "1",
 }
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "as it should be": ({}, ""),
     **{f"without {name}": ({name: ""}, name) for name in GOOD if name not in ("ALLOWED_HOSTS",)},
+    "no proxy, and said so": ({"TRUSTED_PROXY_COUNT": "0"}, ""),
+    "a number of proxies below none": ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT is a whole number"),
+    "proxies by a word": ({"TRUSTED_PROXY_COUNT": "one"}, "TRUSTED_PROXY_COUNT is a whole number"),
     "a short key": ({"SECRET_KEY": "aB3dE6gH9jK2mN5p"}, "SECRET_KEY is too short"),
     "a key of one letter": ({"SECRET_KEY": "k" * 60}, "SECRET_KEY is too short"),
     "the developers' key": ({"SECRET_KEY": "only-for-development-machines-" + "x" * 40}, "SECRET_KEY is too short"),
@@ -59,23 +63,33 @@ for name, (changes, _) in json.load(sys.stdin).items():
     for module in [each for each in sys.modules if each.startswith("config.")]:
         del sys.modules[module]
     try:
-        importlib.import_module("config.settings.prod")
+        house = importlib.import_module("config.settings.prod")
     except Exception as error:
-        print(json.dumps([name, f"{type(error).__name__}: {error}"]))
+        print(json.dumps([name, f"{type(error).__name__}: {error}", None]))
     else:
-        print(json.dumps([name, ""]))
+        print(json.dumps([name, "", house.SECURE_PROXY_SSL_HEADER]))
 """
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What each case ends with: nothing where it starts."""
+def told() -> dict[str, tuple[str, list[str] | None]]:
+    """What each case ends with (nothing where it starts), and the header by which it would believe that https was used."""
     ran = subprocess.run(
         [sys.executable, "-c", f"GOOD = {GOOD!r}\n{PROGRAM}"],
         cwd=ROOT, env={"PATH": os.environ["PATH"]}, input=json.dumps(CASES), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    return dict(json.loads(line) for line in ran.stdout.splitlines())
+    return {name: (words, header) for name, words, header in map(json.loads, ran.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def said(told: dict[str, tuple[str, list[str] | None]]) -> dict[str, str]:
+    return {name: words for name, (words, _) in told.items()}
+
+
+def test_only_a_proxy_of_ours_can_say_that_https_was_used(told: dict[str, tuple[str, list[str] | None]]) -> None:
+    assert told["as it should be"][1] == ["HTTP_X_FORWARDED_PROTO", "https"]
+    assert told["no proxy, and said so"][1] is None
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -182,7 +182,7 @@ def test_production_refuses_to_do_without():
         "SECRETS_MASTER_KEY": "q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
         "KYC_DOCUMENTS_DIR": "/srv/d", "SUBJECT_KEYS_DIR": "/srv/k",
         "DATABASE_URL": "postgresql://bourse_app:dummy@127.0.0.1:9/b", "REDIS_URL": "redis://127.0.0.1:9/0",
-        "ALLOWED_HOSTS": "x.example",
+        "ALLOWED_HOSTS": "x.example", "TRUSTED_PROXY_COUNT": "0",
     }  # fmt: skip
     program = "import config.settings.prod"
     said = subprocess.run(

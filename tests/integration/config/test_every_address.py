@@ -125,7 +125,7 @@ def production(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         "SECRET_KEY": "4kQ9vXw2Zr7Lm1Ty8Bc5Nd3Hs6Jf0Gp-Ua_Ve+Wi=Xo4Yq7Zs1Rt8",
         "SECRETS_MASTER_KEY": "q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
         "KYC_DOCUMENTS_DIR": "/srv/documents",
-        "SUBJECT_KEYS_DIR": "/srv/keys", "ALLOWED_HOSTS": HOST,
+        "SUBJECT_KEYS_DIR": "/srv/keys", "ALLOWED_HOSTS": HOST, "TRUSTED_PROXY_COUNT": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     for name in (

@@ -112,6 +112,7 @@ PRODUCTION = {
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "EMAIL_URL": "smtp://127.0.0.1:9",
     "ALLOWED_HOSTS": "exchange.example",
+    "TRUSTED_PROXY_COUNT": "0",
     "DEMO_CUSTOMER_EMAIL": CUSTOMER.email,
     "DEMO_CUSTOMER_PASSWORD": CUSTOMER.password,
     "DEMO_STAFF_EMAIL": STAFF.email,
