@@ -55,7 +55,9 @@ def invoices(merchant_id: int, *, before: UUID | None = None, limit: int = 50) -
     if before is not None:
         rows = rows.filter(id__lt=before)
     page = list(rows.order_by("-id").prefetch_related("payments")[:limit])
-    known = {(link.asset_code, link.network): link for link in assets.asset_networks(enabled_only=False)} if page else {}
+    known = (
+        {(link.asset_code, link.network): link for link in assets.asset_networks(enabled_only=False)} if page else {}
+    )
     return [view(row, link=known.get((row.asset, row.network))) for row in page]
 
 
