@@ -10,9 +10,7 @@ class KycConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from exchange.accounts import registry as accounts
-        from kyc import application_selectors, checks  # noqa: F401  (the checks register themselves)
+        from kyc import checks  # noqa: F401  (they register themselves)
         from kyc.screening import joining
 
-        accounts.exports("verification", application_selectors.export)
         joining.join()

@@ -1,4 +1,5 @@
-"""Forgets a customer's documents and words when the law lets us: by destroying his key, and then the files.
+"""Forgets a customer's documents and words when the law lets us: by destroying his key, and then the files. Copies of his data
+that were made for him hold his words, too: they are sealed with the same key and go with it.
 
 The key lies in no backup, so a copy of database and files from before opens to nobody afterwards, the master key in hand or
 not. What must never happen here: an erasure while an application is open or a level rests on it, one before its time without
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from exchange.accounts.services import exporting
 from exchange.audit import services as audit
 from exchange.core.errors import Conflict, InvalidRequest
 from exchange.secrets import subjects
@@ -63,8 +65,8 @@ def erase_due(*, now: datetime) -> int:
 def erase(
     *, user_id: int, reason: str, actor_id: int | None, despite_retention: bool = False, origin: str = "", now: datetime
 ) -> int:
-    """Destroys the customer's key, his sealed words and his pictures; how many pictures. Raises NotYetErasable,
-    ErasureReasonMissing."""
+    """Destroys the customer's key, his sealed words, his pictures and the copies of his data; how many pictures. Raises
+    NotYetErasable, ErasureReasonMissing."""
     if not reason.strip():
         raise ErasureReasonMissing("Say why; it stands in the audit.", param="reason")
     with transaction.atomic():
@@ -84,12 +86,19 @@ def erase(
         Application.objects.filter(id__in=ids).update(
             sealed=None, message="", provider_answer={}, provider_due_at=None, erased_at=now
         )
+        copies = exporting.forget(user_id=user_id)  # before the key: nothing read before is sealed anew
         keys = subjects.destroy(subject=sealing.subject(user_id), now=now)
         audit.record(
             actor_id=actor_id,
             action="kyc.erase",
             subject=f"user:{user_id}",
-            after={"reason": reason[:300], "applications": len(ids), "pictures": len(pictures), "keys": keys},
+            after={
+                "reason": reason[:300],
+                "applications": len(ids),
+                "pictures": len(pictures),
+                "copies": copies,
+                "keys": keys,
+            },
             origin=origin,
             now=now,
         )

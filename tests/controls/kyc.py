@@ -10,6 +10,7 @@ from tests.controls import Control
 PEOPLE = "tests/integration/kyc/test_applications.py::"
 PAGES = "tests/integration/kyc/test_reviewing_pages.py::"
 RAISING = "tests/integration/kyc/test_raising.py::"
+WALK = "tests/integration/kyc/test_screening_walk.py::"
 GONE = "tests/integration/kyc/test_erasing.py::"
 SUMSUB = "tests/integration/kyc/test_sumsub.py::"
 PICTURES = "tests/unit/test_identity_images.py::"
@@ -36,6 +37,16 @@ def anybodys(user_id: int, application_id: UUID) -> Any:
 def no_key(**named: Any) -> int:
     """In place of destroying the key."""
     return 0
+
+
+def newest_alone(user_id: int) -> Any:
+    """In place of all that a customer was approved as and says now: what he handed in last."""
+    from kyc import sealing
+    from kyc.application_selectors import person
+    from kyc.models import Application
+
+    row = Application.objects.filter(user_id=user_id, submitted_at__isnull=False).order_by("-submitted_at").first()
+    return [person(row, sealing.words(row))] if row else []
 
 
 def believed(*args: Any, **named: Any) -> Any:
@@ -151,6 +162,17 @@ CONTROLS = [
         off=(("exchange.secrets.subjects:destroy", "tests.controls.kyc:no_key"),),
         test=GONE + "test_after_an_erasure_a_backup_of_files_and_database_opens_to_nobody",
         asvs=("V14.2.7",),
+    ),
+    Control(
+        name="an erasure takes the copies of the data along",
+        off=(("exchange.accounts.services.exporting:forget", "tests.controls.kyc:no_key"),),
+        test=GONE + "test_an_erasure_takes_the_copies_of_his_data_along",
+        asvs=("V14.2.7",),
+    ),
+    Control(
+        name="who was approved is screened whatever is handed in later",
+        off=(("kyc.application_selectors:people_of", "tests.controls.kyc:newest_alone"),),
+        test=WALK + "test_another_name_in_a_renewal_hides_nobody_who_was_approved[True]",
     ),
     Control(
         name="nothing is erased before its time",

@@ -22,6 +22,7 @@ import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 
 from exchange.accounts import registry
 from exchange.accounts.models import Export, ExportPiece, User
@@ -46,6 +47,10 @@ class ExportTooSoon(Conflict):
 
 class ExportNotFound(NotFound):
     code = "export_not_found"
+
+
+class Overtaken(Exception):
+    """Its customer was forgotten while it was being made."""
 
 
 def request(*, user_id: int, origin: str = "", now: datetime) -> int:
@@ -140,6 +145,7 @@ def _fill(row: Export, now: datetime) -> None:
     row.state, row.ready_at, row.expires_at = Export.State.READY, now, now + timedelta(days=settings.EXPORT_KEPT_DAYS)
     row.size, row.pieces, row.error = writer.size, writer.number, ""
     with transaction.atomic():
+        _ensure_mine(row)
         row.save(update_fields=["state", "ready_at", "expires_at", "size", "pieces", "error"])
         told = {"user_id": row.user_id}
         outbox.append(topic="accounts.export_ready", key=f"user:{row.user_id}", payload=told, now=now)
@@ -177,15 +183,25 @@ class _Pieces:
         self._seal(bytes(self._waiting), last=True)
 
     def _seal(self, data: bytes, *, last: bool) -> None:
-        sealed = subjects.seal(
-            subject=_subject(self.row),
-            purpose=_PURPOSE,
-            plaintext=data,
-            context=_context(self.row, self.number, last=last),
-            now=self.now,
-        )
-        ExportPiece.objects.create(export=self.row, number=self.number, sealed=sealed)
+        with transaction.atomic():
+            _ensure_mine(self.row)
+            sealed = subjects.seal(
+                subject=_subject(self.row),
+                purpose=_PURPOSE,
+                plaintext=data,
+                context=_context(self.row, self.number, last=last),
+                now=self.now,
+            )
+            ExportPiece.objects.create(export=self.row, number=self.number, sealed=sealed)
         self.number += 1
+
+
+def _ensure_mine(row: Export) -> None:
+    """Takes the row; raises Overtaken where its customer was forgotten since this attempt began: what was read before may not be
+    sealed with a key of afterwards."""
+    mine = Export.objects.select_for_update().filter(id=row.id, state=Export.State.REQUESTED, attempts=row.attempts)
+    if mine.first() is None:
+        raise Overtaken
 
 
 def open_download(*, user_id: int, export_id: int, origin: str = "", now: datetime) -> Download:
@@ -197,7 +213,7 @@ def open_download(*, user_id: int, export_id: int, origin: str = "", now: dateti
         found = Download(row)
         try:
             found.piece(0)
-        except KeyMissing:  # it was made while he was being forgotten
+        except KeyMissing:  # he was forgotten, and this came back from a backup
             raise ExportNotFound(_NOT_THERE) from None
         row.downloaded_at = now
         row.save(update_fields=["downloaded_at"])
@@ -246,10 +262,11 @@ def expire(*, now: datetime) -> int:
 
 def forget(*, user_id: int) -> int:
     """Destroys the copies that a customer could still download, in the caller's transaction; how many. One that is being made is
-    waited for; one that is only asked for is made later, of what is left."""
+    begun anew, of what is left."""
     asked = [Export.State.REQUESTED, Export.State.READY]
     rows = list(Export.objects.select_for_update().filter(user_id=user_id, state__in=asked).order_by("id"))
     ready = [row.id for row in rows if row.state == Export.State.READY]
+    Export.objects.filter(id__in=[row.id for row in rows if row.id not in ready]).update(attempts=F("attempts") + 1)
     ExportPiece.objects.filter(export_id__in=ready).delete()
     return Export.objects.filter(id__in=ready).update(state=Export.State.EXPIRED)
 

@@ -1,12 +1,14 @@
 """Documents go for good: from disk, from every backup's reach, at their time and not before; and nothing is lost or left over
 when a process is killed in the middle."""
 
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +17,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from exchange.accounts import registry
+from exchange.accounts.models import Export, ExportPiece
+from exchange.accounts.services import customers, exporting
 from exchange.audit.models import Record
 from exchange.outbox.models import Event
 from exchange.secrets import private_files, services, subjects
@@ -73,6 +78,87 @@ def test_after_an_erasure_a_backup_of_files_and_database_opens_to_nobody(identit
         sealing.picture(document.id, user_id=ALICE)
     for file in files(settings.KYC_DOCUMENTS_DIR):
         assert b"\xff\xd8\xff" not in file.read_bytes()[:64]
+
+
+def with_a_copy(name="ada"):
+    """A customer whose words are in a copy of his data that he could download."""
+    user_id = customers.open(email=f"{name}@example.org", password="correct horse battery", now=NOW)
+    rejected(user_id)
+    export_id = exporting.request(user_id=user_id, now=NOW)
+    assert exporting.make(export_id=export_id, now=NOW)
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(opened(user_id, export_id))))
+    assert b"Lovelace" in archive.read("verification.json")
+    return user_id, export_id
+
+
+def _as_backed_up(key):
+    key.destroyed_at = None
+    return key
+
+
+def opened(user_id, export_id):
+    return exporting.open_download(user_id=user_id, export_id=export_id, now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_erasure_takes_the_copies_of_his_data_along():
+    (user_id, export_id), (other, others) = with_a_copy(), with_a_copy("charles")
+    erasing.erase(user_id=user_id, reason="court order", actor_id=91, despite_retention=True, now=NOW)
+    assert set(ExportPiece.objects.values_list("export_id", flat=True)) == {others}
+    assert Export.objects.get(id=export_id).state == "expired"
+    with pytest.raises(exporting.ExportNotFound):
+        opened(user_id, export_id)
+    assert b"".join(opened(other, others))
+    assert Record.objects.get(action="kyc.erase").after["copies"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_in_a_backup_opens_to_nobody_after_the_erasure(monkeypatch):
+    """Its rows come back as they were, with the row of the key; the master key is in hand."""
+    user_id, export_id = with_a_copy()
+    pieces, row = list(ExportPiece.objects.all()), Export.objects.get()
+    erasing.erase(user_id=user_id, reason="court order", actor_id=91, despite_retention=True, now=NOW)
+    ExportPiece.objects.bulk_create(pieces)
+    row.save()
+    with pytest.raises(exporting.ExportNotFound):
+        opened(user_id, export_id)
+    monkeypatch.setattr(subjects, "_key", lambda key, real=subjects._key: real(_as_backed_up(key)))
+    with pytest.raises(services.KeyMissing):
+        exporting.Download(row).piece(0)
+    for piece in pieces:
+        context = exporting._context(row, piece.number, last=piece.number == row.pieces - 1)
+        with pytest.raises((services.KeyMissing, services.SecretTampered)):
+            services.open(purpose="export", sealed=bytes(piece.sealed), context=context)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_that_is_being_made_keeps_nothing_of_what_is_forgotten_meanwhile(monkeypatch):
+    user_id = customers.open(email="ada@example.org", password="correct horse battery", now=NOW)
+    rejected(user_id)
+
+    def forgotten_after(asked):
+        yield from application_selectors.export(asked)
+        if Application.objects.filter(user_id=asked, erased_at=None).exists():
+            erasing.erase(user_id=asked, reason="court order", actor_id=91, despite_retention=True, now=NOW)
+
+    monkeypatch.setitem(registry._parts, "verification", forgotten_after)
+    export_id = exporting.request(user_id=user_id, now=NOW)
+    assert not exporting.make(export_id=export_id, now=NOW)
+    assert not ExportPiece.objects.exists() and not SubjectKey.objects.filter(destroyed_at=None).exists()
+    assert exporting.make(export_id=export_id, now=NOW)
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(opened(user_id, export_id))))
+    assert b"Lovelace" not in archive.read("verification.json")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_asked_for_before_and_made_after_is_made_of_what_is_left():
+    user_id = customers.open(email="ada@example.org", password="correct horse battery", now=NOW)
+    rejected(user_id)
+    export_id = exporting.request(user_id=user_id, now=NOW)
+    erasing.erase(user_id=user_id, reason="court order", actor_id=91, despite_retention=True, now=NOW)
+    assert exporting.make(export_id=export_id, now=NOW)
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(opened(user_id, export_id))))
+    assert b"Lovelace" not in archive.read("verification.json") and b"ada@example.org" in archive.read("profile.json")
 
 
 @pytest.mark.django_db(transaction=True)
