@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import date
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from exchange.accounts.selectors import Person as Account
 from exchange.secrets.services import KeyMissing, SecretTampered
 from kyc import application_selectors, registry
+from kyc.screening import names
 from kyc.screening.matching import Person
 
 
@@ -29,12 +31,26 @@ class Unopened(Exception):
 def of(user_id: int, account: Account | None) -> tuple[Person, ...]:
     """Everybody that the customer says he is or was approved as, one at least; without any name where nothing is known. Raises
     Unopened. Four queries, and the opening of the sealed words."""
-    names = list(shown(account).names)
+    displayed = shown(account)
     told = [
-        person(names=[each.names, *names], birth_date=each.birth_date, country=each.nationality or each.country)
+        replace(
+            person(
+                names=[each.names, *displayed.names],
+                birth_date=each.birth_date,
+                country=each.nationality or each.country,
+            ),
+            called=called(each.given, each.family),
+        )
         for each in _told(user_id)
     ]
-    return tuple(dict.fromkeys(told)) or (Person(tuple(names)),)
+    return tuple(dict.fromkeys(told)) or (displayed,)
+
+
+def called(given: str, family: str) -> tuple[str, ...]:
+    """The first of three or more given names with the family name: each name that a list does not have makes the whole less
+    alike, and one can write as many as one likes. It is in no fingerprint: it says nothing that the whole name does not."""
+    telling = [word for word in given.split() if names.length(word)]
+    return (f"{telling[0]} {family}",) if len(telling) > 2 and family.strip() else ()
 
 
 def shown(account: Account | None) -> Person:

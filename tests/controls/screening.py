@@ -31,8 +31,19 @@ def one(*args: Any, **kwargs: Any) -> int:
     return 1
 
 
-def nothing_told(*args: Any, **kwargs: Any) -> None:
+def nothing_told(*args: Any, **kwargs: Any) -> list[Any]:
     """In place of a customer's words, as if he had told none."""
+    return []
+
+
+def no_name(*args: Any, **kwargs: Any) -> tuple[str, ...]:
+    """In place of a further name that a customer is looked for by."""
+    return ()
+
+
+def the_beginning(found: list[str]) -> tuple[str, ...]:
+    """In place of a choice among too many words."""
+    return tuple(found[:12])
 
 
 def unsaid(*args: Any, **kwargs: Any) -> str:
@@ -103,6 +114,16 @@ CONTROLS = [
         "Whoever the walk went past is found once a day",
         (("kyc.screening.services.people:enrol_missed", "tests.controls.screening:none"),),
         f"{WALK}::test_whoever_the_walk_went_past_is_found_once_a_day",
+    ),
+    Control(
+        "Further given names hide nobody",
+        (("kyc.screening.details:called", "tests.controls.screening:no_name"),),
+        f"{WALK}::test_further_given_names_hide_nobody",
+    ),
+    Control(
+        "No end of a long name is cut off",
+        (("kyc.screening.names:_cut", "tests.controls.screening:the_beginning"),),
+        f"{NAMES}::test_no_end_of_an_over_long_name_is_cut_off",
     ),
     Control(
         "A strong hit is cleared by two people",

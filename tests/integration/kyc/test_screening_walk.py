@@ -222,3 +222,14 @@ def test_what_was_cleared_of_both_names_stays_cleared():
         people.soon(user_id=user_id)
     walk(later)
     assert ScreeningCase.objects.count() == 2 and not selectors.blocked(user_id)
+
+
+def test_further_given_names_hide_nobody():
+    user_id = customer("one@example.com")
+    application = filled(user_id)
+    told = {**PERSON, "given_names": "Boris Ivan Pavel Oleg Semyon", "family_names": "Kolesnikov"}
+    applications.describe(user_id=user_id, application_id=application.id, told=told, now=NOW)
+    applications.submit(user_id=user_id, application_id=application.id, now=NOW)
+    load("KOLESNIKOV, Boris")
+    walk()
+    assert selectors.blocked(user_id)
