@@ -52,9 +52,11 @@ class TestGuessing:
         assert logged_in(neighbour)
 
     def test_guessing_from_many_networks_ends_with_the_password_that_leaked(self, alice, rf, monkeypatch):
+        """The owner's new password begins anew, however long the thief went on with the old one."""
         monkeypatch.setattr(guard, "FAR", 5)
+        monkeypatch.setattr(guard, "EVER", 10)
         secret = give_factor(alice)
-        for number in range(6):
+        for number in range(15):
             thief = Client(REMOTE_ADDR=f"198.51.100.{number}")
             log_in(thief)
             thief.post(SECOND_STEP, {"code": "000000"})
@@ -68,6 +70,42 @@ class TestGuessing:
         log_in(owner, password="entirely another secret")
         owner.post(SECOND_STEP, {"code": app_shows(secret)})
         assert logged_in(owner)
+
+    def test_new_passwords_from_the_mailbox_bring_no_new_guesses_for_ever(self, alice, monkeypatch):
+        monkeypatch.setattr(guard, "FAR", 5)
+        monkeypatch.setattr(guard, "EVER", 10)
+        secret = give_factor(alice)
+        bobs = give_factor(open_customer("bob"))
+
+        def guess(number: int, password: str, code: str) -> Client:
+            thief = Client(REMOTE_ADDR=f"198.51.100.{number}")
+            log_in(thief, password=password)
+            thief.post(SECOND_STEP, {"code": code})
+            return thief
+
+        def choose(password: str) -> str:
+            user = User.objects.get(pk=alice)
+            user.set_password(password)  # hashed anew each time
+            user.save()
+            return password
+
+        for number in range(12):
+            password = choose(f"the mailbox chose number {number // 4}")
+            guess(number, password, "000000")
+        assert not logged_in(guess(50, password, app_shows(secret)))
+        assert not logged_in(guess(51, choose("once more from the mailbox"), app_shows(secret)))
+        neighbour = Client(REMOTE_ADDR="198.51.100.51")
+        log_in(neighbour, "bob")
+        neighbour.post(SECOND_STEP, {"code": app_shows(bobs)})
+        assert logged_in(neighbour)
+
+    def test_right_codes_are_not_counted(self, alice, monkeypatch):
+        monkeypatch.setattr(guard, "EVER", 2)
+        secret = give_factor(alice)
+        for steps in (-1, 0, 1):
+            client = Client(REMOTE_ADDR="192.0.2.10")
+            through(client, app_shows(secret, steps=steps))
+            assert logged_in(client)
 
     def test_a_session_that_keeps_guessing_waits_longer_each_time(self, alice):
         secret = give_factor(alice)
