@@ -74,7 +74,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     @admin.action(description="End all log-ins and API keys", permissions=["change"])
     def end_access(self, request, queryset):
-        for user_id in sorted(queryset.values_list("id", flat=True)):
+        people = list(queryset.order_by("id"))
+        if not all(self.has_change_permission(request, person) for person in people):
+            raise PermissionDenied  # before any of them: support does not log superusers out while they are needed
+        for user_id in [person.pk for person in people]:
             ended = sessions.end_by_staff(
                 user_id=user_id, actor_id=request.user.id, origin=audit.origin_of(request), now=timezone.now()
             )

@@ -71,9 +71,14 @@ def ask(*, user_id: int, reason: str, actor_id: int, origin: str = "", now: date
 
 
 def carry_out(*, reset_id: int, actor_id: int, origin: str = "", now: datetime) -> None:
-    """The second person's yes. Raises ResetNotFound, ResetOver, NotByYou."""
+    """The second person's yes. Raises ResetNotFound, ResetOver, NotByYou.
+
+    The person's row is locked before their sessions and keys, as a freeze locks them: else the owner who freezes at this moment
+    and the reset would wait for each other.
+    """
     with transaction.atomic():
         row = _waiting(reset_id, now)
+        User.objects.select_for_update().only("id").filter(pk=row.user_id).first()
         _may(row.user_id, actor_id)
         if row.asked_by == actor_id:
             raise NotByYou("You asked for it: somebody else has to carry it out.")

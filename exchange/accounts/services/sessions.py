@@ -14,7 +14,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from exchange.accounts import registry
-from exchange.accounts.models import Device
+from exchange.accounts.models import Device, User
 from exchange.audit import services as audit
 from exchange.core.errors import NotFound
 
@@ -78,8 +78,10 @@ def end_all_access(*, user_id: int, now: datetime) -> int:
 
 
 def end_by_staff(*, user_id: int, actor_id: int, origin: str = "", now: datetime) -> int:
-    """Staff end everything that opens somebody's account now; how many log-ins that were."""
+    """Staff end everything that opens somebody's account now; how many log-ins that were. The person's row is locked first, as a
+    freeze locks it."""
     with transaction.atomic():
+        User.objects.select_for_update().only("id").filter(id=user_id).first()
         ended = end_all_access(user_id=user_id, now=now)
         _record(actor_id, user_id, "session.end_all", {"sessions": ended}, origin, now)
     return ended

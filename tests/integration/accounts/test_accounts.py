@@ -283,6 +283,16 @@ class TestStaff:
         data = {"email": user.email, "display_name": user.display_name, "language": "en", "is_active": "on", **fields}
         return client.post(reverse("admin:accounts_user_change", args=[user_id]), data)
 
+    def test_support_ends_the_log_ins_of_customers_and_not_of_superusers(self, boss, clerk, alice):
+        chosen = {"action": "end_access", "_selected_action": [alice, boss]}
+        page = reverse("admin:accounts_user_changelist")
+        commanding = self.as_(boss)
+        assert self.as_(clerk).post(page, chosen).status_code == 403
+        assert commanding.get(reverse("admin:index")).status_code == 200
+        assert not Record.objects.filter(action="session.end_all").exists()  # of nobody: it is all or none
+        assert self.as_(clerk).post(page, chosen | {"_selected_action": [alice]}).status_code == 302
+        assert Record.objects.get(action="session.end_all").subject == f"user:{alice}"
+
     def test_staff_enter_the_back_office_and_customers_do_not(self, boss, alice):
         assert self.as_(boss).get(reverse("admin:index")).status_code == 200
         assert self.as_(alice).get(reverse("admin:index")).status_code == 302
