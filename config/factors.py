@@ -6,6 +6,7 @@ from config.environment import env
 # The staff pages ask for one whatever stands here.
 SECOND_FACTOR_REQUIRED = env.bool("SECOND_FACTOR_REQUIRED", True)
 STEP_UP_SECONDS = 300  # so long a confirmation holds
+STAFF_SESSION_HOURS = 12  # so long a factor opens the staff pages to read; each change asks for a confirmation besides
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = STEP_UP_SECONDS
 

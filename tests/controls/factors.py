@@ -21,7 +21,7 @@ def by_password(self: Any, user: Any, password: str) -> bool:
     return bool(DefaultAccountAdapter.reauthenticate(self, user, password))
 
 
-def any_step(found: list[Any]) -> Any:
+def any_step(found: list[Any], **kwargs: Any) -> Any:
     """In place of TOTP and passkey: whatever was shown."""
     return found[-1] if found else None
 
@@ -34,6 +34,13 @@ def staff_alone(self: Any, request: Any) -> bool:
 def no_wait(self: Any) -> int:
     """In place of a second, doubled each time."""
     return 0
+
+
+def each_password_anew(user: Any) -> str:
+    """In place of one count whatever the password: one for each."""
+    from exchange.accounts.second_factors import guard
+
+    return f"{guard._far(user)}:ever"
 
 
 def one_for_all(user_id: int) -> str:
@@ -103,6 +110,12 @@ CONTROLS = [
         asvs=("V6.3.1", "V6.6.3"),
     ),
     Control(
+        name="new passwords bring no new guesses at a code for ever",
+        off=(("exchange.accounts.second_factors.guard:_ever", HERE + "each_password_anew"),),
+        test=GUARDS + "TestGuessing::test_new_passwords_from_the_mailbox_bring_no_new_guesses_for_ever",
+        asvs=("V6.3.1", "V6.6.3"),
+    ),
+    Control(
         name="a session that guesses waits",
         off=(("exchange.accounts.models.second_factors:FactorDevice.get_throttle_factor", HERE + "no_wait"),),
         test=GUARDS + "TestGuessing::test_a_session_that_keeps_guessing_waits_longer_each_time",
@@ -148,6 +161,18 @@ CONTROLS = [
         name="a recovery code does not verify staff",
         off=(("exchange.accounts.second_factors.records:verified", HERE + "any_step"),),
         test=STAFF + "test_a_recovery_code_does_not",
+        asvs=("V6.3.3",),
+    ),
+    Control(
+        name="staff change something after a second factor was shown again",
+        off=(("exchange.accounts.staff_deeds:StaffDeeds.process_view", NOTHING),),
+        test=STAFF + "TestDeeds::test_an_old_confirmation_changes_nothing_and_nothing_is_carried_out_later",
+        asvs=("V7.5.3", "V6.3.3"),
+    ),
+    Control(
+        name="a factor opens the staff pages for half a day",
+        off=(("settings:STAFF_SESSION_HOURS", "1000000"),),
+        test=STAFF + "test_a_log_in_opens_them_for_half_a_day",
         asvs=("V6.3.3",),
     ),
     Control(

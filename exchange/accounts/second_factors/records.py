@@ -47,6 +47,14 @@ def fresh(found: list[Step], *, within_s: float, now: datetime) -> bool:
     return any(step.again and -_SKEW_S <= (now - step.at).total_seconds() <= within_s for step in found)
 
 
-def verified(found: list[Step]) -> Step | None:
-    """The newest step by TOTP or passkey, by which the session counts as verified for staff; a recovery code does not."""
-    return next((step for step in reversed(found) if step.kind in selectors.FACTORS), None)
+def verified(found: list[Step], *, within_s: float, now: datetime) -> Step | None:
+    """The newest step by TOTP or passkey within so many seconds, by which the session counts as verified for staff; a recovery
+    code does not."""
+    return next(
+        (
+            step
+            for step in reversed(found)
+            if step.kind in selectors.FACTORS and -_SKEW_S <= (now - step.at).total_seconds() <= within_s
+        ),
+        None,
+    )

@@ -73,14 +73,19 @@ def required(view: _View) -> _View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             check(request, now=timezone.now())
-        except SecondFactorMissing as missing:
-            messages.warning(request, missing.message)
-            return _away(request, reverse("mfa_index"))
-        except StepUpRequired:
-            return _away(request, confirm_page(request.user.pk))
+        except (SecondFactorMissing, StepUpRequired) as refused:
+            return lead(request, refused, back=request.get_full_path())
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def lead(request: HttpRequest, refused: SecondFactorMissing | StepUpRequired, *, back: str) -> HttpResponse:
+    """To the set-up of a factor or to the confirm page, and then to `back`, an address of ours."""
+    if isinstance(refused, SecondFactorMissing):
+        messages.warning(request, refused.message)
+        return _away(request, reverse("mfa_index"), back)
+    return _away(request, confirm_page(request.user.pk), back)
 
 
 def confirm_page(user_id: int) -> str:
@@ -90,8 +95,8 @@ def confirm_page(user_id: int) -> str:
     return reverse("mfa_reauthenticate_webauthn" if by_key_alone else "mfa_reauthenticate")
 
 
-def _away(request: HttpRequest, page: str) -> HttpResponse:
-    target = f"{page}?{urlencode({'next': request.get_full_path()})}"
+def _away(request: HttpRequest, page: str, back: str) -> HttpResponse:
+    target = f"{page}?{urlencode({'next': back})}"
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": target})
     return redirect(target)

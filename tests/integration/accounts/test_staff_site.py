@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from threading import Thread
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
-from django.contrib.auth.models import Permission
-from django.db import IntegrityError, transaction
+from django.contrib.auth.models import Group, Permission
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +21,7 @@ from unfold.sites import UnfoldAdminSite
 from exchange.accounts.models import FactorReset, User
 from exchange.accounts.second_factors import codes, resets, selectors
 from exchange.accounts.selectors import paused_until
-from exchange.accounts.services import customers, staff
+from exchange.accounts.services import customers, freezing, sessions, staff
 from exchange.audit.models import Record
 from exchange.outbox.models import Event
 from tests.factors import BACKEND, give_factor, log_in_staff, step_up
@@ -67,6 +69,16 @@ def test_a_log_in_with_a_code_does(boss):
     give_factor(boss)
     client = with_password(boss)
     step_up(client, boss, again=False, ago_s=3600)
+    assert client.get(INDEX).status_code == 200
+
+
+def test_a_log_in_opens_them_for_half_a_day(boss):
+    give_factor(boss)
+    client = with_password(boss)
+    step_up(client, boss, ago_s=12 * 3600 + 60)
+    assert client.get(INDEX).status_code == 302
+    assert client.get(INDEX, follow=True).redirect_chain[-1][0].startswith(reverse("mfa_reauthenticate"))
+    step_up(client, boss, ago_s=12 * 3600 - 60)
     assert client.get(INDEX).status_code == 200
 
 
@@ -144,6 +156,73 @@ def test_otp_devices_hold_no_secret(boss):
     assert secret not in str(vars(devices[0]))
 
 
+class TestDeeds:
+    """Whatever staff change, they have just shown a factor again: a stolen session reads, and changes nothing."""
+
+    ADD = reverse("admin:auth_group_add")
+
+    def entered(self, boss: int, *, again: bool = True, ago_s: float = 0) -> Client:
+        give_factor(boss)
+        client = with_password(boss)
+        step_up(client, boss, again=again, ago_s=ago_s)
+        return client
+
+    def test_an_old_confirmation_changes_nothing_and_nothing_is_carried_out_later(self, boss):
+        client = self.entered(boss, ago_s=301)
+        assert client.get(self.ADD).status_code == 200
+        answer = client.post(self.ADD, {"name": "Thieves"}, follow=True)
+        page, _ = answer.redirect_chain[-1]
+        assert page == f"{reverse('mfa_reauthenticate')}?next=%2Fadmin%2Fauth%2Fgroup%2Fadd%2F"
+        assert "Nothing was changed." in answer.content.decode()
+        assert Record.objects.get(action="staff.request").after["unconfirmed"] is True
+        back = client.post(reverse("mfa_reauthenticate"), {"code": codes.present(boss), "next": self.ADD}, follow=True)
+        assert back.redirect_chain[-1][0] == self.ADD and back.status_code == 200
+        assert not Group.objects.exists() and "Thieves" not in back.content.decode()
+        assert client.post(self.ADD, {"name": "Support"}).status_code == 302
+        assert Group.objects.get().name == "Support"
+
+    def test_the_log_in_is_no_confirmation(self, boss):
+        client = self.entered(boss, again=False)
+        assert client.post(self.ADD, {"name": "Thieves"}).url.startswith(reverse("mfa_reauthenticate"))
+        assert not Group.objects.exists()
+
+    def test_no_page_of_staff_is_without_it(self, boss):
+        """Every address of the site, found by itself."""
+        client = self.entered(boss, ago_s=301)
+        tried = 0
+        for pattern in admin.site.urls[0]:
+            for each in getattr(pattern, "url_patterns", [pattern]):
+                if each.name is None or each.name in ("login", "logout", "password_change"):
+                    continue
+                kinds = {name: type(converter).__name__ for name, converter in each.pattern.converters.items()}
+                filled = {
+                    name: "0198c0de-7a1b-7c00-8000-000000000001" if kind == "UUIDConverter" else "1"
+                    for name, kind in kinds.items()
+                }
+                if each.name == "app_list":
+                    filled = {"app_label": "auth"}  # a regular expression, which has no converters
+                for method in (client.post, client.put, client.patch, client.delete):
+                    answer = method(reverse(f"admin:{each.name}", kwargs=filled))
+                    assert answer.status_code == 302, each.name
+                    assert answer.url.startswith(reverse("mfa_reauthenticate")), each.name
+                tried += 1
+        assert tried > 150
+
+    def test_whoever_sent_a_button_s_form_is_led_back_to_the_page_with_the_button(self, boss):
+        client = self.entered(boss, ago_s=301)
+        deed = reverse("admin:auth_group_changelist")
+        shown = f"http://testserver{reverse('admin:auth_group_changelist')}?q=a"
+        answer = client.post(deed, {"action": "x"}, headers={"referer": shown})
+        assert answer.url.endswith("next=%2Fadmin%2Fauth%2Fgroup%2F%3Fq%3Da")
+        answer = client.post(deed, {"action": "x"}, headers={"referer": "https://evil.example/admin/"})
+        assert answer.url.endswith("next=%2Fadmin%2Fauth%2Fgroup%2F") and "evil" not in answer.url
+
+    def test_they_log_out_without(self, boss):
+        client = self.entered(boss, ago_s=301)
+        assert client.post(reverse("admin:logout")).status_code in (200, 302)
+        assert "_auth_user_id" not in client.session
+
+
 class TestResets:
     """A lost factor: one asks, another carries it out."""
 
@@ -214,6 +293,48 @@ class TestResets:
         with pytest.raises(resets.ResetOver):
             resets.carry_out(reset_id=second, actor_id=clerks[1], now=late)
         assert selectors.has_factor(alice)
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("deed", ["reset", "end_by_staff"])
+    def test_it_waits_for_an_owner_who_freezes_and_holds_nothing_meanwhile(self, deed, alice, clerks):
+        """The owner's "this was not me" has the person's row and takes the sessions next: nobody else has those by then."""
+        session = Client()
+        session.post(reverse("account_login"), {"login": "alice@example.org", "password": PASSWORD})
+        session.post(reverse("mfa_authenticate"), {"code": codes.present(alice)})
+        reset = self.ask(alice, clerks[0])
+        pid, wrong = [], []
+
+        def staff_act() -> None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_backend_pid()")
+                    pid.append(cursor.fetchone()[0])
+                if deed == "reset":
+                    resets.carry_out(reset_id=reset, actor_id=clerks[1], now=timezone.now())
+                else:
+                    sessions.end_by_staff(user_id=alice, actor_id=clerks[1], now=timezone.now())
+            except Exception as error:
+                wrong.append(error)
+            finally:
+                connection.close()
+
+        def waits() -> bool:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", pid[:1] or [0])
+                return bool(cursor.fetchone()[0])
+
+        thread = Thread(target=staff_act)
+        with transaction.atomic():
+            freezing._locked(alice)
+            thread.start()
+            until = time.monotonic() + 60
+            while thread.is_alive() and not waits() and time.monotonic() < until:
+                time.sleep(0.02)
+            assert thread.is_alive() and waits()
+            assert len(UserSession.objects.select_for_update(nowait=True).filter(user_id=alice)) == 1
+            freezing.freeze(user_id=alice, reason="not me", now=timezone.now())
+        thread.join(60)
+        assert not wrong and not thread.is_alive() and not UserSession.objects.filter(user_id=alice).exists()
 
     def test_the_staff_page_asks_and_decides(self, alice, clerks):
         first, second = Client(), Client()
