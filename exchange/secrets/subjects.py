@@ -75,13 +75,21 @@ def sweep(*, now: datetime) -> int:
 
 
 def rewrap() -> int:
-    """Puts every living key under the current master key, file by file; how many it moved."""
-    master, moved = masters.current(), 0
+    """Puts every living key under the current master key, file by file; how many it moved. Raises KeyMissing for those that do
+    not open, after the others were moved: until it passes, the old master key must stay."""
+    master, moved, lost = masters.current(), 0, []
     for row in SubjectKey.objects.filter(destroyed_at=None).order_by("id").iterator():
-        stored = private_files.read(folder(), row.file)
-        if stored is None or stored[:_MASTER_ID_BYTES].decode() != envelope.master_id(master):
-            private_files.write(folder(), row.file, _wrapped(master, _key(row), row))
-            moved += 1
+        try:
+            stored = private_files.read(folder(), row.file)
+            if stored is None or stored[:_MASTER_ID_BYTES] != envelope.master_id(master).encode():
+                private_files.write(folder(), row.file, _wrapped(master, _key(row), row))
+                moved += 1
+        except (KeyMissing, SecretTampered, OSError):
+            lost.append(row.subject)
+    if lost:
+        raise KeyMissing(
+            f"{moved} keys moved, {len(lost)} do not open, the first of {lost[0]}. Keep the old master key."
+        )
     return moved
 
 
