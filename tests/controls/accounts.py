@@ -68,6 +68,21 @@ def nobody(*args: Any, **named: Any) -> set[int]:
 
 CONTROLS = [
     Control(
+        name="a freeze takes away what a thief added",
+        off=(("exchange.accounts.services.freezing:_take_ways_in", NOTHING),),
+        test=NOT_ME + "TestNotMe::test_what_a_thief_added_does_not_open_it_after_the_lifting[29-False]",
+    ),
+    Control(
+        name="a freeze that is lifted takes a day's rest of withdrawals",
+        off=(("exchange.accounts.services.freezing:pauses.pause", NOTHING),),
+        test=NOT_ME + "TestNotMe::test_lifting_needs_somebody_else_and_a_reason_and_the_old_password_stays_void",
+    ),
+    Control(
+        name="a freeze takes no link to an address that staff took away",
+        off=(("exchange.accounts.services.emails:_void_links_of_others", NOTHING),),
+        test=NOT_ME + "TestNotMe::test_a_link_to_an_address_that_staff_took_away_freezes_nothing",
+    ),
+    Control(
         name="nothing is signed for who froze himself, though nobody has read of it yet",
         off=(("exchange.accounts.services.pauses:frozen_in_transaction", "tests.controls.accounts:nobody"),),
         test=PAUSED + "test_the_signer_is_not_asked_for_who_froze_himself",

@@ -13,6 +13,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from exchange.accounts import registry
+from exchange.accounts.models import NotMeLink
 from exchange.accounts.services import credentials, sessions
 
 
@@ -39,4 +40,11 @@ def put_by_staff(*, user_id: int, old: str, new: str, actor_id: int, origin: str
     with transaction.atomic():
         EmailAddress.objects.filter(user_id=user_id).delete()
         EmailAddress.objects.create(user_id=user_id, email=new, primary=True, verified=True)
+        _void_links_of_others(user_id, new, now)
         changed(user_id=user_id, old=old, keep_session=None, actor_id=actor_id, origin=origin, now=now)
+
+
+def _void_links_of_others(user_id: int, address: str, now: datetime) -> None:
+    """Who had the address before may be whom staff took it from: nothing that was sent there freezes the account any more."""
+    standing = NotMeLink.objects.filter(user_id=user_id, used_at=None, expires_at__gt=now)
+    standing.exclude(sent_to__iexact=address).update(expires_at=now)

@@ -1,20 +1,25 @@
 """The customer says "this was not me": everything that opens the account ends, and stays shut until staff lift it.
 
 A freeze switches the log-in off, makes the password void (whoever knew it cannot use it after the lifting either: the owner
-chooses a new one by e-mail), ends every session and API key, and pauses withdrawals. Coins already asked for are taken back by
-the rooms above, which hear of it from the outbox. What must never happen here: a freeze lifted without a name and a reason, or
-by the person whose account it is.
+chooses a new one by e-mail), takes away every linked account, for they log in alone as the password does, and the factors that
+were added since the oldest e-mail whose link is still good, ends every session and API key, and pauses withdrawals. Coins already
+asked for are taken back by the rooms above, which hear of it from the outbox. What must never happen here: a freeze lifted
+without a name and a reason, or by the person whose account it is; a thief's own way in that the lifting opens again.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db import transaction
 
 from exchange.accounts.models import Freeze, NotMeLink, Pause, User
+from exchange.accounts.second_factors import selectors as factors
 from exchange.accounts.selectors import PersonNotFound
-from exchange.accounts.services import sessions
+from exchange.accounts.services import pauses, sessions
 from exchange.audit import services as audit
 from exchange.core.errors import Conflict, InvalidRequest, PermissionDenied
 from exchange.outbox import services as outbox
@@ -57,6 +62,7 @@ def freeze(*, user_id: int, reason: str, origin: str = "", sent_to: str = "", no
         user.set_unusable_password()
         user.save(update_fields=["is_active", "password"])
         ended = sessions.end_all_access(user_id=user_id, now=now)
+        _take_ways_in(user_id, now)
         audit.record(
             actor_id=user_id,
             action="account.freeze",
@@ -75,7 +81,7 @@ def freeze(*, user_id: int, reason: str, origin: str = "", sent_to: str = "", no
 
 
 def lift(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", now: datetime) -> None:
-    """Opens the account again. Its owner chooses a new password by e-mail, which pauses withdrawals for a day once more.
+    """Opens the account again, withdrawals a day later. Its owner chooses a new password by e-mail, which pauses them once more.
 
     Links of mails sent before are void. `actor_id` is None for whoever sits at the machine itself (`manage.py accounts lift`).
     Raises ReasonMissing, OwnFreeze, NotFrozenByOwner.
@@ -94,6 +100,7 @@ def lift(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", n
         NotMeLink.objects.filter(user_id=user_id, used_at=None, expires_at__gt=now).update(expires_at=now)
         user.is_active = standing.was_active
         user.save(update_fields=["is_active"])
+        pauses.pause(user_id=user_id, reason="Freeze lifted", actor_id=actor_id, origin=origin, now=now)
         audit.record(
             actor_id=actor_id,
             action="account.lift_freeze",
@@ -108,6 +115,17 @@ def lift(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", n
             payload={"user_id": user_id, "freeze_id": standing.id},
             now=now,
         )
+
+
+def _take_ways_in(user_id: int, now: datetime) -> None:
+    """Row by row, for each is written down and told. Older factors stay: the mailbox alone must not take them away."""
+    for link in SocialAccount.objects.filter(user_id=user_id):
+        link.delete()
+    new = now - timedelta(days=settings.NOT_ME_LINK_DAYS)
+    for factor in Authenticator.objects.filter(user_id=user_id, created_at__gt=new):
+        factor.delete()
+    if not factors.has_factor(user_id):  # recovery codes only stand in for one
+        Authenticator.objects.filter(user_id=user_id).delete()
 
 
 def _refuse_own(user_id: int, actor_id: int | None) -> None:

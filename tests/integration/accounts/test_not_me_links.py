@@ -6,6 +6,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -13,10 +15,10 @@ from django.utils import timezone
 
 from exchange.accounts import registry, selectors
 from exchange.accounts.models import Freeze, NotMeLink, User
-from exchange.accounts.services import freezing, not_me, pauses, staff
+from exchange.accounts.services import emails, freezing, not_me, pauses, staff
 from exchange.audit.models import Record
 from exchange.outbox import services as outbox
-from tests.factors import log_in_staff
+from tests.factors import give_factor, log_in_staff
 from tests.log_ins import CHROME, PASSWORD, browser, delivered, link_in, log_in, new_device_mail, opened
 
 pytestmark = pytest.mark.django_db
@@ -116,7 +118,8 @@ class TestNotMe:
         ).is_active
         record = Record.objects.get(action="account.lift_freeze")
         assert (record.actor_id, record.after["reason"]) == (boss, "Spoke on the phone.")
-        assert selectors.paused_until(alice, timezone.now()) is None
+        until = selectors.paused_until(alice, timezone.now())  # of the lifting itself, and not until somebody lifts it
+        assert until is not None and timedelta(hours=23) < until - timezone.now() <= timedelta(hours=24)
         assert not log_in(browser())  # whoever knew the password must not come in again
         assert client.post(page, {"lift_reason": "Again."}).status_code == 403
         assert [m.subject for m in delivered() if m.to == ["alice@example.org"]][-1] == "Your account is open again"
@@ -165,6 +168,27 @@ class TestNotMe:
         client.post(form.redirect_chain[-1][0], {"password1": new, "password2": new})
         assert log_in(browser(), password=new)
         assert selectors.paused_until(alice, timezone.now()) is not None
+
+    @pytest.mark.parametrize(("age_days", "stays"), [(0, False), (29, False), (31, True)])
+    def test_what_a_thief_added_does_not_open_it_after_the_lifting(self, alice, age_days, stays):
+        give_factor(alice)
+        Authenticator.objects.update(created_at=timezone.now() - timedelta(days=age_days))
+        SocialAccount.objects.create(user_id=alice, provider="google", uid="thief")
+        freezing.freeze(user_id=alice, reason="test", now=timezone.now())
+        freezing.lift(user_id=alice, reason="known", actor_id=10**6, now=timezone.now())
+        assert not SocialAccount.objects.exists()
+        assert (
+            Authenticator.objects.exists() is stays
+        )  # recovery codes go with the last factor, and stay with an old one
+        assert User.objects.get(id=alice).is_active
+
+    def test_a_link_to_an_address_that_staff_took_away_freezes_nothing(self, alice):
+        message = new_device_mail()
+        emails.put_by_staff(
+            user_id=alice, old="alice@example.org", new="found@example.org", actor_id=10**6, now=timezone.now()
+        )
+        assert Client().post(link_in(message)).status_code == 409
+        assert User.objects.get(id=alice).is_active
 
     @pytest.mark.parametrize("name", ["alice", "nobody"])
     def test_a_shut_account_is_told_apart_from_none_by_nobody(self, alice, name):
