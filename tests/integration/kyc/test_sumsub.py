@@ -654,7 +654,9 @@ def test_one_run_at_a_time(sumsub):
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [providing._LOCK])
             assert providing.run(now=NOW) == 0 and sumsub.requests == []
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [providing._LOCK])  # whoever only leaves has it some moments more
+            cursor.execute(
+                "SELECT pg_advisory_unlock(%s)", [providing._LOCK]
+            )  # whoever only leaves has it some moments more
     finally:
         other.close()
     assert providing.run(now=NOW) == 1 and sumsub.requests
