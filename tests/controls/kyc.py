@@ -195,7 +195,7 @@ CONTROLS = [
     Control(
         name="a provider checks the words of today",
         off=(("kyc.providers.sumsub.service:Sumsub.update_applicant", NOTHING),),
-        test=SUMSUB + "test_changed_words_are_what_the_next_check_compares_with",
+        test="tests/integration/kyc/test_sumsub_words.py::test_changed_words_are_what_the_next_check_compares_with",
         asvs=("V2.3.2",),
     ),
 ]

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 from tests.controls import Control
 
 CASES = "tests/integration/kyc/test_screening.py"
+EVERYBODY = "tests/integration/kyc/test_screening_everybody.py"
+DESK = "tests/integration/kyc/test_screening_desk.py"
 COINS = "tests/integration/wallets/test_wallets_screening.py"
 FETCHING = "tests/integration/kyc/test_sanctions_fetching.py"
 FILES = "tests/unit/test_screening_lists.py"
@@ -93,12 +95,12 @@ CONTROLS = [
     Control(
         "An open case keeps the level down",
         (("kyc.screening.selectors:check", NOTHING),),
-        f"{CASES}::test_an_open_case_keeps_the_level_down",
+        f"{EVERYBODY}::test_an_open_case_keeps_the_level_down",
     ),
     Control(
         "Nobody is approved before he was screened",
         (("kyc.screening.joining:ensure_screened", NOTHING),),
-        f"{CASES}::test_an_approval_waits_for_screening",
+        f"{EVERYBODY}::test_an_approval_waits_for_screening",
     ),
     Control(
         "Whose words do not open is not taken for screened",
@@ -139,13 +141,13 @@ CONTROLS = [
     Control(
         "Each look at a customer's words is in the audit",
         (("kyc.screening.services.viewing:audit.record", NOTHING),),
-        f"{CASES}::test_the_case_shows_the_entry_beside_the_customer_and_notes_who_looked",
+        f"{DESK}::test_the_case_shows_the_entry_beside_the_customer_and_notes_who_looked",
         ("V16.2.1",),
     ),
     Control(
         "Who may not decide sees no name",
         (("kyc.admin_screening:ScreeningCaseAdmin.has_decide_permission", YES),),
-        f"{CASES}::test_who_may_not_decide_sees_no_name_and_decides_nothing",
+        f"{DESK}::test_who_may_not_decide_sees_no_name_and_decides_nothing",
         ("V8.2.1",),
     ),
     Control(

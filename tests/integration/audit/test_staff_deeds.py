@@ -50,7 +50,7 @@ WRITTEN: dict[str, str] = {
     "kyc.Customer": "tests/integration/kyc/test_levels.py::test_a_change_of_level_is_audited_with_its_reason",
     "kyc.Level": "tests/integration/kyc/test_levels.py::test_staff_set_levels_and_limits_in_the_back_office",
     "kyc.LevelProposal": "tests/integration/kyc/test_raising.py::test_a_high_level_takes_two_people",
-    "kyc.ScreeningCase": "tests/integration/kyc/test_screening.py::"
+    "kyc.ScreeningCase": "tests/integration/kyc/test_screening_desk.py::"
     "test_the_case_shows_the_entry_beside_the_customer_and_notes_who_looked",
     "ledger.Stop": "tests/integration/ledger/test_ledger_reading.py::test_staff_stop_and_lift_with_reasons",
     "outbox.Delivery": HERE + "test_dead_letters_are_tried_again_under_a_name",

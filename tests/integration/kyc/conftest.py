@@ -2,6 +2,11 @@
 
 import pytest
 
+from tests.integration.kyc.screening_kit import fresh_index, shown
+from tests.integration.kyc.sumsub_kit import elapsed, pauses, sumsub
+
+__all__ = ["elapsed", "fresh_index", "pauses", "shown", "sumsub"]
+
 
 @pytest.fixture
 def identity_desk(settings, tmp_path):
