@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from exchange.outgoing import calls, places
+from exchange.outgoing import places
 from wallets.chains import registry
 from wallets.chains.protocol import NodeUnavailable
 
@@ -94,7 +94,7 @@ def _allowed(network: str, url: str) -> None:
     """The adapters have sessions of their own and follow nobody, so where they go is settled here."""
     try:
         places.check(url, private=True)
-    except calls.NotAllowed as error:
+    except places.NotAllowed as error:
         raise NodeUnavailable(f"the node of {network} is not called: {error}") from None
 
 

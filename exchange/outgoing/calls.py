@@ -23,13 +23,16 @@ from exchange.outgoing import places
 Failed = requests.RequestException  # whatever goes wrong on the way, or is refused here
 Silent = requests.Timeout
 Untrusted = requests.exceptions.SSLError
-NotAllowed = places.NotAllowed
 Response = requests.Response
 Prepared = requests.PreparedRequest
 CONNECT_S = 5.0
 REDIRECTS = False
 PLAIN = frozenset({"", "identity"})
 _PIECE = 65_536
+
+
+class NotAllowed(requests.RequestException, places.NotAllowed):
+    """A call to where nothing is configured, or in the clear to somewhere else than this machine."""
 
 
 class TooMuch(requests.RequestException):
@@ -67,7 +70,10 @@ class Session(requests.Session):
     def send(self, request: Prepared, **given: Any) -> Response:
         """The answer with its whole body read. Raises Failed."""
         until = time.monotonic() + self._whole_s
-        places.check(str(request.url))
+        try:
+            places.check(str(request.url))
+        except places.NotAllowed as error:
+            raise NotAllowed(str(error)) from None
         proxy = getattr(settings, "EGRESS_PROXY", "")
         response = super().send(
             request,

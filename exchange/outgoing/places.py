@@ -1,21 +1,21 @@
 """Which places may be called: scheme, host and port of a URL against the list that the settings worked out.
 
 EGRESS_ALLOWED_HOSTS holds "host:port" of every service that is configured (config/egress.py); None, on a developer's machine,
-allows any. What must never happen here: a URL's path, query or password in an error.
+allows any. It imports no HTTP client, for the signer's settings read it. What must never happen here: a URL's path, query or
+password in an error.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import requests
 from django.conf import settings
 
 PORTS = {"https": 443, "http": 80}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class NotAllowed(requests.RequestException):
+class NotAllowed(OSError):
     """A call to where nothing is configured, or in the clear to somewhere else than this machine."""
 
 
