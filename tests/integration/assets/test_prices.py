@@ -198,9 +198,11 @@ def test_worths_takes_two_queries_whatever_their_number(source, django_assert_nu
 def test_worth_is_exact_for_any_amount(amount, price):
     quote = prices._Quote(decimals=18, usd=prices.Fraction(price), as_of=NOW, source="x")
     usd = prices._Quote(decimals=2, usd=prices.Fraction(1), as_of=NOW, source="x")
-    worth = prices._convert(amount, quote, usd, "USD", NOW).amount
     exact = prices.Fraction(amount) * prices.Fraction(price) / 10**16
+    worth = prices._convert(amount, quote, usd, "USD", NOW, up=False).amount
     assert worth <= exact < worth + 1
+    never_less = prices._convert(amount, quote, usd, "USD", NOW, up=True).amount
+    assert never_less - 1 < exact <= never_less
 
 
 def test_the_simulated_source_serves_the_demo_and_no_other(settings):
