@@ -35,7 +35,7 @@ DATABASE = "bench_auth"
 PATH = "/api/v1/orders/batch"
 BODY = b'{"orders":[{"op":"cancel"}]}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
-A_SECOND_MAX = 6_000
+A_SECOND_MAX = 12_000
 LOG_IN_CONNECTIONS, LOG_INS_A_SECOND_MAX = 2, 400
 WINDOW_MS = 60_000
 
