@@ -73,8 +73,9 @@ def coins(cursor: Any) -> None:
     cursor.execute("SELECT min(id) FROM wallets_address WHERE network_id = %s", [BITCOIN])
     address_id = cursor.fetchone()[0]
     cursor.execute(
-        "INSERT INTO wallets_coin (network_id, txid, vout, address_id, amount, block_height, mature_height, spent_txid, spends) "
-        "SELECT %s, encode(sha256(('coin ' || n)::bytea), 'hex'), n %% 4, %s, 1000 + n, 1, 1, '', '[]' "
+        "INSERT INTO wallets_coin (network_id, txid, vout, address_id, amount, block_height, mature_height, spent_txid, spends, "
+        "gone_txid) "
+        "SELECT %s, encode(sha256(('coin ' || n)::bytea), 'hex'), n %% 4, %s, 1000 + n, 1, 1, '', '[]', '' "
         "FROM generate_series(0, %s) AS n",
         [BITCOIN, address_id, COINS - 1],
     )
