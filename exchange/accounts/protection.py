@@ -6,10 +6,9 @@ What must never happen here: a session's key or a device's secret on its way to 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.contrib.sessions.models import Session
 
 from exchange.accounts.models import Closure, Device, Freeze
@@ -113,8 +112,3 @@ def is_frozen(user_id: int) -> bool:
 
 def is_closed(user_id: int) -> bool:
     return Closure.objects.filter(user_id=user_id, reopened_at=None).exists()
-
-
-def session_lasts() -> timedelta:
-    """How long a log-in stands that is not used."""
-    return timedelta(seconds=settings.SESSION_COOKIE_AGE)

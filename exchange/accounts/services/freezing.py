@@ -25,12 +25,6 @@ from exchange.core.errors import Conflict, InvalidRequest, PermissionDenied
 from exchange.outbox import services as outbox
 
 
-class FrozenByOwner(Conflict):
-    """It is frozen already."""
-
-    code = "frozen_by_owner"
-
-
 class NotFrozenByOwner(Conflict):
     code = "not_frozen_by_owner"
 
