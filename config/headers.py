@@ -21,9 +21,10 @@ PERMISSIONS = (
 # For what is no page: nothing is loaded, nothing is run, nobody frames it.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
 BARE = (b"text/plain", b"text/html", b"text/css", b"text/javascript")
-# What anybody here answers; the others are refused at the door, but for TRACE at the API, which says in its own form what it
-# takes instead.
+# What anybody here answers; the others are refused at the door, but for the API's addresses, each of which says in its own form
+# what it takes instead.
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+ALLOW = (b"allow", ", ".join(sorted(METHODS)).encode())
 UTF8 = b"; charset=utf-8"
 
 
@@ -60,8 +61,8 @@ class Headers:
                 message = {**message, "headers": given + [pair for pair in self.wanted if pair[0] not in named]}
             await send(message)
 
-        if scope["method"] in METHODS or (scope["method"] == "TRACE" and scope["path"].startswith("/api/")):
+        if scope["method"] in METHODS or scope["path"].startswith("/api/"):
             await self.application(scope, receive, complete)
             return
-        await complete({"type": "http.response.start", "status": 405, "headers": [(b"content-length", b"0")]})
+        await complete({"type": "http.response.start", "status": 405, "headers": [(b"content-length", b"0"), ALLOW]})
         await send({"type": "http.response.body", "body": b""})

@@ -296,9 +296,16 @@ def test_in_the_clear_pages_are_led_to_https_and_programs_refused(site: Site) ->
 
 
 def test_methods_that_are_nobodys_are_refused(site: Site, customer: str) -> None:
-    for method in ("TRACE", "TRACK", "CONNECT", "PROPFIND"):
-        for path in ("/wallet/", "/api/v1/balances", "/accounts/login/"):
-            assert site.ask(path, method=method, cookie=customer).status == 405, (method, path)
+    # RFC 9110, 15.5.6: whoever refuses a method says which there are.
+    for method in ("TRACE", "TRACK", "CONNECT", "PROPFIND", "QUERY"):
+        for path in ("/wallet/", "/accounts/login/"):
+            refused = site.ask(path, method=method, cookie=customer)
+            assert refused.status == 405 and "GET" in dict(refused.headers)["allow"], (method, path)
+        refused = site.ask("/api/v1/markets", method=method)
+        assert refused.status == 405 and "GET" in dict(refused.headers)["allow"], method
+        assert b"method_not_allowed" in refused.body, method
+        # A method that is none of the safe ones asks for more than a cookie, before anything else is said.
+        assert site.ask("/api/v1/balances", method=method, cookie=customer).status in (403, 405), method
 
 
 def _opened(origin: str) -> dict[str, Any]:
