@@ -193,4 +193,11 @@ CONTROLS = [
         APPS + "TestErrorsAndLimits::test_the_limit_by_address_holds_here_and_counts_with_the_api_s",
         ("V2.4.1",),
     ),
+    Control(
+        "a link that is older than its address is gone after a reset",
+        ((f"{PROVIDERS}.news:linked_by_nobody_knows_whom", "tests.controls.off:no"),),
+        OTHERS + "TestNoTakeOver::test_a_stranger_s_link_goes_when_the_owner_of_the_address_takes_the_account_over"
+        "[its owner clicked the mail's link]",
+        ("V6.4.3",),
+    ),
 ]

@@ -43,6 +43,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         "active", default=True, help_text="Switch off instead of deleting: the books keep the id."
     )
     date_joined = models.DateTimeField(default=timezone.now)
+    # When somebody last showed, by a link that was sent there, that the address is his; None where a provider vouched for it.
+    address_confirmed_at = models.DateTimeField(null=True, editable=False)
 
     objects = UserQueries()
 

@@ -164,7 +164,10 @@ class TestNoTakeOver:
         assert seen[0] == seen[1]
         assert len(mail.outbox) == 2
 
-    def test_a_stranger_s_link_goes_when_the_owner_of_the_address_takes_the_account_over(self, settings, monkeypatch):
+    @pytest.mark.parametrize("clicked", [False, True], ids=["unconfirmed", "its owner clicked the mail's link"])
+    def test_a_stranger_s_link_goes_when_the_owner_of_the_address_takes_the_account_over(
+        self, clicked, settings, monkeypatch
+    ):
         """The stranger signed up with an address that is not his, and waits."""
         facebook = ways.KINDS["facebook"](person=dict(ways.PEOPLE["facebook"]))
         ways.switch_on(facebook, settings, monkeypatch)
@@ -172,6 +175,12 @@ class TestNoTakeOver:
         ways.log_in(stranger, facebook)
         assert "logs in through Facebook" in mail.outbox[-1].body  # so that nobody confirms what he did not begin
         owner = Client()
+        if clicked:
+            confirm = re.findall(r"http://[^/\s]+(/accounts/confirm-email/\S+)", mail.outbox[-1].body)[0]
+            owner.post(confirm)
+            ways.log_in(stranger, facebook)
+            assert ways.user_of(stranger) is not None
+            stranger.logout()
         owner.post(reverse("account_reset_password"), {"email": "bob@example.org"})
         link = re.findall(r"http://[^/\s]+(/accounts/password/reset/key/\S+)", mail.outbox[-1].body)[0]
         form = owner.get(link, follow=True).redirect_chain[-1][0]
