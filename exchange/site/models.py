@@ -1,4 +1,4 @@
-"""What the site itself keeps: the answers given under an idempotency key."""
+"""What the site itself keeps: the answers given under an idempotency key, and which markets a customer has starred."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}:{self.key}"
+
+
+class Favourite(models.Model):
+    """A market that a customer keeps at the top of the list."""
+
+    user_id = models.BigIntegerField()
+    market_id = models.SmallIntegerField()
+    added_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "market_id"], name="site_pages_favourite_once")]
+        db_table = "site_pages_favourite"
+
+    def __str__(self) -> str:
+        return f"{self.user_id}:{self.market_id}"
