@@ -59,6 +59,8 @@ app.conf.beat_schedule = {
     "ledger.expire_holds": _every(30.0, "ledger.expire_holds"),
     "ledger.make_partitions": _every(3600.0, "ledger.make_partitions"),
     "ledger.expire_keys": _every(24 * 3600.0, "ledger.expire_keys"),
+    "ledger.gather_days": _every(60.0, "ledger.gather_days"),
+    "ledger.mend_days": _every(3600.0, "ledger.mend_days"),
     "ledger.verify": _every(24 * 3600.0, "ledger.verify"),
     "trading.make_partitions": _every(3600.0, "trading.make_partitions"),
     "trading.expire_keys": _every(24 * 3600.0, "trading.expire_keys"),

@@ -181,3 +181,23 @@ class RateHistory(models.Model):
 
     def __str__(self):
         return f"{self.asset_id} at {self.as_of}"
+
+
+class RateDay(models.Model):
+    """The last rate of each day (UTC): what a year of worth is drawn from, without a look at a year of minutes."""
+
+    id = models.BigAutoField(primary_key=True)
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    price = models.DecimalField(max_digits=38, decimal_places=18)
+    as_of = models.DateTimeField()
+
+    class Meta:
+        db_table = "assets_rate_day"
+        constraints = [
+            models.UniqueConstraint(fields=["asset", "day"], name="assets_rate_day_once"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="assets_rate_day_positive"),
+        ]
+
+    def __str__(self):
+        return f"{self.asset_id} on {self.day}"

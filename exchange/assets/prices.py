@@ -6,15 +6,16 @@ must never happen here: a float, a price of zero, or a valuation without its age
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from exchange.assets.models import Asset, Rate
+from exchange.assets.models import Asset, Rate, RateDay
 
 REFERENCE = "USD"
+CARRIED_DAYS = 31  # a rate older than this says nothing about a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,24 @@ def worths(
         for asset_id in amounts
         if asset_id in quotes
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """US dollars for one whole unit, as the last rate of a day said."""
+
+    day: date
+    usd: Fraction
+
+
+def closing(*, asset_ids: Iterable[int], since: date) -> dict[int, list[Closing]]:
+    """The last rate of each day that has one, oldest first, from CARRIED_DAYS before `since` on: a day without a rate takes the
+    one before it. Assets without any are left out. One query."""
+    rows = RateDay.objects.filter(asset_id__in=list(asset_ids), day__gte=since - timedelta(days=CARRIED_DAYS))
+    found: dict[int, list[Closing]] = {}
+    for asset_id, day, price in rows.order_by("day").values_list("asset_id", "day", "price"):
+        found.setdefault(asset_id, []).append(Closing(day, Fraction(price)))
+    return found
 
 
 def _quotes(asset_ids: set[int], now: datetime) -> dict[int, _Quote]:

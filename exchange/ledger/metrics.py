@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
+from prometheus_client import Counter as Count
 from prometheus_client import Gauge
 
 SORTS = ("balance", "zero", "held", "outside")
@@ -13,6 +14,9 @@ SORTS = ("balance", "zero", "held", "outside")
 _mismatches = Gauge("bourse_ledger_mismatches", "Mismatches that the last reconciliation found.", ["sort"])
 _unreachable = Gauge("bourse_ledger_unreachable", "Outside sources that did not answer the last reconciliation.")
 _surpluses = Gauge("bourse_ledger_surpluses", "Outside accounts that hold more than the books say.")
+days_mended = Count(
+    "bourse_ledger_days_mended_total", "Daily sums of customers' accounts that were wrong and put right."
+)
 _reconciled_at = Gauge("bourse_ledger_reconciled_timestamp_seconds", "When the last reconciliation ran.")
 
 

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from exchange.ledger import reconciliation, upkeep, verification
-from exchange.ledger.services import holds
+from exchange.ledger.services import days, holds
 
 
 @shared_task(name="ledger.reconcile", ignore_result=True)
@@ -34,3 +34,13 @@ def make_partitions(**kwargs: Any) -> None:
 @shared_task(name="ledger.expire_keys", ignore_result=True)
 def expire_keys(**kwargs: Any) -> None:
     upkeep.expire_keys()
+
+
+@shared_task(name="ledger.gather_days", ignore_result=True)
+def gather_days(**kwargs: Any) -> None:
+    days.gather()
+
+
+@shared_task(name="ledger.mend_days", ignore_result=True)
+def mend_days(**kwargs: Any) -> None:
+    days.mend_some(now=timezone.now())

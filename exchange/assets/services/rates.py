@@ -9,7 +9,7 @@ their own time and simply grow old).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -18,7 +18,7 @@ from django.core.cache import cache
 from django.db import transaction
 
 from exchange.assets import metrics, prices
-from exchange.assets.models import Asset, Rate, RateHistory
+from exchange.assets.models import Asset, Rate, RateDay, RateHistory
 from exchange.assets.sources import Quote, RateLimited, SourceFailed, coinmarketcap, simulated
 from exchange.outbox import live
 
@@ -112,12 +112,18 @@ def _believed(quote: Quote, known: Rate | None) -> bool:
 
 
 def _remember(quotes: list[Quote], asset_ids: dict[str, int], source: str) -> None:
-    """A row of history a minute at most: charts need no more, and the simulated source speaks every second."""
+    """A row of history a minute at most: charts need no more, and the simulated source speaks every second. The day's own row
+    goes along, so that at midnight it holds the last rate that stands in the history."""
     for quote in quotes:
         asset_id = asset_ids[quote.code]
         recent = RateHistory.objects.filter(asset_id=asset_id, as_of__gt=quote.as_of - HISTORY_EVERY)
         if not recent.exists():
             RateHistory.objects.create(asset_id=asset_id, price=quote.usd, as_of=quote.as_of, source=source)
+            RateDay.objects.update_or_create(
+                asset_id=asset_id,
+                day=quote.as_of.astimezone(UTC).date(),
+                defaults={"price": quote.usd, "as_of": quote.as_of},
+            )
 
 
 def _message(quotes: list[Quote], source: str, now: datetime) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What may be read of the book: frozen views, never models, never a write."""
 
-from exchange.ledger.selectors import holds, stops
+from exchange.ledger.selectors import days, holds, stops
 from exchange.ledger.selectors.accounts import (
     Balance,
     Total,
@@ -25,6 +25,7 @@ __all__ = [
     "account_ids",
     "account_ids_of",
     "balances",
+    "days",
     "frozen_among",
     "history",
     "holds",

@@ -142,6 +142,17 @@ def test_history_keeps_a_row_a_minute_and_cannot_be_changed(source):
         connection.cursor().execute("UPDATE assets_rate_history SET price = 1")
 
 
+def test_each_day_keeps_its_last_rate(source):
+    """In step with the history: a quote that the history passes over does not move the day either."""
+    began = NOW.replace(hour=0, minute=0)
+    for minutes, price in ((0, 100), (1, 130), (1.5, 180), (24 * 60 - 1, 120), (24 * 60, 125), (5 * 24 * 60, 140)):
+        told(source, began + timedelta(minutes=minutes), BTC=str(price))
+    days = [began.date() + timedelta(days=each) for each in (0, 1, 5)]
+    found = prices.closing(asset_ids=[BTC], since=days[1])[BTC]
+    assert [(each.day, each.usd) for each in found] == [(days[0], 120), (days[1], 125), (days[2], 140)]
+    assert prices.closing(asset_ids=[BTC], since=days[2] + timedelta(days=60)) == {}
+
+
 def test_the_database_refuses_a_rate_of_zero():
     with pytest.raises(IntegrityError), transaction.atomic():
         Rate.objects.create(asset_id=BTC, price=0, as_of=NOW, fetched_at=NOW, source="test")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from exchange.core.errors import DomainError
 from exchange.ledger import reconciliation, selectors, verification
-from exchange.ledger.services import stops
+from exchange.ledger.services import days, stops
 
 
 class Command(BaseCommand):
@@ -32,6 +32,8 @@ class Command(BaseCommand):
         verbs.add_parser("heads", help="print the head of each hash chain, to be kept elsewhere")
         reconcile = verbs.add_parser("reconcile", help="check balances, held and the outside now; exit 1 on a mismatch")
         reconcile.add_argument("--full", action="store_true", help="add all entries up again")
+        by_day = verbs.add_parser("days", help="work a customer's daily sums out anew from the entries")
+        by_day.add_argument("--owner", type=int, required=True, help="the customer's id")
         verbs.add_parser("stops", help="list the stops in force")
         stop = verbs.add_parser("stop", help="stop something for everybody")
         stop.add_argument("scope", help=f"{', '.join(stops.SCOPES)}, or withdrawals:ASSET")
@@ -45,6 +47,12 @@ class Command(BaseCommand):
             getattr(self, f"_{options['verb']}")(**options)
         except DomainError as error:
             raise CommandError(error.message) from error
+
+    def _days(self, *, owner: int, **options: Any) -> None:
+        days.gather()
+        accounts = selectors.account_ids(owner_id=owner)
+        wrong = days.mend(account_ids=sorted(accounts.values()), now=timezone.now())
+        self.stdout.write(f"{len(accounts)} accounts worked out anew, {wrong} days were wrong")
 
     def _verify(self, *, quiet: bool = False, noted: str | None = None, **options: Any) -> None:
         began = time.monotonic()
