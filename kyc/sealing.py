@@ -78,7 +78,7 @@ def sweep(*, now: datetime) -> int:
     """Removes files without a living row, a day old at least; how many."""
     before = (now - SWEPT_AFTER).timestamp()
     removed = private_files.remove_unfinished(folder(), older_than=before)
-    names = list(private_files.listed(folder(), older_than=before))
+    names = [name for name, written in private_files.listed(folder()) if written < before]
     for start in range(0, len(names), 500):
         batch = names[start : start + 500]
         living = set(Document.objects.filter(id__in=batch, erased_at=None).values_list("id", flat=True))

@@ -69,15 +69,13 @@ def remove(folder: Path, name: UUID) -> bool:
     return True
 
 
-def listed(folder: Path, *, older_than: float) -> Iterator[UUID]:
-    """The names of the files that were last written before that time (Unix seconds)."""
+def listed(folder: Path) -> Iterator[tuple[UUID, float]]:
+    """The names of the files, and when each was last written (Unix seconds)."""
     for file in folder.glob(f"??/*{SUFFIX}"):
         try:
-            name, written = UUID(file.name.removesuffix(SUFFIX)), file.stat().st_mtime
+            yield UUID(file.name.removesuffix(SUFFIX)), file.stat().st_mtime
         except (ValueError, FileNotFoundError):
             continue
-        if written < older_than:
-            yield name
 
 
 def remove_unfinished(folder: Path, *, older_than: float) -> int:

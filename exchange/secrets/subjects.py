@@ -10,9 +10,11 @@ destroyed, or a new key made silently in the place of one that is missing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -62,15 +64,18 @@ def destroy(*, subject: str, now: datetime) -> int:
 
 
 def sweep(*, now: datetime) -> int:
-    """Shreds files whose key is destroyed or whose row was never committed; how many."""
-    removed = private_files.remove_unfinished(folder(), older_than=(now - SWEPT_AFTER).timestamp())
-    for row in SubjectKey.objects.exclude(destroyed_at=None).only("file").iterator():
-        removed += private_files.remove(folder(), row.file)
-    names = list(private_files.listed(folder(), older_than=(now - SWEPT_AFTER).timestamp()))
-    for start in range(0, len(names), 500):
-        batch = names[start : start + 500]
-        known = set(SubjectKey.objects.filter(file__in=batch).values_list("file", flat=True))
-        removed += sum(private_files.remove(folder(), name) for name in batch if name not in known)
+    """Shreds files whose key is destroyed or whose row was never committed; how many.
+
+    Whatever lies there is looked at, so that it costs by the files there are, and finds one that came back with an old copy.
+    """
+    long_ago = (now - SWEPT_AFTER).timestamp()
+    removed = private_files.remove_unfinished(folder(), older_than=long_ago)
+    for batch in _batches(private_files.listed(folder())):
+        names = [name for name, _ in batch]
+        rows = dict(SubjectKey.objects.filter(file__in=names).values_list("file", "destroyed_at"))
+        for name, written in batch:
+            if rows[name] is not None if name in rows else written < long_ago:
+                removed += private_files.remove(folder(), name)
     return removed
 
 
@@ -98,6 +103,12 @@ def folder() -> Path:
     if not settings.SUBJECT_KEYS_DIR:
         raise ImproperlyConfigured("Set SUBJECT_KEYS_DIR: the folder of the customers' keys, outside every backup.")
     return Path(settings.SUBJECT_KEYS_DIR)
+
+
+def _batches(files: Iterable[tuple[UUID, float]]) -> Iterator[list[tuple[UUID, float]]]:
+    found = iter(files)
+    while batch := list(islice(found, 500)):
+        yield batch
 
 
 def _make(subject: str, now: datetime) -> SubjectKey:

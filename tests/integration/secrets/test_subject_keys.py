@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
@@ -142,6 +142,33 @@ def test_a_new_master_key_rewraps_the_files(settings, capsys):
     settings.SECRETS_MASTER_KEYS_OLD = ""
     assert opened(sealed) == b"Ada Lovelace"
     assert subjects.rewrap() == 0
+
+
+def test_a_key_that_does_not_open_is_named_and_the_others_move(settings, folder, capsys):
+    lost, sealed = seal(), seal(subject=BOB)
+    private_files.remove(folder, SubjectKey.objects.get(subject=ALICE).file)
+    settings.SECRETS_MASTER_KEY, settings.SECRETS_MASTER_KEYS_OLD = NEW, OLD
+    with pytest.raises(
+        CommandError, match=f"1 keys moved, 1 do not open, the first of {ALICE}. Keep the old master key"
+    ):
+        call_command("secrets", "rewrap")
+    settings.SECRETS_MASTER_KEYS_OLD = ""
+    assert opened(sealed, subject=BOB) == b"Ada Lovelace"
+    with pytest.raises(services.KeyMissing):
+        opened(lost)
+
+
+def test_a_destroyed_key_that_an_old_copy_of_the_folder_brings_back_is_swept(folder):
+    sealed, living = seal(), seal(subject=BOB)
+    row = SubjectKey.objects.get(subject=ALICE)
+    kept = private_files.read(folder, row.file)
+    SubjectKey.objects.filter(pk=row.pk).update(destroyed_at=NOW)
+    private_files.write(folder, row.file, kept)
+    assert subjects.sweep(now=datetime.now(UTC)) == 1
+    assert private_files.read(folder, row.file) is None
+    with pytest.raises(subjects.KeyDestroyed):
+        opened(sealed)
+    assert opened(living, subject=BOB) == b"Ada Lovelace"
 
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(folder):

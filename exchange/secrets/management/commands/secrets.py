@@ -1,6 +1,6 @@
 """`manage.py secrets status | rotate PURPOSE | rewrap`: the versions of the data keys, and their renewal."""
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from exchange.secrets import envelope, masters, selectors, services, subjects
@@ -29,6 +29,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{purpose} now seals with v{services.rotate(purpose=purpose, now=timezone.now())}.")
 
     def _rewrap(self, purpose):
-        moved, people = services.rewrap(), subjects.rewrap()
+        try:
+            moved, people = services.rewrap(), subjects.rewrap()
+        except services.KeyMissing as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"{people} people's keys moved under the current master key.")
         self.stdout.write(f"{moved} data keys moved under the current master key; the old master key can go now.")
