@@ -38,6 +38,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField("e-mail", max_length=254, unique=True)
     display_name = models.CharField(max_length=60, blank=True)
     language = models.CharField(max_length=10, default="en")
+    display_currency = models.CharField(
+        max_length=12, blank=True, default="", help_text="In which values are shown; empty: the reference currency."
+    )
     is_staff = models.BooleanField("staff", default=False, help_text="May log in to the staff pages.")
     is_active = models.BooleanField(
         "active", default=True, help_text="Switch off instead of deleting: the books keep the id."

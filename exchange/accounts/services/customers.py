@@ -58,5 +58,10 @@ def rehearse(*, now: datetime) -> None:
 
 
 def set_language(*, user_id: int, language: str) -> None:
-    """The language of e-mails to this person. Whoever calls has checked that there are words in it."""
+    """The language of pages and e-mails to this person. Whoever calls has checked that it is one of settings.LANGUAGES."""
     User.objects.filter(id=user_id).update(language=language)
+
+
+def set_display_currency(*, user_id: int, code: str) -> None:
+    """In which currency values are shown; it changes no amount. Whoever calls has checked that it can be shown in."""
+    User.objects.filter(id=user_id).update(display_currency=code)
