@@ -1,8 +1,9 @@
 """What staff see of markets, orders and trades, and what they may decide: a market's state and rules, fee tiers, and that
 orders are taken back.
 
-What must never happen here: a row edited by hand, or money. Each decision is one call of a service; what concerns a market
-goes through the engine, like every other command.
+What must never happen here: a row edited by hand, or money. What changes a market's rules, lets orders in again or changes a rate
+is proposed here and approved by somebody else; what narrows a market is done at once. Either goes through its service, and what
+concerns a market through the engine, like every other command.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
-from exchange.assets import selectors as assets
+from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import DomainError
-from trading import desk, presentation, selectors
+from exchange.proposals import services as proposals
+from trading import desk, presentation, proposing, selectors
 from trading.models import AccountFee, FeeTier, Market, Order, Shard, Trade, Volume
 from trading.presentation import MarketView, OrderView
-from trading.services import catalogue, fees, markets, staff
+from trading.services import catalogue, markets, staff
 
 
 class ReadOnly(ModelAdmin):
@@ -41,51 +45,63 @@ class ReadOnly(ModelAdmin):
         return False
 
 
-class Decided(ModelAdmin):
-    """A form whose saving is one call of a service. A refusal is shown on the same page, and nothing is said to be saved."""
+class Proposed(ModelAdmin):
+    """A form whose saving proposes a change. A refusal is shown on the same page, and nothing is said to be saved."""
 
     list_per_page = 50
     actions_on_bottom = False
+    show_full_result_count = False
 
-    def decide(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Call the service; on adding, give `obj` its id."""
+    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
+        """The kind of proposal, its subject, and what is to stand."""
         raise NotImplementedError
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        kind, subject, after = self.wish(obj, form, change)
         try:
-            self.decide(request, obj, form, change)
+            request.trading_proposal = propose(request, kind, subject, after, form.cleaned_data["reason"])  # type: ignore[attr-defined]
         except DomainError as error:
             request.trading_refusal = error  # type: ignore[attr-defined]
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None if _refusal(request) else super().log_addition(request, obj, message)
+        """The audit has it."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None if _refusal(request) else super().log_change(request, obj, message)
+        """The audit has it."""
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        return self._refused(request) or super().response_add(request, obj, post_url_continue)
+        return self._answered(request)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        return self._refused(request) or super().response_change(request, obj)
+        return self._answered(request)
 
-    def _refused(self, request: HttpRequest) -> HttpResponse | None:
-        error = _refusal(request)
-        if error is None:
-            return None
-        self.message_user(request, error.message, messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path())
+    def _answered(self, request: HttpRequest) -> HttpResponse:
+        error: DomainError | None = getattr(request, "trading_refusal", None)
+        if error is not None:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        self.message_user(request, _("Proposed. It takes effect when somebody else has approved it."), messages.WARNING)
+        return redirect("admin:proposals_proposal_change", request.trading_proposal)  # type: ignore[attr-defined]
+
+
+def propose(request: HttpRequest, kind: str, subject: str, after: dict[str, Any], reason: str) -> int:
+    """One member of staff's wish."""
+    return proposals.propose(
+        kind=kind, subject=subject, after=after, reason=reason, actor_id=int(request.user.pk or 0),
+        origin=audit.origin_of(request), now=timezone.now(),
+    )  # fmt: skip
 
 
 @admin.register(Market)
-class MarketAdmin(Decided):
+class MarketAdmin(Proposed):
     list_display = ("symbol", "state", "opened", "shard", "tick_size", "lot_size", "maker_fee", "taker_fee", "band")
     list_filter = ("state", "shard")
     ordering = ("id",)
     actions = ("open_markets", "rest_only_markets", "narrow_markets", "halt_markets", "cancel_orders")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    action_form = desk.StateForm
 
     def has_trade_permission(self, request: HttpRequest) -> bool:
         """Who may change a market's state."""
@@ -98,17 +114,9 @@ class MarketAdmin(Decided):
         form = self.get_form(request, obj)
         return [(None, {"fields": list(dict.fromkeys([*(form.field_order or ()), *form.base_fields]))})]
 
-    def decide(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        figures, now = form.figures(), timezone.now()
-        if change:
-            markets.set_rules_sync(symbol=obj.symbol, **figures, actor_id=request.user.pk, now=now)
-            return
-        base, quote = (assets.asset(code) for code in figures["symbol"].split("-"))
-        obj.symbol = figures["symbol"]
-        obj.pk = markets.open(
-            **figures, base_asset_id=base.id, quote_asset_id=quote.id, base_decimals=base.decimals,
-            quote_decimals=quote.decimals, actor_id=request.user.pk, now=now,
-        )  # fmt: skip
+    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
+        figures = form.figures()
+        return ("market.rules" if change else "market.open"), f"market:{obj.symbol or figures['symbol']}", figures
 
     @admin.display(description="Tick")
     def tick_size(self, row: Market) -> str:
@@ -147,9 +155,17 @@ class MarketAdmin(Decided):
         self._set_state(request, queryset, "halted")
 
     def _set_state(self, request: HttpRequest, queryset: QuerySet[Market], state: str) -> None:
+        reason = request.POST.get("reason", "")
         for symbol in queryset.values_list("symbol", flat=True):
             try:
-                markets.set_state_sync(symbol=symbol, state=state, actor_id=request.user.pk, now=timezone.now())
+                if proposing.widens(symbol, state):
+                    propose(request, "market.state", f"market_state:{symbol}", {"state": state}, reason)
+                    told = _("%(market)s: proposed. It opens when somebody else has approved it.") % {"market": symbol}
+                    self.message_user(request, told, messages.WARNING)
+                    continue
+                markets.set_state_sync(
+                    symbol=symbol, state=state, actor_id=int(request.user.pk or 0), now=timezone.now()
+                )
             except DomainError as error:
                 self.message_user(request, f"{symbol}: {error.message}", messages.ERROR)
             else:
@@ -167,7 +183,7 @@ class MarketAdmin(Decided):
 
 
 @admin.register(FeeTier)
-class FeeTierAdmin(Decided):
+class FeeTierAdmin(Proposed):
     list_display = ("name", "volume", "maker_fee", "taker_fee")
     ordering = ("volume_from",)
 
@@ -175,21 +191,16 @@ class FeeTierAdmin(Decided):
         return desk.TierForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": list(desk.TierForm.base_fields)})]
+        fields = [name for name in desk.TierForm.base_fields if obj is not None or name != "remove"]
+        return [(None, {"fields": fields})]
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Removed one at a time: each is a deed of its own."""
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
-
-    def decide(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        given = {**form.figures(), "actor_id": request.user.pk, "now": timezone.now()}
-        if change:
-            fees.edit_tier(tier_id=obj.pk, **given)
-        else:
-            obj.pk = fees.add_tier(**given)
-
-    def delete_model(self, request: HttpRequest, obj: FeeTier) -> None:
-        fees.remove_tier(tier_id=obj.pk, actor_id=request.user.pk, now=timezone.now())
+    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
+        figures = form.figures()
+        if not change:
+            return "fee_tier.add", f"fee_tier_new:{figures['name'].strip()}", figures
+        if form.cleaned_data["remove"]:
+            return "fee_tier.remove", f"fee_tier:{obj.pk}", {"removed": True}
+        return "fee_tier.edit", f"fee_tier:{obj.pk}", figures
 
     @admin.display(description="From $")
     def volume(self, row: FeeTier) -> str:
@@ -304,11 +315,6 @@ class TradeAdmin(ReadOnly):
     @admin.display(description="Quantity")
     def quantity(self, row: Trade) -> str:
         return _view(row.market_id).quantity(row.lots)
-
-
-def _refusal(request: HttpRequest) -> DomainError | None:
-    found: DomainError | None = getattr(request, "trading_refusal", None)
-    return found
 
 
 def _dollars(units: Any) -> str:

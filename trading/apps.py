@@ -14,9 +14,10 @@ class TradingConfig(AppConfig):
         from exchange.ledger import reconciliation
         from kyc import kinds, uses
         from kyc import selectors as kyc
-        from trading import selectors
+        from trading import proposing, selectors
         from trading.services import reserving
 
+        proposing.register()
         reconciliation.register_held("trading.open_orders", selectors.held_by_open_orders)
         uses.register(kinds.TRADING, reserving.used)
         # Looked up with the log-in and trusted with it, so that an order of somebody without a limit asks nothing more.

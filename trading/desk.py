@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from exchange.core import amounts
 from trading import presentation, selectors
@@ -42,14 +45,33 @@ class PercentField(forms.CharField):
         return presentation.percent(value) if isinstance(value, int) else value
 
 
+def why() -> forms.CharField:
+    """Asked for wherever something is proposed: whoever approves reads it."""
+    return forms.CharField(
+        label=_("Why"), max_length=500, widget=UnfoldAdminTextInputWidget,
+        help_text=_("Somebody else has to approve it; they are shown this."),
+    )  # fmt: skip
+
+
+class StateForm(ActionForm):
+    """Beside the choice of a market's state. Whoever approves that orders are let in again is shown the reason."""
+
+    reason = forms.CharField(
+        required=False, max_length=500, widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("Why")})
+    )
+
+
 class HandedOn(forms.ModelForm):
     """A form whose figures go to a service."""
+
+    # What is no figure: why, and on a tier's page that it is to go.
+    WORDS = frozenset({"reason", "remove"})
 
     def _post_clean(self) -> None:
         """No row is made or checked here: the service does that."""
 
     def figures(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.fields}
+        return {name: self.cleaned_data[name] for name in self.fields if name not in self.WORDS}
 
 
 class RulesForm(HandedOn):
@@ -63,6 +85,7 @@ class RulesForm(HandedOn):
     band_ppm = PercentField(label="Price band", help_text="Percent from the last price; 0: none")
     slippage_ppm = PercentField(label="Slippage of market orders", help_text="Percent, where the order says none")
     max_open_orders = forms.IntegerField(label="Open orders a customer", min_value=0, help_text="0: any number")
+    reason = why()
 
     class Meta:
         model = Market
@@ -105,6 +128,10 @@ class TierForm(HandedOn):
     volume_from = forms.CharField(max_length=40, label="From a volume of", help_text="US dollars in thirty days")
     maker_fee_ppm = PercentField(label="Maker fee", negative=True, help_text="Percent; below zero: a rebate")
     taker_fee_ppm = PercentField(label="Taker fee")
+    remove = forms.BooleanField(
+        label=_("Remove this tier"), required=False, help_text=_("Its customers fall to the tier below.")
+    )
+    reason = why()
 
     class Meta:
         model = FeeTier

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "exchange.outbox",
     "exchange.secrets",
     "exchange.audit",
+    "exchange.proposals",
     "exchange.ledger",
     "exchange.accounts",
     "exchange.assets",
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "exchange.invoices",
     "exchange.compliance",
     "exchange.site",
+    "exchange.backoffice",
 ]
 
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie of its own

@@ -82,6 +82,14 @@ def remove_tier(*, tier_id: int, actor_id: int, now: datetime) -> None:
         tier.delete()
 
 
+def shown(*, tier_id: int) -> dict[str, Any]:
+    """A tier as a form or a proposal names its parts. Raises FeeTierNotFound."""
+    tier = FeeTier.objects.filter(pk=tier_id).first()
+    if tier is None:
+        raise FeeTierNotFound("There is no such tier.", param="tier_id")
+    return _shown(tier)
+
+
 def least_share_ppm(
     *, maker_fee_ppm: int, taker_fee_ppm: int, but_tier: int | None = None, but_market: int | None = None
 ) -> int:

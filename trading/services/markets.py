@@ -8,7 +8,7 @@ What must never happen here: a market whose smallest trade would have to round, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -116,7 +116,7 @@ def open(
     view = selectors.market(symbol)
     record(
         actor_id=actor_id, action="trading.market_open", subject=f"market:{symbol}",
-        after={"state": state, "shard": shard, **_shown(view)}, now=now,
+        after={"state": state, "shard": shard, **shown(view)}, now=now,
     )  # fmt: skip
     transaction.on_commit(partial(_take_up, view, actor_id))
     return row.pk
@@ -151,41 +151,54 @@ def set_rules_sync(
 
     Raises MarketNotFound, MarketRulesInvalid and the errors of services.line.
     """
+    given = {
+        "maker_fee_ppm": maker_fee_ppm, "taker_fee_ppm": taker_fee_ppm, "min_notional": min_notional, "band_ppm": band_ppm,
+        "slippage_ppm": slippage_ppm, "max_open_orders": max_open_orders,
+    }  # fmt: skip
     with _one_change_at_a_time(symbol):
         before = selectors.market(symbol)
-        given = {
-            "maker_fee_ppm": maker_fee_ppm, "taker_fee_ppm": taker_fee_ppm, "band_ppm": band_ppm,
-            "slippage_ppm": slippage_ppm, "max_open_orders": max_open_orders,
-        }  # fmt: skip
-        changes = {name: value for name, value in given.items() if value is not None}
-        if min_notional is not None:
-            changes["min_notional"] = amounts.parse(min_notional, decimals=before.quote_decimals, param="min_notional")
-        try:
-            market = presentation.rules(before).but(**changes)
-        except rules.MarketRefused as error:
-            raise MarketRulesInvalid(
-                f"A market cannot have these rules: {error}.", param=next(iter(changes))
-            ) from error
-        share = fees.least_share_ppm(
-            maker_fee_ppm=market.maker_fee_ppm, taker_fee_ppm=market.taker_fee_ppm, but_market=before.id
-        )
-        if share < 0:
-            raise MarketRulesInvalid(UNPAID, param="maker_fee_ppm")
+        market, changes = _judged(before, given)
         unknown = _asked(
             before, partial(wire.encode_market, user_id=actor_id, market=market), MarketRulesInvalid, param="symbol"
         )
         after = selectors.market(symbol)
-        shown, was = _shown(after), _shown(before)
+        stands, was = shown(after), shown(before)
         if unknown is not None:
-            shown |= {"asked": changes}
+            stands |= {"asked": changes}
         record(
             actor_id=actor_id, action=_deed("trading.market_rules", unknown), subject=f"market:{symbol}",
-            before={name: value for name, value in was.items() if shown[name] != value},
-            after={name: value for name, value in shown.items() if was.get(name) != value}, now=now,
+            before={name: value for name, value in was.items() if stands[name] != value},
+            after={name: value for name, value in stands.items() if was.get(name) != value}, now=now,
         )  # fmt: skip
     if unknown is not None:
         raise unknown
     return after
+
+
+def check_rules(*, symbol: str, given: Mapping[str, Any]) -> None:
+    """Whether a market could have these rules now, as `set_rules_sync` would judge; nothing is asked for. Raises MarketNotFound,
+    MarketRulesInvalid."""
+    with _one_change_at_a_time(symbol):
+        _judged(selectors.market(symbol), given)
+
+
+def _judged(before: MarketView, given: Mapping[str, Any]) -> tuple[rules.Market, dict[str, Any]]:
+    """The market with what is given (None: as it was), and the changes in units."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if "min_notional" in changes:
+        changes["min_notional"] = amounts.parse(
+            changes["min_notional"], decimals=before.quote_decimals, param="min_notional"
+        )
+    try:
+        market = presentation.rules(before).but(**changes)
+    except rules.MarketRefused as error:
+        raise MarketRulesInvalid(f"A market cannot have these rules: {error}.", param=next(iter(changes))) from error
+    share = fees.least_share_ppm(
+        maker_fee_ppm=market.maker_fee_ppm, taker_fee_ppm=market.taker_fee_ppm, but_market=before.id
+    )
+    if share < 0:
+        raise MarketRulesInvalid(UNPAID, param="maker_fee_ppm")
+    return market, changes
 
 
 def set_state_sync(*, symbol: str, state: str, actor_id: int, now: datetime) -> MarketView:
@@ -231,7 +244,7 @@ def _deed(action: str, unknown: EngineOutcomeUnknown | None) -> str:
     return action if unknown is None else f"{action}.outcome_unknown"
 
 
-def _shown(view: MarketView) -> dict[str, Any]:
+def shown(view: MarketView) -> dict[str, Any]:
     """A market's rules for the audit."""
     return {
         "maker_fee_ppm": view.maker_fee_ppm, "taker_fee_ppm": view.taker_fee_ppm, "min_notional": view.min_notional,
