@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
 
 from exchange.assets import metrics, prices
 from exchange.assets.models import Asset, Rate, RateDay, RateHistory
@@ -29,9 +30,12 @@ HISTORY_EVERY = timedelta(minutes=1)
 SIMULATED_EVERY_S = 2  # costs nobody anything, and the demo should live
 _WAIT_KEY = "assets:source-asked-us-to-wait:{}"
 _ASKED_KEY = "assets:source-was-asked:{}"
+_NATIONAL_KEY = "assets:source-was-asked-for-national-currencies:{}"
+NATIONAL_EVERY_S = 900  # values are only shown in them
 
 Source = Callable[..., list[Quote]]
 SOURCES: dict[str, Source] = {coinmarketcap.NAME: coinmarketcap.quotes, simulated.NAME: simulated.quotes}
+NATIONAL: dict[str, Source] = {coinmarketcap.NAME: coinmarketcap.national, simulated.NAME: simulated.quotes}
 
 log = structlog.get_logger(__name__)
 
@@ -61,9 +65,10 @@ def refresh(*, now: datetime) -> list[prices.Price]:
         raise SourceFailed("No price source: set CMC_API_KEY, or PRICE_SOURCE to one that exists.")
     if cache.get(_WAIT_KEY.format(name)):
         return []
-    asset_ids = dict(Asset.objects.filter(enabled=True, kind=Asset.Kind.CRYPTO).values_list("code", "id"))
+    coins = dict(Asset.objects.filter(enabled=True, kind=Asset.Kind.CRYPTO).values_list("code", "id"))
+    national = dict(_national().values_list("code", "id")) if _national_due(name) else {}
     try:
-        quotes = SOURCES[name](asset_ids, now=now)
+        quotes = SOURCES[name](coins, now=now)
     except RateLimited as limit:
         cache.set(_WAIT_KEY.format(name), True, timeout=limit.retry_after_s)
         metrics.source_failed.labels(name).inc()
@@ -71,7 +76,27 @@ def refresh(*, now: datetime) -> list[prices.Price]:
     except SourceFailed:
         metrics.source_failed.labels(name).inc()
         raise
-    return _keep(quotes, asset_ids, name, now)
+    return _keep([*quotes, *_national_quotes(name, national, now)], coins | national, name, now)
+
+
+def _national() -> QuerySet[Asset]:
+    """Currencies other than the one that rates are in. Switched off as they are, values are shown in them."""
+    return Asset.objects.filter(kind=Asset.Kind.FIAT).exclude(code=prices.REFERENCE)
+
+
+def _national_quotes(name: str, codes: dict[str, int], now: datetime) -> list[Quote]:
+    """What values are only shown in never costs the coins their prices: where it fails, its rates grow old."""
+    ask = NATIONAL.get(name)
+    try:
+        return ask(codes, now=now) if ask and codes else []
+    except SourceFailed as error:
+        log.warning("assets.national_rates_failed", source=name, reason=str(error))
+        return []
+
+
+def _national_due(name: str) -> bool:
+    every_s = SIMULATED_EVERY_S if name == simulated.NAME else NATIONAL_EVERY_S
+    return cache.add(_NATIONAL_KEY.format(name), True, timeout=every_s)
 
 
 def _keep(quotes: Iterable[Quote], asset_ids: dict[str, int], source: str, now: datetime) -> list[prices.Price]:

@@ -33,6 +33,7 @@ RETRY_AFTER_S_DEFAULT, RETRY_AFTER_S_MAX = 60, 3600
 CLOCK_SKEW_MAX = timedelta(minutes=2)
 PRICE_USD_MIN, PRICE_USD_MAX = Decimal("1e-12"), Decimal("1e12")
 # CoinMarketCap's ids of what we list by default; anybody may name a new coin "BTC", nobody else gets its id.
+PIVOT = "USDT"  # what national currencies are compared by
 KNOWN_IDS = {"BTC": 1, "LTC": 2, "ETH": 1027, "USDT": 825}
 
 _BRACKETS = re.compile(rb"[\[\]{}]")
@@ -58,13 +59,29 @@ def quotes(codes: Iterable[str], *, now: datetime) -> list[Quote]:
     return found
 
 
-def _ask(codes: list[str]) -> dict[str, Any]:
+def national(codes: Iterable[str], *, now: datetime) -> list[Quote]:
+    """US dollars for one unit of each national currency: what Tether costs in dollars over what it costs in that currency.
+
+    One call each: cheaper plans take one currency at a time. What fails is left out, and the old rate grows old.
+    """
+    found = []
+    for code in sorted(codes):
+        try:
+            dollars = _quote(PIVOT, _ask([PIVOT])["data"].get(PIVOT), now)
+            there = _quote(PIVOT, _ask([PIVOT], convert=code)["data"].get(PIVOT), now, convert=code)
+            found.append(Quote(code=code, usd=dollars.usd / there.usd, as_of=min(dollars.as_of, there.as_of)))
+        except (ValueError, KeyError, AttributeError) as error:
+            log.warning("assets.quote_refused", source=NAME, asset=code, reason=str(error))
+    return found
+
+
+def _ask(codes: list[str], *, convert: str = "USD") -> dict[str, Any]:
     url = settings.CMC_BASE_URL.rstrip("/") + PATH
     try:
         with calls.Session(connect_s=CONNECT_TIMEOUT_S, seconds=READ_TIMEOUT_S, bytes_max=ANSWER_BYTES_MAX) as session:
             response = session.get(
                 url,
-                params={"symbol": ",".join(codes), "convert": "USD"},
+                params={"symbol": ",".join(codes), "convert": convert},
                 headers={"X-CMC_PRO_API_KEY": settings.CMC_API_KEY, "Accept": "application/json"},
             )
     except calls.TooMuch:
@@ -126,11 +143,11 @@ def _retry_after_s(response: calls.Response) -> int:
     return max(1, min(wish, RETRY_AFTER_S_MAX))
 
 
-def _quote(code: str, entries: Any, now: datetime) -> Quote:
+def _quote(code: str, entries: Any, now: datetime, *, convert: str = "USD") -> Quote:
     """The quote in one symbol's entries. ValueError says what is wrong with it."""
-    usd = _entry(code, entries).get("quote", {}).get("USD")
+    usd = _entry(code, entries).get("quote", {}).get(convert)
     if not isinstance(usd, dict):
-        raise ValueError("no quote in USD")
+        raise ValueError(f"no quote in {convert}")
     price = usd.get("price")
     if isinstance(price, bool) or not isinstance(price, int | Decimal):
         raise ValueError("the price is no number")

@@ -19,10 +19,18 @@ from exchange.assets.sources import Quote
 
 NAME = "simulated"
 # The middle each price moves around, in millionths of a US dollar.
-MIDDLE_MICRO_USD = {"BTC": 67_000_000_000, "LTC": 84_000_000, "ETH": 3_400_000_000, "USDT": 1_000_000}
+MIDDLE_MICRO_USD = {
+    "BTC": 67_000_000_000, "LTC": 84_000_000, "ETH": 3_400_000_000, "USDT": 1_000_000,
+    "EUR": 1_085_000, "GBP": 1_270_000, "CHF": 1_130_000,
+}  # fmt: skip
 # How far each period moves a price, in parts a million: hours swing widely, seconds hardly.
 PERIODS_S_AND_PPM = ((86_400, 40_000), (14_400, 18_000), (3_600, 8_000), (600, 3_000), (60, 900), (10, 300))
-PEGGED_DIVISOR = {"USDT": 60}  # a stable coin breathes, it does not swing
+PEGGED_DIVISOR = {
+    "USDT": 60,
+    "EUR": 20,
+    "GBP": 20,
+    "CHF": 20,
+}  # a stable coin breathes, it does not swing; nor do currencies
 _MICRO = Decimal(1_000_000)
 
 

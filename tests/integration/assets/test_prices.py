@@ -218,7 +218,7 @@ def test_worth_is_exact_for_any_amount(amount, price):
 
 def test_the_simulated_source_serves_the_demo_and_no_other(settings):
     settings.PRICE_SOURCE, settings.DEMO = "simulated", True
-    assert {p.code for p in rates.refresh(now=NOW)} == {"BTC", "LTC", "ETH", "USDT"}
+    assert {p.code for p in rates.refresh(now=NOW)} == {"BTC", "LTC", "ETH", "USDT", "EUR", "GBP", "CHF"}
     assert checks.price_source_is_real(None) == []
     settings.DEMO = False
     assert [e.id for e in checks.price_source_is_real(None)] == ["assets.E001"]
