@@ -35,6 +35,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "exchange.site.api.schema.with_errors",
+        "exchange.site.api.links.add",
     ],
 }
 # Requests, and the seconds they are spread over: a bucket of that size that refills evenly.

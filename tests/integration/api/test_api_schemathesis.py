@@ -11,14 +11,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
 from embit import bip32
 
+from kyc.services import levels
+from tests.integration.api.bots import bot
 from tests.integration.api.conftest import Customer, Exchange
-from wallets.services import xpubs
+from tests.verification import picture
+from wallets.chains.utxo import bech32
+from wallets.models import Address, Deposit
+from wallets.services import withdrawals, xpubs
 
+ORDER = {"market": "BTC-USDT", "side": "sell", "type": "limit", "price": "61000", "quantity": "0.5"}
+ADDRESSES = [bech32.encode("bcrt", 0, bytes([place]) * 20) for place in (1, 2, 3)]
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "12"))
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
@@ -33,7 +41,40 @@ def ann(exchange: Exchange) -> Customer:
     exchange.fund(ann, 1, 10**12)
     exchange.fund(ann, 4, 10**14)
     give_addresses()
+    have_one_of_each(ann)
     return ann
+
+
+def have_one_of_each(ann: Customer) -> None:
+    """What no generated body makes (an address that is one, a picture that is one), for the links of the lists to lead to."""
+
+    def made(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = ann.post(path, body)
+        assert answer.status_code in (200, 201), (path, answer.text)
+        return dict(answer.json())
+
+    address = made("deposit-addresses", {"asset": "BTC", "network": "bitcoin"})["address"]
+    Deposit.objects.create(
+        network_id=1, asset_id=1, address=Address.objects.get(address=address), owner_id=ann.user_id, position="0",
+        amount=50_000_000, txid="4a" * 32, state="seen", confirmations_required=2, seen_at=timezone.now(), replaceable=True,
+    )  # fmt: skip
+    for place in (1, 2, 3):
+        made("withdrawal-addresses", {"network": "bitcoin", "address": ADDRESSES[place - 1], "label": f"own {place}"})
+        made("invoices", {"asset": "BTC", "network": "bitcoin", "amount": "0.5", "order_reference": f"order {place}"})
+        made("orders", {**ORDER, "client_order_id": f"ann-{place}"})
+        withdrawal = {"asset": "BTC", "network": "bitcoin", "address": ADDRESSES[0], "amount": "0.01"}
+        withdrawals.request(
+            user_id=ann.user_id, idempotency_key=f"one-of-each-{place}", now=timezone.now(), **withdrawal
+        )
+    levels.assign(user_id=ann.user_id, level=1, reason="test", actor_id=None, now=timezone.now())
+    application = made("kyc/applications", {"level": 2})["id"]
+    sent = ann.call(
+        "POST", f"kyc/applications/{application}/pictures?kind=selfie", data=picture(),
+        headers={"Content-Type": "image/jpeg"},
+    )  # fmt: skip
+    assert sent.status_code == 201, sent.text
+    levels.assign(user_id=ann.user_id, level=4, reason="test", actor_id=None, now=timezone.now())
+    bot(ann, label="bot")  # which pauses withdrawals for a day: the last of all
 
 
 def give_addresses() -> None:
