@@ -18,5 +18,3 @@ EXPORT_EVERY_H = env.int("EXPORT_EVERY_H", 24)
 ACCOUNT_CHANGE_EMAIL = True
 # allauth would refuse a new address to who has a second factor; we ask for that factor instead (exchange.accounts.guarding).
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-# Languages that e-mails about an account's safety have words in (exchange/notifications/words.py).
-MAIL_LANGUAGES = ("en", "de")

@@ -13,6 +13,7 @@ from config.guarding import *  # noqa: F403
 from config.identity import *  # noqa: F403
 from config.identity import PROVIDER_APPS, PROVIDER_ORIGINS
 from config.identity_checks import *  # noqa: F403
+from config.languages import *  # noqa: F403
 from config.sanctions import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
@@ -80,10 +81,10 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "config.policy.AdminContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "exchange.site.languages.PagesInTheReadersLanguage",
     "allauth.account.middleware.AccountMiddleware",
     "exchange.accounts.middleware.KnownBrowser",
     "exchange.accounts.second_factors.otp.VerifiedByAllauth",
@@ -294,12 +295,14 @@ UNFOLD = {
 }
 
 # --- Pages --------------------------------------------------------------------------------------------------------
-LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_I18N = True
 USE_TZ = True
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static" / "dist", BASE_DIR / "static" / "public"]
+STATICFILES_DIRS = [
+    BASE_DIR / "static" / "dist",
+    BASE_DIR / "static" / "public",
+    ("words", BASE_DIR / "static" / "words"),  # what scripts say in each language: deploy/languages.py writes it
+]
 STATIC_ROOT = env.str("STATIC_ROOT", str(BASE_DIR / "var" / "staticfiles"))
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -7,11 +7,14 @@ happen here: a limit or a fee counted in what somebody chose to look at.
 from __future__ import annotations
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from exchange.assets import prices, selectors
 from exchange.assets.models import Asset
 
 NOT_ONLY_NATIONAL = ("BTC",)
+# Names as the assets' rows have them, for the catalogues.
+NAMES = (gettext_noop("US dollar"), gettext_noop("Euro"), gettext_noop("Pound sterling"), gettext_noop("Swiss franc"))
 
 
 def currencies() -> list[selectors.AssetView]:

@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import { adopt, toast } from "./lib/toast.js";
 import { $, $$ } from "./lib/dom.js";
+import { regional, t } from "./lib/words.js";
 
 window.htmx = htmx;
 
@@ -37,7 +38,7 @@ function localTime(element) {
   const moment = new Date(element.dateTime);
   if (Number.isNaN(moment.valueOf())) return;
   element.title = moment.toISOString();
-  const parts = [moment.toLocaleDateString([], { dateStyle: "medium" }), moment.toLocaleTimeString([], { timeStyle: "short" })];
+  const parts = [moment.toLocaleDateString(regional, { dateStyle: "medium" }), moment.toLocaleTimeString(regional, { timeStyle: "short" })];
   element.textContent = parts.map((part) => part.replaceAll(/\s/g, "\u00a0")).join(", ");
 }
 
@@ -51,9 +52,9 @@ function enliven(within) {
 async function copy(button) {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    toast("Copied", { look: "ok" });
+    toast(t("Copied"), { look: "ok" });
   } catch {
-    toast("Your browser did not let us copy", { detail: "Select the text and copy it by hand.", look: "bad" });
+    toast(t("Your browser did not let us copy"), { detail: t("Select the text and copy it by hand."), look: "bad" });
   }
 }
 
@@ -61,7 +62,7 @@ function reveal(button) {
   const input = document.getElementById(button.dataset.reveal);
   const shown = input.type === "text";
   input.type = shown ? "password" : "text";
-  button.textContent = shown ? "Show" : "Hide";
+  button.textContent = shown ? t("Show") : t("Hide");
   button.setAttribute("aria-pressed", String(!shown));
   input.focus();
 }

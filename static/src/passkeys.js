@@ -1,6 +1,7 @@
 /** Forms that a passkey fills in: registering one (create), showing one (get), logging in with one (login). The browser asks the
  * person; its answer goes to the server as JSON in the form's field. Without WebAuthn their buttons stay hidden. */
 import { $, $$ } from "./lib/dom.js";
+import { t } from "./lib/words.js";
 
 const bytes = (text) =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
@@ -74,11 +75,11 @@ async function optionsOf(form) {
 function complain(form, error) {
   const place = $("[data-passkey-error]", form) ?? $("[data-passkey-error-of]");
   const known = {
-    NotAllowedError: "Nothing was confirmed. Try again, or use another way.",
-    InvalidStateError: "This device is registered already.",
-    SecurityError: "Passkeys do not work at this address.",
+    NotAllowedError: t("Nothing was confirmed. Try again, or use another way."),
+    InvalidStateError: t("This device is registered already."),
+    SecurityError: t("Passkeys do not work at this address."),
   };
-  place.textContent = known[error.name] ?? "That did not work. Try again, or use another way.";
+  place.textContent = known[error.name] ?? t("That did not work. Try again, or use another way.");
   place.hidden = false;
 }
 

@@ -1,5 +1,6 @@
 /** Uploads that show how far they are. Without this script the same forms are sent by the browser itself. */
 import { $, $$ } from "./lib/dom.js";
+import { said, t } from "./lib/words.js";
 
 const BYTES_MAX = 10 * 1024 * 1024;
 
@@ -20,8 +21,8 @@ function upload(form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const file = input.files[0];
-    if (!file) return say("Choose a picture first.");
-    if (file.size > BYTES_MAX) return say("A picture has at most 10 MB.");
+    if (!file) return say(t("Choose a picture first."));
+    if (file.size > BYTES_MAX) return say(t("A picture has at most 10 MB."));
     fault.hidden = true;
     button.disabled = true;
     bar.value = 0;
@@ -36,9 +37,9 @@ function upload(form) {
     });
     request.addEventListener("load", () => {
       if (request.status === 201) location.reload();
-      else say(request.response?.error?.message ?? "Something broke on our side. Try again.");
+      else say(request.response?.error ? said(request.response.error) : t("Something broke on our side. Try again."));
     });
-    request.addEventListener("error", () => say("The site did not answer. Try again."));
+    request.addEventListener("error", () => say(t("The site did not answer. Try again.")));
     request.send(file);
     return undefined;
   });

@@ -8,13 +8,18 @@ from datetime import datetime, timedelta
 
 from django import template
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.forms import BoundField
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, get_language_bidi
+from django.utils.translation import gettext as _
 
 from exchange.assets.selectors import AssetNetworkView
 from exchange.core import amounts
 from exchange.site import icons
+from exchange.site.said import said as _said
 
 register = template.Library()
 
@@ -60,12 +65,18 @@ def logo() -> SafeString:
 
 @register.filter
 def grouped(text: str | int | None) -> str:
-    """A decimal string with its whole part in groups of three: 1234567.5 → 1,234,567.5."""
+    """A decimal string in groups of three: 1234567.5 → 1,234,567.5. The point is a point in every language."""
     if text is None or text == "":
         return "—"
     sign, digits = ("−", str(text)[1:]) if str(text).startswith("-") else ("", str(text))
     whole, point, fraction = digits.partition(".")
-    return f"{sign}{int(whole):,}{point}{fraction}"
+    return f"{sign}{_in_groups(int(whole))}{point}{fraction}"
+
+
+def _in_groups(whole: int) -> str:
+    """A comma groups in English alone, where nobody takes it for a decimal sign; elsewhere a thin space, which is one nowhere."""
+    english = (get_language() or settings.LANGUAGE_CODE).startswith("en")
+    return f"{whole:,}" if english else f"{whole:,}".replace(",", _NARROW_NO_BREAK_SPACE)
 
 
 @register.filter
@@ -115,7 +126,7 @@ def shorten(text: str, ends: int = 8) -> str:
 def age(seconds: float | int | timedelta | None) -> str:
     """How long ago, in one unit: 4 s, 3 min, 2 h, 5 d."""
     if seconds is None:
-        return "never"
+        return _("never")
     whole = max(0, int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if whole >= size:
@@ -133,7 +144,9 @@ def without_placeholder(field: BoundField) -> SafeString:
 def password_rule() -> str:
     """What a password must be, in one line, from the validators that judge it; their four sentences come when one objects."""
     lengths = (each.get("OPTIONS", {}).get("min_length", 8) for each in settings.AUTH_PASSWORD_VALIDATORS)
-    return f"At least {max(lengths, default=8)} characters. A few unrelated words make a good one."
+    return _("At least %(count)s characters. A few unrelated words make a good one.") % {
+        "count": max(lengths, default=8)
+    }
 
 
 @register.simple_tag
@@ -141,9 +154,37 @@ def when(moment: datetime | None, css: str = "") -> SafeString:
     """A moment: printed in UTC, and turned into the reader's own zone by the page's script."""
     if moment is None:
         return mark_safe("<span>—</span>")
-    return format_html(
-        '<time class="nowrap {}" datetime="{}">{}</time>', css, moment.isoformat(), f"{moment:%d %b %Y, %H:%M} UTC"
-    )
+    return format_html('<time class="nowrap {}" datetime="{}">{} UTC</time>', css, moment.isoformat(), written(moment))
+
+
+def written(moment: datetime) -> str:
+    """A moment with its month as a word, so that nobody takes the day for the month: 20 Nov 2026, 18:19."""
+    # Translators: a moment, in Django's letters for dates; the month stays a word
+    return date_format(moment, _("d M Y, H:i"))
+
+
+@register.filter
+def said(text: str) -> str:
+    """What the domain or the API said, in the reader's language."""
+    return _said(text)
+
+
+@register.simple_tag
+def writing_direction() -> str:
+    return "rtl" if get_language_bidi() else "ltr"
+
+
+@register.simple_tag
+def words_script() -> SafeString:
+    """The catalogue of what scripts say. English needs none; where none was compiled, scripts speak English."""
+    language = (get_language() or settings.LANGUAGE_CODE).partition("-")[0]
+    if language == settings.LANGUAGE_CODE:
+        return mark_safe("")
+    try:
+        url = staticfiles_storage.url(f"words/{language}.js")
+    except ValueError:
+        return mark_safe("")
+    return format_html('<script defer src="{}"></script>', url)
 
 
 @register.filter

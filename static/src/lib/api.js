@@ -1,4 +1,5 @@
 /** The REST API from a page: session cookie, CSRF token, and errors in the one shape. */
+import { t } from "./words.js";
 
 const ANSWER_WITHIN_MS = 15_000;
 
@@ -17,15 +18,19 @@ export class ApiError extends Error {
   }
 }
 
-const UNREACHABLE = {
+export const UNREACHABLE = {
   type: "outcome_unknown",
   code: "unreachable",
-  message: "The site did not answer. Look at your orders before you try again.",
+  message: t("The site did not answer. Look at your orders before you try again."),
   param: null,
 };
-const GARBLED = { type: "internal", code: "internal", message: "Something broke on our side.", param: null };
+const GARBLED = { type: "internal", code: "internal", message: t("Something broke on our side."), param: null };
 
 // The token's cookie is __Host-csrf where the site is served over https, csrftoken on a developer's machine.
+export function csrfToken() {
+  return cookie("__Host-csrf") || cookie("csrftoken");
+}
+
 function cookie(name) {
   const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
@@ -34,7 +39,7 @@ function cookie(name) {
 /** Answers with the parsed body; throws ApiError, also when nothing came back. */
 export async function call(method, path, body) {
   const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-CSRFToken"] = cookie("__Host-csrf") || cookie("csrftoken");
+  if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
@@ -55,4 +60,5 @@ export async function call(method, path, body) {
 
 export const get = (path) => call("GET", path);
 export const post = (path, body) => call("POST", path, body);
+export const patch = (path, body) => call("PATCH", path, body);
 export const remove = (path) => call("DELETE", path);

@@ -5,6 +5,8 @@
  * browser says there is no network). A handler gets (type, data) with type "snapshot", "update" or "gap". After every new
  * connection each channel starts with a snapshot, so a handler never has to know that a connection was lost.
  */
+import { ApiError, UNREACHABLE } from "./api.js";
+import { t } from "./words.js";
 
 const PING_EVERY_MS = 15_000;
 const ANSWER_WITHIN_MS = 10_000;
@@ -13,6 +15,8 @@ const RETRY_MOST_MS = 15_000;
 const OPEN_WITHIN_MS = 10_000;
 /** After a gap the server sends a snapshot by itself, except on these, which only ever append. */
 const APPENDING = /^(trades:|fills$)/;
+/** A command that was sent and not answered for so long may have been done or not. */
+const DONE_WITHIN_MS = 15_000;
 
 export class Feed {
   constructor(path = "/ws/") {
@@ -25,6 +29,24 @@ export class Feed {
     this.socket = null;
     this.timers = {};
     this.nextId = 1;
+    this.authenticated = false;
+    this.commands = new Map();
+  }
+
+  /** Whether orders can go this way now. */
+  get takesCommands() {
+    return this.state === "live" && this.authenticated;
+  }
+
+  /** Sends a command and promises its answer; throws ApiError as lib/api.js does, also where the connection broke before it came. */
+  command(message) {
+    return new Promise((resolve, reject) => {
+      const id = this.#send(message);
+      if (id === null) return reject(new ApiError(UNREACHABLE, 0));
+      const timer = setTimeout(() => this.#answered(id, { error: UNREACHABLE }), DONE_WITHIN_MS);
+      this.commands.set(id, { resolve, reject, timer });
+      return undefined;
+    });
   }
 
   subscribe(channel, handler) {
@@ -75,7 +97,8 @@ export class Feed {
 
   #receive(message) {
     clearTimeout(this.timers.answer);
-    if (message.type === "hello") return this.#greeted();
+    if (message.type === "hello") return this.#greeted(message);
+    if (this.commands.has(message.id)) return this.#answered(message.id, message);
     if (message.error) return this.#refused(message.error);
     if (!message.channel) return undefined;
     const handler = this.handlers.get(message.channel);
@@ -85,7 +108,16 @@ export class Feed {
     return undefined;
   }
 
-  #greeted() {
+  #answered(id, message) {
+    const { resolve, reject, timer } = this.commands.get(id) ?? {};
+    this.commands.delete(id);
+    clearTimeout(timer);
+    if (message.error) reject?.(new ApiError(message.error, 0));
+    else resolve?.(message);
+  }
+
+  #greeted({ authenticated }) {
+    this.authenticated = authenticated;
     clearTimeout(this.timers.open);
     this.failures = 0;
     this.#enter("live");
@@ -109,6 +141,7 @@ export class Feed {
     this.#clear();
     this.socket = null;
     this.failures += 1;
+    for (const id of [...this.commands.keys()]) this.#answered(id, { error: UNREACHABLE });
     this.#enter(navigator.onLine === false ? "offline" : "broken");
     const ceiling = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.failures, 10));
     this.timers.retry = setTimeout(() => this.#open(), ceiling * (0.5 + Math.random() / 2));
@@ -131,18 +164,21 @@ export class Feed {
     for (const listener of this.listeners) listener(state);
   }
 
+  /** The message's id, or null where there is no connection to send it over. */
   #send(message) {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.socket.send(JSON.stringify({ ...message, id: this.nextId }));
+    if (this.socket?.readyState !== WebSocket.OPEN) return null;
+    const id = this.nextId;
     this.nextId += 1;
+    this.socket.send(JSON.stringify({ ...message, id }));
+    return id;
   }
 }
 
 const WORDS = {
-  connecting: ["dot", "Connecting…"],
-  live: ["dot dot-ok", "Live"],
-  broken: ["dot dot-warn", "Reconnecting…"],
-  offline: ["dot dot-bad", "No network"],
+  connecting: ["dot", t("Connecting…")],
+  live: ["dot dot-ok", t("Live")],
+  broken: ["dot dot-warn", t("Reconnecting…")],
+  offline: ["dot dot-bad", t("No network")],
 };
 
 /** Keeps an element telling the feed's state. */

@@ -1,9 +1,11 @@
 /** Short news in the corner, read out by screen readers through the page's live region. */
+import { t } from "./words.js";
 
 const STAYS_MS = 6_000;
 const AT_MOST = 4;
 
-export function toast(title, { detail = "", look = "" } = {}) {
+/** With a `key`, it takes the place of the one before with the same key: news of one order is one toast. */
+export function toast(title, { detail = "", look = "", key = "" } = {}) {
   const region = document.getElementById("toasts");
   if (!region) return;
   const box = document.createElement("div");
@@ -19,6 +21,10 @@ export function toast(title, { detail = "", look = "" } = {}) {
   }
   box.append(words);
   adopt(box, look === "bad");
+  if (key) {
+    box.dataset.key = key;
+    for (const old of [...region.children]) if (old.dataset.key === key) old.remove();
+  }
   region.append(box);
   while (region.children.length > AT_MOST) region.firstElementChild.remove();
 }
@@ -28,7 +34,7 @@ export function adopt(box, serious = false) {
   const close = document.createElement("button");
   close.type = "button";
   close.textContent = "×";
-  close.setAttribute("aria-label", "Close");
+  close.setAttribute("aria-label", t("Close"));
   close.addEventListener("click", () => box.remove());
   box.append(close);
   let timer = setTimeout(() => box.remove(), serious ? 2 * STAYS_MS : STAYS_MS);
