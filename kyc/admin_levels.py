@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
@@ -18,7 +19,8 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import DomainError
-from kyc import selectors
+from exchange.proposals.desk import PROPOSED, propose, why
+from kyc import proposing, selectors
 from kyc.kinds import KINDS, PERIODS, TITLES, WINDOWS
 from kyc.models import Customer, Level, LevelProposal
 from kyc.services import levels, raising
@@ -27,12 +29,11 @@ _FIELDS = {f"{kind}_{seconds}": (kind, seconds) for kind in KINDS for seconds in
 
 
 class _Setting(forms.ModelForm):
-    """Why limits are changed, and the one call that changes them."""
+    """Why limits are to change, and the wish itself: somebody else has to approve it."""
 
-    reason = forms.CharField(
-        max_length=levels.REASON_LENGTH_MAX, widget=UnfoldAdminTextInputWidget, help_text="Goes to the audit."
-    )
+    reason = why()
     request: HttpRequest
+    proposal = 0
 
     class Meta:
         model = Level
@@ -47,7 +48,7 @@ class _Setting(forms.ModelForm):
             self.fields[name].help_text = f"{self.level.currency}; empty: no limit."
 
     def clean(self) -> dict[str, Any]:
-        """Sets them here, so that a refusal is shown beside the field at fault."""
+        """Proposes them here, so that a refusal is shown beside the field at fault."""
         data = super().clean() or {}
         wished = {}
         for name, key in _FIELDS.items():
@@ -59,13 +60,8 @@ class _Setting(forms.ModelForm):
         if self.errors:
             return data
         try:
-            levels.set_limits(
-                level=self.level.number,
-                amounts=wished,
-                reason=data["reason"],
-                actor_id=self.request.user.id,  # type: ignore[union-attr]
-                origin=audit.origin_of(self.request),
-                now=timezone.now(),
+            self.proposal = propose(
+                self.request, "kyc.limits", f"level:{self.level.number}", proposing.after(wished), data["reason"]
             )
         except DomainError as error:
             self.add_error(error.param if error.param in self.fields else None, error.message)
@@ -109,10 +105,14 @@ class LevelAdmin(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Level, form: Any, change: bool) -> None:
-        """The form has set them."""
+        """The form has proposed them."""
 
     def log_change(self, request: HttpRequest, obj: Level, message: Any) -> Any:
         """The audit has it, with before and after."""
+
+    def response_change(self, request: HttpRequest, obj: Level) -> HttpResponse:
+        self.message_user(request, str(PROPOSED), messages.WARNING)
+        return redirect("admin:kyc_level_changelist")
 
 
 class _Deed(forms.ModelForm):

@@ -10,7 +10,11 @@ class KycConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from kyc import checks  # noqa: F401  (they register themselves)
+        from kyc import (
+            checks,  # noqa: F401  (they register themselves)
+            proposing,
+        )
         from kyc.screening import joining
 
         joining.join()
+        proposing.register()

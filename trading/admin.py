@@ -12,16 +12,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
-from exchange.audit import services as audit
 from exchange.core import amounts
 from exchange.core.errors import DomainError
-from exchange.proposals import services as proposals
+from exchange.proposals.desk import ProposedAdmin, ReasonForm, propose
 from trading import desk, presentation, proposing, selectors
 from trading.models import AccountFee, FeeTier, Market, Order, Shard, Trade, Volume
 from trading.presentation import MarketView, OrderView
@@ -45,63 +43,13 @@ class ReadOnly(ModelAdmin):
         return False
 
 
-class Proposed(ModelAdmin):
-    """A form whose saving proposes a change. A refusal is shown on the same page, and nothing is said to be saved."""
-
-    list_per_page = 50
-    actions_on_bottom = False
-    show_full_result_count = False
-
-    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
-        """The kind of proposal, its subject, and what is to stand."""
-        raise NotImplementedError
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        kind, subject, after = self.wish(obj, form, change)
-        try:
-            request.trading_proposal = propose(request, kind, subject, after, form.cleaned_data["reason"])  # type: ignore[attr-defined]
-        except DomainError as error:
-            request.trading_refusal = error  # type: ignore[attr-defined]
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit has it."""
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit has it."""
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        return self._answered(request)
-
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        return self._answered(request)
-
-    def _answered(self, request: HttpRequest) -> HttpResponse:
-        error: DomainError | None = getattr(request, "trading_refusal", None)
-        if error is not None:
-            self.message_user(request, error.message, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-        self.message_user(request, _("Proposed. It takes effect when somebody else has approved it."), messages.WARNING)
-        return redirect("admin:proposals_proposal_change", request.trading_proposal)  # type: ignore[attr-defined]
-
-
-def propose(request: HttpRequest, kind: str, subject: str, after: dict[str, Any], reason: str) -> int:
-    """One member of staff's wish."""
-    return proposals.propose(
-        kind=kind, subject=subject, after=after, reason=reason, actor_id=int(request.user.pk or 0),
-        origin=audit.origin_of(request), now=timezone.now(),
-    )  # fmt: skip
-
-
 @admin.register(Market)
-class MarketAdmin(Proposed):
+class MarketAdmin(ProposedAdmin):
     list_display = ("symbol", "state", "opened", "shard", "tick_size", "lot_size", "maker_fee", "taker_fee", "band")
     list_filter = ("state", "shard")
     ordering = ("id",)
     actions = ("open_markets", "rest_only_markets", "narrow_markets", "halt_markets", "cancel_orders")
-    action_form = desk.StateForm
+    action_form = ReasonForm
 
     def has_trade_permission(self, request: HttpRequest) -> bool:
         """Who may change a market's state."""
@@ -114,7 +62,7 @@ class MarketAdmin(Proposed):
         form = self.get_form(request, obj)
         return [(None, {"fields": list(dict.fromkeys([*(form.field_order or ()), *form.base_fields]))})]
 
-    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
+    def wish(self, obj: Any, form: Any, formsets: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
         figures = form.figures()
         return ("market.rules" if change else "market.open"), f"market:{obj.symbol or figures['symbol']}", figures
 
@@ -159,7 +107,7 @@ class MarketAdmin(Proposed):
         for symbol in queryset.values_list("symbol", flat=True):
             try:
                 if proposing.widens(symbol, state):
-                    propose(request, "market.state", f"market_state:{symbol}", {"state": state}, reason)
+                    propose(request, "market.state", f"market:{symbol}", {"state": state}, reason)
                     told = _("%(market)s: proposed. It opens when somebody else has approved it.") % {"market": symbol}
                     self.message_user(request, told, messages.WARNING)
                     continue
@@ -183,7 +131,7 @@ class MarketAdmin(Proposed):
 
 
 @admin.register(FeeTier)
-class FeeTierAdmin(Proposed):
+class FeeTierAdmin(ProposedAdmin):
     list_display = ("name", "volume", "maker_fee", "taker_fee")
     ordering = ("volume_from",)
 
@@ -194,7 +142,7 @@ class FeeTierAdmin(Proposed):
         fields = [name for name in desk.TierForm.base_fields if obj is not None or name != "remove"]
         return [(None, {"fields": fields})]
 
-    def wish(self, obj: Any, form: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
+    def wish(self, obj: Any, form: Any, formsets: Any, change: bool) -> tuple[str, str, dict[str, Any]]:
         figures = form.figures()
         if not change:
             return "fee_tier.add", f"fee_tier_new:{figures['name'].strip()}", figures

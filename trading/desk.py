@@ -9,10 +9,9 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from exchange.core import amounts
+from exchange.proposals.desk import why
 from trading import presentation, selectors
 from trading.engine.rules import PPM
 from trading.models import FeeTier, Market
@@ -43,22 +42,6 @@ class PercentField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return presentation.percent(value) if isinstance(value, int) else value
-
-
-def why() -> forms.CharField:
-    """Asked for wherever something is proposed: whoever approves reads it."""
-    return forms.CharField(
-        label=_("Why"), max_length=500, widget=UnfoldAdminTextInputWidget,
-        help_text=_("Somebody else has to approve it; they are shown this."),
-    )  # fmt: skip
-
-
-class StateForm(ActionForm):
-    """Beside the choice of a market's state. Whoever approves that orders are let in again is shown the reason."""
-
-    reason = forms.CharField(
-        required=False, max_length=500, widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("Why")})
-    )
 
 
 class HandedOn(forms.ModelForm):

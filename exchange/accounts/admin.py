@@ -2,15 +2,22 @@
 
 from allauth.account.forms import default_token_generator
 from allauth.account.internal.flows.password_reset import request_password_reset
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
 from unfold.forms import UserChangeForm
+from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from exchange.accounts import (
     admin_factors,  # noqa: F401  (registers itself)
@@ -19,16 +26,25 @@ from exchange.accounts import (
     protection,
 )
 from exchange.accounts.models import User
-from exchange.accounts.services import emails, sessions
+from exchange.accounts.services import email_changes, sessions
 from exchange.audit import services as audit
+from exchange.core.errors import DomainError
+from exchange.proposals.desk import PROPOSED, why
 
 admin.site.unregister(Group)
+
+
+class EmailForm(forms.Form):
+    """What is proposed, and why."""
+
+    email = forms.EmailField(label=gettext_lazy("New e-mail address"), widget=UnfoldAdminEmailInputWidget)
+    reason = why()
 
 
 class PersonChangeForm(UserChangeForm):
     class Meta:
         model = User
-        fields = "__all__"
+        fields = ("display_name", "language", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
@@ -38,7 +54,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_display = ["id", "email", "display_name", "is_staff", "is_active", "date_joined", "last_login"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["email", "display_name", "=id"]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["email", "last_login", "date_joined"]
+    show_full_result_count = False
+    list_per_page = 50
+    actions_detail = ["change_email"]
     fieldsets = [
         (None, {"fields": ["email", "display_name", "language"]}),
         ("May", {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
@@ -72,6 +91,44 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             fields.append("is_active")  # opened again with a reason, where the freeze or the closure stands
         return fields
 
+    @action(description=gettext_lazy("Change the e-mail address"), url_path="email", permissions=["change_email"])
+    def change_email(self, request, object_id):
+        """Two of staff do it: this page proposes, and tells where the other approves."""
+        person = self.get_object(request, object_id)
+        if person is None or not self.has_change_permission(request, person):
+            raise PermissionDenied
+        form = EmailForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                email_changes.propose(
+                    user_id=person.pk,
+                    email=form.cleaned_data["email"],
+                    reason=form.cleaned_data["reason"],
+                    actor_id=request.user.id,
+                    origin=audit.origin_of(request),
+                    now=timezone.now(),
+                )
+            except DomainError as refused:
+                form.add_error(refused.param if refused.param in form.fields else None, refused.message)
+            else:
+                self.message_user(request, str(PROPOSED), messages.WARNING)
+                return redirect("admin:accounts_user_change", person.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Change the e-mail address"),
+            "subtitle": str(person.pk),
+            "opts": self.opts,
+            "form": form,
+            "said": _(
+                "The old address is told, log-ins and API keys end, and withdrawals pause. Write how you made sure that it is"
+                " them, without personal data: the record keeps it."
+            ),
+        }
+        return TemplateResponse(request, "proposals/admin/ask.html", context)
+
+    def has_change_email_permission(self, request, object_id=None):
+        return request.user.has_perm(email_changes.RIGHT)
+
     @admin.action(description="End all log-ins and API keys", permissions=["change"])
     def end_access(self, request, queryset):
         people = list(queryset.order_by("id"))
@@ -101,15 +158,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def save_model(self, request, obj, form, change):
         with transaction.atomic():
             super().save_model(request, obj, form, change)
-            if change and "email" in form.changed_data:
-                emails.put_by_staff(
-                    user_id=obj.pk,
-                    old=form.initial["email"],
-                    new=obj.email,
-                    actor_id=request.user.id,
-                    origin=audit.origin_of(request),
-                    now=timezone.now(),
-                )
             self._record(request, obj, form, change)
 
     def _record(self, request, obj, form, change):

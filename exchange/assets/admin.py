@@ -1,50 +1,75 @@
-"""Staff list assets, set networks' limits and fees, and see the rates. Ids and decimals are fixed once made."""
+"""Staff list assets, set networks' limits and fees, two by two, and see the rates. Ids and decimals are fixed once made."""
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.forms.models import BaseInlineFormSet
-from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 
 from exchange.assets.models import Asset, AssetNetwork, ConfirmationTier, Network, Rate, RateHistory
-from exchange.audit import services as audit
+from exchange.assets.services import catalogue
+from exchange.proposals.desk import ProposedAdmin, why
 
 
-class AuditedAdmin(ModelAdmin):
-    """Each change is written to the audit with what was there before. Nothing is deleted: rows are switched off."""
+class ProposedRow(ProposedAdmin):
+    """Each change is proposed, and made when somebody else has approved it. Nothing is deleted: rows are switched off."""
 
-    def has_delete_permission(self, request, obj=None):
-        return False
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        """The model's own form, and why."""
+        return super().get_form(request, obj, change, **{**kwargs, "form": ReasonedForm})
 
-    def save_model(self, request, obj, form, change):
-        before = {name: str(form.initial.get(name)) for name in form.changed_data} if change else None
-        super().save_model(request, obj, form, change)
-        audit.record(
-            actor_id=request.user.id,
-            action=f"{obj._meta.model_name}.{'change' if change else 'add'}",
-            subject=f"{obj._meta.model_name}:{obj.pk}",
-            before=before,
-            after={name: str(form.cleaned_data.get(name)) for name in form.changed_data},
-            origin=audit.origin_of(request),
-            now=timezone.now(),
-        )
+    def get_fields(self, request, obj=None):
+        fields = [field.name for field in self.model._meta.fields if field.editable and not field.auto_created]
+        return [*fields, "reason"]
+
+    def get_readonly_fields(self, request, obj=None):
+        fixed = catalogue.FIXED[self.opts.model_name]
+        return [name for name in fixed if obj is not None or name == "contract"]
+
+    def wish(self, obj, form, formsets, change):
+        table = self.opts.model_name
+        fields = {field.name: field for field in self.model._meta.concrete_fields}
+        values = {
+            name: _plain(form.cleaned_data[name])
+            for name in (form.changed_data if change else form.fields)
+            if name in fields
+        }
+        for each in formsets:
+            if each.has_changed():
+                values[catalogue.TIERS] = _tiers(each)
+        if change:
+            return f"{table}.change", f"{table}:{obj.pk}", values
+        return f"{table}.add", f"{table}_new:{_known_by(table, values)}", values
+
+
+class ReasonedForm(forms.ModelForm):
+    reason = why()
+
+
+def _plain(value):
+    """Rows by their id; the rest is a number, a word or yes and no."""
+    return value.pk if isinstance(value, models.Model) else value
+
+
+def _tiers(formset):
+    kept = [data for data in formset.cleaned_data if data and not data.get("DELETE")]
+    return sorted([str(data["from_amount"]), data["confirmations"]] for data in kept)
+
+
+def _known_by(table, values):
+    return f"{values['asset']} on {values['network']}" if table == "assetnetwork" else values["code"]
 
 
 @admin.register(Asset)
-class AssetAdmin(AuditedAdmin):
+class AssetAdmin(ProposedRow):
     list_display = ["id", "code", "name", "kind", "decimals", "position", "enabled"]
-
-    def get_readonly_fields(self, request, obj=None):
-        return ["id", "code", "kind", "decimals"] if obj else []
 
 
 @admin.register(Network)
-class NetworkAdmin(AuditedAdmin):
+class NetworkAdmin(ProposedRow):
     list_display = ["id", "code", "name", "family", "own_coin", "standard", "block_seconds", "finalized"]
     list_select_related = ["own_coin"]
-
-    def get_readonly_fields(self, request, obj=None):
-        return ["id", "code", "family"] if obj else []
 
 
 class TierForms(BaseInlineFormSet):
@@ -68,34 +93,11 @@ class Tiers(TabularInline):
     extra = 1
 
 
-def _tiers(link):
-    return [[str(tier.from_amount), tier.confirmations] for tier in ConfirmationTier.objects.filter(asset_network=link)]
-
-
 @admin.register(AssetNetwork)
-class AssetNetworkAdmin(AuditedAdmin):
+class AssetNetworkAdmin(ProposedRow):
     list_display = ["asset", "network", "contract", "confirmations", "withdrawal_fee", "enabled"]
     list_select_related = ["asset", "network"]
     inlines = [Tiers]
-
-    def save_related(self, request, form, formsets, change):
-        before = _tiers(form.instance)
-        super().save_related(request, form, formsets, change)
-        after = _tiers(form.instance)
-        if before != after:
-            audit.record(
-                actor_id=request.user.id,
-                action="assetnetwork.tiers",
-                subject=f"assetnetwork:{form.instance.pk}",
-                before={"tiers": before},
-                after={"tiers": after},
-                origin=audit.origin_of(request),
-                now=timezone.now(),
-            )
-
-    def get_readonly_fields(self, request, obj=None):
-        # A contract is set by the command, which checks it against the chain's own rules.
-        return ["asset", "network", "decimals", "contract"] if obj else ["contract"]
 
 
 class SeenOnly(ModelAdmin):

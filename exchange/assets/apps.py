@@ -11,6 +11,7 @@ class AssetsConfig(AppConfig):
 
     def ready(self):
         from exchange.accounts import registry
-        from exchange.assets import checks, opening  # noqa: F401  (checks register themselves)
+        from exchange.assets import checks, opening, proposing  # noqa: F401  (checks register themselves)
 
         registry.on_customer_opened(opening.open_accounts)
+        proposing.register()

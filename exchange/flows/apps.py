@@ -10,6 +10,7 @@ class FlowsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
+        from exchange.flows import proposing
         from exchange.flows.services import freezes, shut_accounts
         from exchange.outbox import registry
 
@@ -18,3 +19,4 @@ class FlowsConfig(AppConfig):
         registry.reader("accounts.frozen_by_customer", name="flows.cancel_orders")(shut_accounts.cancel_orders)
         for topic in ("wallets.deposit_credited", "fiat.deposit_credited"):
             registry.reader(topic, name=f"flows.pay_debts:{topic}")(freezes.pay_debts_after_deposit)
+        proposing.register()

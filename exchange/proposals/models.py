@@ -37,7 +37,7 @@ class Proposal(models.Model):
         verbose_name = _("proposal")
         verbose_name_plural = _("proposals")
         constraints = [
-            models.UniqueConstraint(fields=["subject"], condition=Q(outcome=""), name="proposals_one_waits"),
+            models.UniqueConstraint(fields=["kind", "subject"], condition=Q(outcome=""), name="proposals_one_waits"),
             models.CheckConstraint(
                 condition=Q(outcome="", decided_by=None, decided_at=None)
                 | (~Q(outcome="") & Q(decided_by__isnull=False, decided_at__isnull=False)),

@@ -19,9 +19,9 @@ def oldest(*, now: datetime) -> datetime | None:
     return rows.values_list("proposed_at", flat=True).first()
 
 
-def waits_for(subject: str, *, now: datetime) -> int | None:
-    """The proposal that waits for this subject, if one does."""
-    rows = Proposal.objects.filter(subject=subject, outcome="", proposed_at__gte=now - WAITS)
+def waits_for(*, kind: str, subject: str, now: datetime) -> int | None:
+    """The proposal of this kind that waits for this subject, if one does."""
+    rows = Proposal.objects.filter(kind=kind, subject=subject, outcome="", proposed_at__gte=now - WAITS)
     return rows.values_list("id", flat=True).first()
 
 

@@ -78,9 +78,9 @@ def propose(
         _rehearse(sort, Wish(0, subject, before, wished, reason, actor_id, actor_id, origin, now))
     try:
         with transaction.atomic():
-            Proposal.objects.filter(subject=subject, outcome="", proposed_at__lt=now - selectors.WAITS).update(
-                outcome="refused", decided_by=actor_id, decided_at=now, refusal=LAPSED
-            )
+            Proposal.objects.filter(
+                kind=kind, subject=subject, outcome="", proposed_at__lt=now - selectors.WAITS
+            ).update(outcome="refused", decided_by=actor_id, decided_at=now, refusal=LAPSED)
             row = Proposal.objects.create(
                 kind=kind, subject=subject, before=before, after=wished, reason=reason, proposed_by=actor_id,
                 proposed_at=now,

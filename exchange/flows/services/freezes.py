@@ -58,6 +58,11 @@ def lift(*, user_id: int, reason: str, actor_id: int | None, now: datetime) -> b
     return ledger_freezes.unfreeze(owner_id=user_id, reason=reason, actor=actor_id, source=SOURCE, now=now)
 
 
+def stands(*, user_id: int) -> bool:
+    """Whether the freeze that `start` made is in force."""
+    return ledger.is_frozen(owner_id=user_id, source=SOURCE)
+
+
 def follow(event: Event) -> None:
     """A freeze that the ledger made by itself (a debt after a reversal) needs the rest of the job as well."""
     if event.payload["source"] != SOURCE:

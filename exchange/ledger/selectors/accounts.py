@@ -68,8 +68,10 @@ def receivables(*, owner_id: int) -> dict[int, int]:
     return {asset_id: -balance for asset_id, balance in rows.values_list("asset_id", "balance")}
 
 
-def is_frozen(*, owner_id: int) -> bool:
-    return Freeze.objects.filter(owner_id=owner_id, lifted_at=None).exists()
+def is_frozen(*, owner_id: int, source: str | None = None) -> bool:
+    """Whether any freeze stands, or the one of this source."""
+    rows = Freeze.objects.filter(owner_id=owner_id, lifted_at=None)
+    return (rows if source is None else rows.filter(source=source)).exists()
 
 
 def frozen_among(*, owner_ids: Iterable[int]) -> set[int]:

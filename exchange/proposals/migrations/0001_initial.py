@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=Q(("outcome", "")), fields=("subject",), name="proposals_one_waits"
+                        condition=Q(("outcome", "")), fields=("kind", "subject"), name="proposals_one_waits"
                     ),
                     models.CheckConstraint(
                         condition=Q(outcome="", decided_by=None, decided_at=None)

@@ -18,6 +18,7 @@ from exchange.assets import selectors as assets
 from exchange.audit.models import Record
 from exchange.ledger import selectors as ledger
 from exchange.outbox.models import Event
+from exchange.proposals.models import Proposal
 from tests.factors import log_in_staff
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -314,10 +315,29 @@ class TestStaff:
         assert (record.actor_id, record.subject) == (boss, f"user:{alice}")
         assert (record.before, record.after) == ({"is_active": "True"}, {"is_active": "False"})
 
-    def test_an_audit_of_a_change_names_no_address(self, boss, alice):
-        self.change(self.as_(boss), alice, email="alice2@example.org")
+    def test_an_address_written_into_the_persons_form_changes_nothing(self, boss, alice):
+        self.change(self.as_(boss), alice, email="alice2@example.org", display_name="Al")
+        assert User.objects.get(id=alice).email == "alice@example.org"
         record = Record.objects.get(action="user.change")
-        assert (record.before, record.after) == ({}, {"email": "changed"})
+        assert (record.before, record.after) == ({}, {"display_name": "changed"})
+
+    def test_an_address_that_is_proposed_stands_nowhere_in_the_clear(self, boss, clerk, alice, owner_connection):
+        page = reverse("admin:accounts_user_change_email", args=[alice])
+        given = {"email": "secret@example.org", "reason": "Seen in person"}
+        assert self.as_(clerk).post(page, given).status_code == 302
+        row = Proposal.objects.get()
+        assert "example.org" not in f"{row.before}{row.after}{Record.objects.latest('id').after}"
+        shown = self.as_(boss).get(reverse("admin:proposals_proposal_change", args=[row.pk])).content.decode()
+        assert "secret@example.org" in shown and "alice@example.org" in shown
+
+    def test_an_address_in_use_and_one_of_staffs_own_are_refused(self, boss, clerk, alice):
+        page = reverse("admin:accounts_user_change_email", args=[alice])
+        answer = self.as_(clerk).post(page, {"email": "BOSS@example.org", "reason": "x"})
+        assert answer.status_code == 200 and b"Somebody else logs in" in answer.content
+        own = reverse("admin:accounts_user_change_email", args=[boss])
+        assert self.as_(clerk).post(own, {"email": "mine@example.org", "reason": "x"}).status_code == 403
+        answer = self.as_(boss).post(own, {"email": "mine@example.org", "reason": "x"})
+        assert b"This is about you" in answer.content and not Proposal.objects.exists()
 
     def test_a_clerk_cannot_hand_out_power_nor_touch_staff(self, boss, clerk, alice):
         client = self.as_(clerk)

@@ -17,11 +17,12 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from exchange.assets.admin import AuditedAdmin
-from exchange.assets.models import Asset, Network
+from exchange.assets.models import Asset, AssetNetwork, Network
 from exchange.audit import selectors
 from exchange.audit.models import Record
+from exchange.proposals.desk import ProposedAdmin
 from tests.factors import log_in_staff
+from tests.second_person import approve, second_person
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,6 +55,7 @@ WRITTEN: dict[str, str] = {
     "test_the_case_shows_the_entry_beside_the_customer_and_notes_who_looked",
     "ledger.Stop": "tests/integration/ledger/test_ledger_reading.py::test_staff_stop_and_lift_with_reasons",
     "outbox.Delivery": HERE + "test_dead_letters_are_tried_again_under_a_name",
+    "proposals.Proposal": "tests/integration/trading/test_trading_admin.py::test_a_market_is_opened_from_a_form",
     "trading.FeeTier": "tests/integration/trading/test_trading_admin.py::test_a_tier_is_added_changed_and_removed_by_services",
     "trading.Market": "tests/integration/trading/test_trading_admin.py::test_a_market_is_opened_from_a_form",
     "trading.Order": "tests/integration/trading/test_many_orders.py::test_staff_take_back_a_markets_and_a_customers_orders",
@@ -193,7 +195,7 @@ def test_what_an_office_may_do_is_recorded_as_it_was_and_as_it_is(client: Client
     assert (
         client.post(reverse("admin:auth_group_add"), {"name": "Finance", "permissions": [right.pk]}).status_code == 302
     )
-    group = Group.objects.get()
+    group = Group.objects.get(name="Finance")
     assert record("group.add").after == {"name": "Finance", "rights": ["ledger.view_transfer"]}
     client.post(reverse("admin:auth_group_change", args=[group.pk]), {"name": "Money"})
     changed = record("group.change")
@@ -236,17 +238,21 @@ def test_what_is_changed_of_a_person_is_recorded_without_words(client: Client, c
 
 
 def test_an_asset_is_changed_with_what_was_there_before(client: Client, chief: Any) -> None:
-    """The one way for both: assets and networks."""
+    """The one way for all three: assets, networks, and how one moves over the other."""
     page = admin.site._registry
-    assert {type(page[each]).save_model for each in (Asset, Network)} == {AuditedAdmin.save_model}
+    assert {type(page[each]).save_related for each in (Asset, Network, AssetNetwork)} == {ProposedAdmin.save_related}
     asset = Asset.objects.get(code="LTC")
     page_of_it = reverse("admin:assets_asset_change", args=[asset.pk])
     shown = client.get(page_of_it).context["adminform"].form.initial
-    entered = {name: value for name, value in shown.items() if value not in (None, False)} | {"name": "Lite"}
+    entered = {name: value for name, value in shown.items() if value not in (None, False)}
+    entered |= {"name": "Lite", "reason": "Its own name for itself"}
     assert client.post(page_of_it, entered).status_code == 302
+    asset.refresh_from_db()
+    assert asset.name == "Litecoin", "proposed, and no more than that"
+    approve()
     found = record("asset.change")
-    assert (found.before["name"], found.after["name"]) == ("Litecoin", "Lite") and found.actor_id == chief.pk
-    assert "ip=" in found.origin
+    assert (found.before["name"], found.after["name"]) == ("Litecoin", "Lite") and found.actor_id == second_person()
+    assert record("proposal.propose").actor_id == chief.pk and "ip=" in record("proposal.propose").origin
 
 
 def test_a_banks_statement_is_recorded(client: Client, chief: Any) -> None:

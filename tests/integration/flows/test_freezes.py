@@ -21,6 +21,7 @@ from exchange.ledger.services import accounts, reversals, transfers
 from exchange.outbox import services as outbox
 from exchange.outbox.models import Event
 from tests.factors import log_in_staff
+from tests.second_person import approve
 from trading import selectors as trading
 from trading.services import markets, orders
 
@@ -234,5 +235,7 @@ def test_staff_start_and_lift_it_in_the_back_office(engine, alice, boss):
     assert (job.actor_id, job.reason, job.state) == (boss, "Court order", "done")
     page = reverse("admin:flows_freeze_changelist")
     assert b"Court order" in client.get(page).content
-    client.post(page, {"action": "lift", "_selected_action": [job.id]})
+    client.post(page, {"action": "lift", "_selected_action": [job.id], "reason": "The order was lifted"})
+    assert ledger.is_frozen(owner_id=alice), "one person alone lifts no freeze"
+    approve()
     assert not ledger.is_frozen(owner_id=alice)

@@ -18,6 +18,7 @@ from kyc.kinds import DAY_S, DEPOSIT, MONTH_S, TRADING, WITHDRAWAL
 from kyc.models import Customer, Limit
 from kyc.services import levels, limits
 from tests.factors import log_in_staff
+from tests.second_person import approve, second_person
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 BTC, ETH, USDT = 1, 3, 4
@@ -232,8 +233,10 @@ def test_staff_set_levels_and_limits_in_the_back_office():
     assert Limit.objects.get(level=1, kind=WITHDRAWAL, seconds=DAY_S).amount == 25_000_00
     done = office.post(page, {**fields, "withdrawal_86400": "1", "trading_2592000": "", "reason": "Less for now"})
     assert done.status_code == 302
+    assert Limit.objects.get(level=1, kind=WITHDRAWAL, seconds=DAY_S).amount == 25_000_00, "somebody else approves it"
+    approve()
     assert Limit.objects.get(level=1, kind=WITHDRAWAL, seconds=DAY_S).amount == 1_00
     assert Limit.objects.get(level=1, kind=TRADING, seconds=MONTH_S).amount is None
     record = Record.objects.get(action="kyc.set_limits")
-    assert (record.actor_id, record.after["reason"]) == (boss, "Less for now")
+    assert (record.actor_id, record.after["reason"]) == (second_person(), "Less for now")
     assert record.before == {"withdrawal_1d": "2500000", "trading_30d": "50000000"}
