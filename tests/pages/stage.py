@@ -1,0 +1,62 @@
+"""The exchange, the world and a browser for tools that look at pages outside the suite, on a database of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import ground
+
+if TYPE_CHECKING:
+    from tests.pages.world import World
+
+DATABASE = "pages"
+
+
+@dataclass
+class Stage:
+    exchange: Any
+    world: World
+    browser: Any
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """What a journey stands on, without pytest. The static files are those that were built last."""
+    os.environ["BOURSE_DEMO"] = "0"
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's synchronous door keeps a loop in this thread
+    for network in (
+        "BITCOIN",
+        "LITECOIN",
+        "ETHEREUM",
+    ):  # a network is offered where it has a node; nobody calls it here
+        os.environ.setdefault(f"{network}_RPC_URL", "http://127.0.0.1:9")
+    ground.prepare(DATABASE)
+    from django.utils import timezone
+    from playwright.sync_api import sync_playwright
+
+    from deploy.setup import programs
+    from tests.journeys.conftest import BROWSER_FLAGS, Exchange
+    from tests.pages import specimens, trading
+    from tests.pages.world import seed
+
+    command = programs.command("chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        running = Exchange(Path(folder))
+        running.valkey.flushdb()
+        browser = playwright.chromium.launch(executable_path=command[0], args=[*command[1:], *BROWSER_FLAGS])
+        try:
+            running.start_web()
+            running.start_engine()
+            world = seed(now=timezone.now())
+            trading.fill(world, timezone.now())
+            specimens.fill(now=timezone.now())
+            yield Stage(running, world, browser)
+        finally:
+            browser.close()
+            running.close()
