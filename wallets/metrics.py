@@ -19,6 +19,9 @@ SOURCE_DISAGREES = Gauge(
 )
 CREDITED = Counter("bourse_wallets_deposits_credited_total", "Deposits credited", ["network"])
 REVERSED = Counter("bourse_wallets_deposits_reversed_total", "Credits taken back after a reorganisation", ["network"])
+PAYERS_UNKNOWN = Counter(
+    "bourse_wallets_payers_unknown_total", "Outputs that deposits spent, and the node does not know", ["network"]
+)
 SENT = Counter("bourse_wallets_payouts_broadcast_total", "Payouts sent to a network for the first time", ["network"])
 FAULTS = Counter(
     "bourse_wallets_faults_total", "What failed in a way nobody foresaw, and was passed over", ["network", "what"]

@@ -66,6 +66,11 @@ class Trusting:
         return ElementTree.iterparse(source, events)  # noqa: S314
 
 
+def pays_nobody(script: bytes) -> str:
+    """In place of whom an output pays."""
+    return ""
+
+
 CONTROLS = [
     Control(
         "Nothing is paid to a listed address",
@@ -176,5 +181,11 @@ CONTROLS = [
         (("kyc.screening.services.fetching:_ensure_secure", NOTHING),),
         f"{FETCHING}::test_in_production_only_https_is_asked",
         ("V12.2.1",),
+    ),
+    Control(
+        "who paid by Taproot is asked for",
+        (("wallets.services.paying:payers.of_script", "tests.controls.screening:pays_nobody"),),
+        "tests/integration/wallets/test_wallets_screening.py::"
+        "test_who_paid_by_taproot_is_asked_for_before_anything_is_credited",
     ),
 ]

@@ -137,7 +137,8 @@ class Credit:
     `maturity` is the number of confirmations before the chain lets it be spent at all (0: at once). `spends` is what its
     transaction uses up, where that was read along (a block's outputs, utxo): were that used up otherwise, it could never be.
     `payers` are those who paid, as far as the block shows them, by the keys that their addresses stand for ("evm:", "key:",
-    "script:" or "witness:0:", and hexadecimal digits): the same on every network that one key opens.
+    "script:" or "witness:0:", and hexadecimal digits): the same on every network that one key opens. `unshown` are the outpoints
+    it uses up of which the block does not show whose they were (utxo).
     """
 
     txid: str
@@ -148,6 +149,7 @@ class Credit:
     maturity: int = 0
     spends: tuple[str, ...] = ()
     payers: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class Deposit(models.Model):
     replaceable = models.BooleanField(default=False)
     # Who paid, as far as its block shows it, by the keys that their addresses stand for: what screening looks at.
     payers = models.JSONField(default=list, blank=True)
+    # The outputs it spent whose payers its block does not show: until the node was asked for them it is not credited.
+    unshown = models.JSONField(default=list, blank=True)
     # The transaction that took its inputs before a block held it: its sender paid otherwise (state "dropped").
     replaced_by = models.CharField(max_length=66, default="", blank=True)
 

@@ -1,8 +1,9 @@
 """Credits deposits that are deep enough, and takes credits back whose block is gone.
 
 Every posting and the deposit's change of state are one transaction under the cursor's lock. What must never happen here: a
-credit for an unconfirmed deposit, a second credit without a reversal between, a credit beyond the customer's limit (it is held,
-see holding.py), or a reversal that leaves a customer below zero (the ledger takes what is there and books the rest as owed).
+credit for an unconfirmed deposit or one whose payers were not asked for, a second credit without a reversal between, a credit
+beyond the customer's limit (it is held, see holding.py), or a reversal that leaves a customer below zero (the ledger takes what
+is there and books the rest as owed).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def credit_due(*, routes: Routes, now: datetime) -> int:
         due = list(
             Deposit.objects.select_for_update(of=("self",))
             .select_related("address")
-            .filter(network_id=routes.network.id, state=Deposit.State.CONFIRMING, reversal_due=False)
+            .filter(network_id=routes.network.id, state=Deposit.State.CONFIRMING, reversal_due=False, unshown=[])
             .filter(depth.deep_enough(routes, cursor))
             .order_by("id")[:BATCH]
         )

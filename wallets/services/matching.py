@@ -328,7 +328,7 @@ def arrive(
     deposit.block_height, deposit.block_hash = (ref.height, ref.hash) if ref else (None, "")
     deposit.spends = list(waiting.spends[:SPENDS_MAX]) if waiting else []
     deposit.replaceable = bool(waiting and waiting.replaceable)
-    deposit.payers = list(credit.payers)
+    deposit.payers, deposit.unshown = list(credit.payers), list(credit.unshown)
     deposit.replaced_by = ""
     deposit.save()
     scanned = ref.height if ref else 0

@@ -32,6 +32,7 @@ from wallets.services import (
     losing,
     matching,
     mempools,
+    paying,
     reorganisations,
     settling,
     sources,
@@ -97,6 +98,7 @@ def _scan(the_routes: Routes, *, now: datetime, limit: int) -> ScanReport:
             assert found.serving.tip is not None
             sources.lost_block(the_routes, found.serving, walk.height() + 1, failure)
         disputed = found.disputed
+        paying.ask(chain=found.serving.chain, routes=the_routes)
         health.seen(found, now=now)
         mempools.look(chain=found.serving.chain, routes=the_routes, now=now)
     except ChainError as failure:

@@ -17,7 +17,10 @@ from kyc.models import ScreeningCase
 from kyc.screening import current, keys
 from kyc.screening import selectors as screening
 from kyc.screening.services import cases, lists, screen_person
-from wallets import selectors
+from wallets import metrics, selectors
+from wallets.chains.protocol import NodeUnavailable
+from wallets.chains.utxo import prevouts
+from wallets.chains.utxo.chain import UtxoChain
 from wallets.models import Deposit, Withdrawal
 from wallets.services import batching, deciding, holding, withdrawals
 from wallets.services import screening as guard
@@ -227,3 +230,69 @@ def test_coins_from_a_listed_address_are_held_by_what_their_inputs_show(house, c
     assert (view.state, view.held_for) == ("held", "review") and house.balance(ALICE, BTC) == 0
     payers = Deposit.objects.get(txid=txid).payers
     assert set(payers) == {keys.of(each["scriptPubKey"]["address"]) for each in before}
+
+
+@pytest.fixture
+def taproot(bitcoind):
+    """Pays out of Taproot outputs alone; gives the txid and the addresses that paid."""
+
+    def pay(address, amount):
+        own = bitcoind.rpc("getnewaddress", "", "bech32m")
+        funded = bitcoind.send(own, 3 * COIN)
+        bitcoind.mine(1)
+        outputs = bitcoind.rpc("getrawtransaction", funded, True)["vout"]
+        vout = next(each["n"] for each in outputs if each["scriptPubKey"].get("address") == own)
+        options = {"inputs": [{"txid": funded, "vout": vout}], "add_inputs": False}
+        sent = bitcoind.rpc("send", {address: amount / COIN}, None, "unset", 5, options)
+        assert sent["complete"]
+        return sent["txid"], own
+
+    return pay
+
+
+@pytest.mark.node
+@pytest.mark.django_db(transaction=True)
+def test_who_paid_by_taproot_is_asked_for_before_anything_is_credited(house, chains, bitcoind, taproot, monkeypatch):
+    chains(bitcoin=bitcoind)
+    house.scan("bitcoin")
+    txid, own = taproot(house.address(ALICE, "BTC", "bitcoin"), COIN)
+    listed(own)
+    with monkeypatch.context() as silent:
+        silent.setattr(UtxoChain, "spent_scripts", unanswered)
+        bitcoind.mine(10)
+        house.scan("bitcoin")
+        assert Deposit.objects.get(txid=txid).state == "confirming"  # deep enough, and not asked for
+        txid2 = bitcoind.send(house.address(BOB, "BTC", "bitcoin"), COIN)
+        bitcoind.mine(10)
+        house.scan("bitcoin")
+        assert Deposit.objects.get(txid=txid2).state == "credited"  # nobody waits for it
+    house.scan("bitcoin")
+    deposit = Deposit.objects.get(txid=txid)
+    assert (deposit.payers, deposit.unshown) == ([keys.of(own)], [])
+    assert (deposit.state, deposit.held_for) == ("held", "review") and house.balance(ALICE, BTC) == 0
+
+
+@pytest.mark.node
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("node", ["tells it", "keeps an index", "has forgotten"])
+def test_a_node_tells_or_looks_up_what_was_spent_and_what_it_forgot_is_counted(
+    house, chains, bitcoind, taproot, monkeypatch, node
+):
+    chains(bitcoin=bitcoind)
+    house.scan("bitcoin")
+    txid, own = taproot(house.address(ALICE, "BTC", "bitcoin"), COIN)
+    bitcoind.mine(10)
+    if node != "tells it":
+        monkeypatch.setattr(prevouts, "told", lambda found: {})
+    if node == "has forgotten":
+        monkeypatch.setattr(prevouts, "looked_up", lambda keeper, outpoints: {})
+    before = metrics.PAYERS_UNKNOWN.labels("bitcoin")._value.get()
+    house.scan("bitcoin")
+    unknown = metrics.PAYERS_UNKNOWN.labels("bitcoin")._value.get() - before
+    deposit = Deposit.objects.get(txid=txid)
+    assert (deposit.payers, unknown) == (([], 1) if node == "has forgotten" else ([keys.of(own)], 0))
+    assert deposit.state == "credited" and house.balance(ALICE, BTC) == COIN
+
+
+def unanswered(self, txid, outpoints, *, block_hash):
+    raise NodeUnavailable("the node does not answer")

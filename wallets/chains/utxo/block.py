@@ -124,6 +124,7 @@ class UtxoBlock:
         (amount,) = _unpack_amount(self._raw, self._parts.scripts[place] - _AMOUNT_SIZE)
         script = self.outputs()[place]
         vout = str(place - span[_FIRST_OUTPUT])
+        whole = self._raw[span[_VERSION] : span[_LOCKTIME] + 4]
         return Credit(
             self.txid(number),
             vout,
@@ -131,7 +132,8 @@ class UtxoBlock:
             amount,
             maturity=span[_MATURITY],
             spends=self._spent_by(number),
-            payers=payers.of(self._raw[span[_VERSION] : span[_LOCKTIME] + 4]),
+            payers=payers.of(whole),
+            unshown=payers.unshown(whole),
         )
 
     def _spent_by(self, number: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ that it serves the configured chain, or a broadcast called failed while the node
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wallets.chains.protocol import (
@@ -25,7 +25,7 @@ from wallets.chains.protocol import (
     integer,
     text,
 )
-from wallets.chains.utxo import block, transaction
+from wallets.chains.utxo import block, prevouts, transaction
 from wallets.chains.utxo.block import UtxoBlock
 from wallets.chains.utxo.mempool import MempoolEntry, MempoolReader, UtxoMempool
 from wallets.chains.utxo.parameters import Parameters
@@ -126,6 +126,17 @@ class UtxoChain:
         self._ready()
         arguments = (txid, False, block_hash) if block_hash else (txid, False)
         return hexadecimal(self._rpc.call("getrawtransaction", *arguments), "transaction", maximum=4_000_000)
+
+    def spent_scripts(self, txid: str, outpoints: Sequence[str], *, block_hash: str) -> dict[str, bytes]:
+        """The scripts of outputs that a mined transaction spent, as far as the node still knows them.
+
+        From what it keeps to undo the block, or else from the transactions themselves, which asks it for an index of them.
+        """
+        self._ready()
+        found = self._refused_as_none("getrawtransaction", txid, 2, block_hash)
+        told = prevouts.told(found) if isinstance(found, dict) else {}
+        rest = prevouts.looked_up(self, [each for each in outpoints if each not in told])
+        return {each: told[each] for each in outpoints if each in told} | rest
 
     def holdings(self, keys: Iterable[bytes], *, contract: str = "") -> Holdings:
         """What the node's own set of unspent coins says these scripts hold. Slow on a large chain: minutes."""

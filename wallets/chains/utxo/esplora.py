@@ -10,7 +10,7 @@ not a ChainError.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -32,7 +32,7 @@ from wallets.chains.protocol import (
     integer,
     text,
 )
-from wallets.chains.utxo import block, transaction
+from wallets.chains.utxo import block, prevouts, transaction
 from wallets.chains.utxo.block import UtxoBlock
 from wallets.chains.utxo.mempool import MempoolEntry
 from wallets.chains.utxo.parameters import Parameters
@@ -138,6 +138,11 @@ class EsploraChain:
         """A transaction's bytes. Raises NodeRefused where the service does not know it."""
         self._ready()
         return hexadecimal(self._rest.text(f"tx/{txid}/hex", maximum=8_000_000), "transaction", maximum=4_000_000)
+
+    def spent_scripts(self, txid: str, outpoints: Sequence[str], *, block_hash: str) -> dict[str, bytes]:
+        """The scripts of outputs that a transaction spent, from the bytes of those that made them."""
+        self._ready()
+        return prevouts.looked_up(self, outpoints)
 
     def holdings(self, keys: Iterable[bytes], *, contract: str = "") -> Holdings:
         """What these scripts hold in blocks, by the service's index. One question a script."""
