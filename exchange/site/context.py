@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 _SECTIONS = {
     "home": "home", "markets": "markets", "trade": "trade", "trade_first": "trade", "wallet": "wallet", "deposit": "wallet",
     "withdraw": "wallet", "withdrawal": "wallet", "confirm_withdrawal": "wallet", "addresses": "wallet", "history": "wallet",
+    "statements": "wallet", "bank": "wallet",
     "orders": "orders",
 }  # fmt: skip
 
@@ -23,6 +24,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "")
     return {
         "site_name": settings.SITE_NAME,
+        "site_languages": settings.LANGUAGES,
         "demo": settings.DEMO,
         "theme": theme if theme in ("light", "dark") else "",
         "section": _SECTIONS.get(match.url_name, "") if match and match.namespace == "site" else "",

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 
 from exchange.accounts.api import addresses
 from exchange.core.errors import DomainError
+from exchange.site import maintenance
 from exchange.site.api import limits
 
 PREFIX = "/_allauth/"
@@ -76,6 +77,7 @@ class HeadlessMiddleware:
         if not serves(request):
             return self.get_response(request)
         try:
+            maintenance.check()
             limits.spend(request, "address", addresses.of_request(request))
             response = self.get_response(request)
         except DomainError as refused:
@@ -86,6 +88,7 @@ class HeadlessMiddleware:
         if not serves(request):
             return await self.get_response(request)
         try:
+            maintenance.check()
             await limits.aspend(request, "address", who=addresses.of_request(request))
             response = await self.get_response(request)
         except DomainError as refused:

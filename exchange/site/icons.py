@@ -10,6 +10,7 @@ ICONS: dict[str, str] = {
     "arrow-left": '<path d="M19 12H5M11 6l-6 6 6 6"/>',
     "arrow-out": '<path d="M12 15.5v-11M7.5 9 12 4.5 16.5 9M4.5 20h15"/>',
     "arrow-right": '<path d="M5 12h14M13 6l6 6-6 6"/>',
+    "bank": '<path d="M3.5 9.5 12 4.5l8.5 5v1h-17v-1ZM5.5 10.5V17M10 10.5V17M14 10.5V17M18.5 10.5V17M3.5 19.5h17"/>',
     "book": '<path d="M4 6h9M4 10h6M4 14h9M4 18h6M17 6h3M15 10h5M17 14h3M15 18h5"/>',
     "candles": '<path d="M7 4v3M7 15v5M17 3v4M17 13v5"/><rect x="4.5" y="7" width="5" height="8" rx="1"/>'
     '<rect x="14.5" y="7" width="5" height="6" rx="1"/>',
@@ -27,6 +28,8 @@ ICONS: dict[str, str] = {
     "home": '<path d="M4 11.5 12 4.5l8 7M6.5 10v9.5h11V10M10 19.5v-5h4v5"/>',
     "info": '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5.2M12 7.8v.1"/>',
     "key": '<circle cx="8" cy="15.5" r="4"/><path d="m11 12.5 8-8M16 7.5l2.5 2.5"/>',
+    "keyboard": '<rect x="3" y="6.5" width="18" height="11" rx="2"/>'
+    '<path d="M7 10.5h.1M10.3 10.5h.1M13.7 10.5h.1M17 10.5h.1M8 14h8"/>',
     "link": '<path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 0 0 5.7 5.7l1-1"/>',
     "list": '<path d="M9 6.5h11M9 12h11M9 17.5h11M4.5 6.5h.1M4.5 12h.1M4.5 17.5h.1"/>',
     "lock": '<rect x="5" y="10.5" width="14" height="9.5" rx="2"/><path d="M8 10.5V8a4 4 0 0 1 8 0v2.5"/>',

@@ -19,6 +19,7 @@ from exchange.accounts.api import addresses, admission, signing
 from exchange.accounts.api.authentication import Credentials, Holder, Identity
 from exchange.core.errors import DomainError
 from exchange.outbox import valkey
+from exchange.site import maintenance
 from exchange.site.api import errors, limits, problems
 
 PREFIX = "/api/"
@@ -99,6 +100,7 @@ class ApiMiddleware:
         return match is not None and request.method in getattr(match.func, "counts_itself", ())
 
     def _admit(self, request: HttpRequest) -> None:
+        maintenance.check()
         try:
             request.get_host()
         except DisallowedHost:

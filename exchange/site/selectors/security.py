@@ -8,14 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-
 from exchange.accounts import protection, selectors
 from exchange.accounts.second_factors import selectors as factors
 from exchange.accounts.services import exporting, mail_words
 
 ATTEMPTS_SHOWN = 20
-_LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,17 @@ class Board:
     log_ins: int
     devices: int
     mail_word_since: datetime | None
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What still weakens the account, the weightiest first."""
+        left = (
+            ("email", not self.person.email_verified),
+            ("factor", not self.factors),
+            ("codes", bool(self.factors) and not self.recovery_codes),
+            ("word", self.mail_word_since is None),
+        )
+        return tuple(name for name, missing in left if missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,6 @@ def board(*, user_id: int, session_key: str | None, now: datetime) -> Board:
         devices=len(protection.devices(user_id, current=None)),
         mail_word_since=mail_words.chosen_at(user_id),
     )
-
-
-def languages() -> list[tuple[str, str]]:
-    """Code and own name of each language that warnings are written in."""
-    return [(code, _LANGUAGES.get(code, code)) for code in settings.MAIL_LANGUAGES]
 
 
 def exports(*, user_id: int, now: datetime) -> list[ExportLine]:

@@ -4,7 +4,9 @@ Amounts arrive as integers of base units (or as the decimal strings a selector m
 computes money, and nothing marks a user's words as safe.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.conf import settings
@@ -13,6 +15,7 @@ from django.forms import BoundField
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import get_text_list
 from django.utils.translation import get_language, get_language_bidi
 from django.utils.translation import gettext as _
 
@@ -167,6 +170,24 @@ def written(moment: datetime) -> str:
 def said(text: str) -> str:
     """What the domain or the API said, in the reader's language."""
     return _said(text)
+
+
+@register.filter
+def in_words(names: Iterable[object]) -> str:
+    """Several names as a sentence has them: A, B and C."""
+    # Translators: between the last two of several names
+    return get_text_list([str(name) for name in names], _("and"))
+
+
+@register.filter
+def networks_in_words(networks: Iterable[Any]) -> str:
+    return in_words(each.network.title() for each in networks)
+
+
+@register.filter
+def providers_in_words(linked: Iterable[Any]) -> str:
+    """The services through which an account logs in."""
+    return in_words(each.get_provider().name for each in linked)
 
 
 @register.simple_tag

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from exchange.accounts import protection
 from exchange.accounts.second_factors import stepping
-from exchange.accounts.services import customers, mail_words, sessions
+from exchange.accounts.services import mail_words, sessions
 from exchange.accounts.services import not_me as links
 from exchange.audit import services as audit
 from exchange.core.errors import DomainError
@@ -33,7 +32,7 @@ from exchange.site.selectors import security as desk
 def hub(request: HttpRequest) -> HttpResponse:
     """How the account is protected, and where each part of that is changed."""
     board = desk.board(user_id=request.user.pk, session_key=request.session.session_key, now=timezone.now())
-    return render(request, "site/security.html", {"board": board, "languages": desk.languages()})
+    return render(request, "site/security.html", {"board": board})
 
 
 @login_required
@@ -123,17 +122,6 @@ def mail_word(request: HttpRequest) -> HttpResponse:
             refused = error.message
     context = {"word": mail_words.of(request.user.pk), "refused": refused, "wanted": request.POST.get("word", "")}
     return render(request, "site/security_mail_word.html", context, status=400 if refused else 200)
-
-
-@login_required
-@require_POST
-def language(request: HttpRequest) -> HttpResponse:
-    """The language of e-mails about the account's safety."""
-    wanted = request.POST.get("language", "")
-    if wanted in settings.MAIL_LANGUAGES:
-        customers.set_language(user_id=request.user.pk, language=wanted)
-        messages.success(request, "Saved.")
-    return redirect("site:security")
 
 
 @never_cache

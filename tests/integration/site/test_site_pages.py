@@ -199,9 +199,9 @@ def test_the_status_page_tells_a_node_that_is_down_from_a_watcher_that_is(
 
 def test_the_theme_that_was_chosen_is_printed_and_a_strange_one_is_not(client: Client) -> None:
     client.cookies["theme"] = "dark"
-    assert '<html lang="en" data-theme="dark">' in client.get("/").content.decode()
+    assert '<html lang="en" dir="ltr" data-theme="dark">' in client.get("/").content.decode()
     client.cookies["theme"] = '"><script>'
-    assert '<html lang="en">' in client.get("/").content.decode()
+    assert '<html lang="en" dir="ltr">' in client.get("/").content.decode()
 
 
 def test_a_deposit_address_is_the_customers_own_and_stays(alice: Any, person: Any) -> None:
