@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.staticfiles.StaticFiles",
     "csp.middleware.CSPMiddleware",
+    "exchange.site.maintenance.ClosedForMaintenance",
     "config.policy.AdminContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -280,6 +281,8 @@ SECRETS_MASTER_KEYS_OLD = read_secret("SECRETS_MASTER_KEYS_OLD")
 PRICE_SOURCE = env.str("PRICE_SOURCE", "")
 PRODUCTION = False
 SITE_NAME = env.str("SITE_NAME", "Bourse")
+# While this file exists, pages and the API answer 503: the operator works on the site.
+MAINTENANCE_FILE = env.str("MAINTENANCE_FILE", "")
 
 # --- Back office --------------------------------------------------------------------------------------------------
 UNFOLD = {
