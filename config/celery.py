@@ -1,7 +1,7 @@
 """The workers' application and their timetable. The signer is not here: it has a small application of its own.
 
-Queues: chain (blocks, withdrawals), prices, default (outbox, mail, upkeep). What must never happen here: a task that
-signs, or a schedule kept anywhere but in this file.
+Queues: chain (blocks, withdrawals), prices, push (pushes and SMS, whose providers may be slow), default (outbox, mail, upkeep).
+What must never happen here: a task that signs, or a schedule kept anywhere but in this file.
 """
 
 import os
@@ -28,6 +28,7 @@ def keep_our_logging(**kwargs: object) -> None:
 app.conf.task_routes = {
     "wallets.*": {"queue": "chain"},
     "assets.*": {"queue": "prices"},
+    "notifications.send_pushes": {"queue": "push"},
 }
 
 
@@ -40,6 +41,10 @@ app.conf.beat_schedule = {
     "assets.refresh_prices": _every(2.0, "assets.refresh_prices"),
     "outbox.deliver": _every(5.0, "outbox.deliver"),
     "outbox.prune": _every(24 * 3600.0, "outbox.prune"),
+    "notifications.send_mails": _every(5.0, "notifications.send_mails"),
+    "notifications.send_pushes": _every(5.0, "notifications.send_pushes"),
+    "notifications.announce": _every(15.0, "notifications.announce"),
+    "notifications.prune": _every(24 * 3600.0, "notifications.prune"),
     "accounts.make_exports": _every(60.0, "accounts.make_exports"),
     "accounts.tidy": _every(3600.0, "accounts.tidy"),
     "audit.anchor": _every(3600.0, "audit.anchor"),
@@ -55,6 +60,8 @@ app.conf.beat_schedule = {
     "fiat.release_held": _every(30.0, "fiat.release_held"),
     "invoices.expire": _every(15.0, "invoices.expire"),
     "site.forget_idempotency_keys": _every(3600.0, "site.forget_idempotency_keys"),
+    "site.make_statements": _every(60.0, "site.make_statements"),
+    "site.expire_statements": _every(3600.0, "site.expire_statements"),
     "ledger.reconcile": _every(60.0, "ledger.reconcile"),
     "ledger.expire_holds": _every(30.0, "ledger.expire_holds"),
     "ledger.make_partitions": _every(3600.0, "ledger.make_partitions"),

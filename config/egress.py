@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import telling
 from exchange.outgoing import places
 
 # What our own server asks a log-in provider; `authorize` and `issuer` are for the visitor's browser.
@@ -40,8 +41,22 @@ def _urls(configured: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for url in configured.get("SANCTIONS_URL", "").split(","):
         if url.strip():
             yield "SANCTIONS_URL", url.strip()
+    yield from _ways_of_telling(configured)
     for name in configured.get("SOCIALACCOUNT_PROVIDERS", {}):
         known = configured["PROVIDER_ENDPOINTS"][name]
         yield from ((name, known[what]) for what in ASKED_OF_PROVIDERS if what in known)
     for name, row in configured.get("CHAINS", {}).items():
         yield from ((name, row[which]) for which in ("url", "second_url") if row.get(which))
+
+
+def _ways_of_telling(configured: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Push services and SMS (config/telling.py)."""
+    if configured.get("WEB_PUSH_VAPID_PRIVATE_KEY"):
+        yield from (("WEB_PUSH_SERVICES", f"https://{host}") for host in configured["WEB_PUSH_SERVICES"])
+    if configured.get("FCM_CREDENTIALS"):
+        yield "FCM_URL", configured["FCM_URL"]
+        yield "FCM_CREDENTIALS", telling.token_place(configured["FCM_CREDENTIALS"])
+    if configured.get("APNS_KEY"):
+        yield "APNS_URL", configured["APNS_URL"]
+    if configured.get("SMS_PROVIDER") == "twilio":
+        yield "TWILIO_URL", configured["TWILIO_URL"]

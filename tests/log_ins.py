@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from exchange.accounts.services import customers
-from exchange.outbox import services as outbox
 from exchange.outbox.models import Event
+from tests import mailing
 
 PASSWORD = "correct horse battery"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -39,7 +39,7 @@ def told(topic="accounts.logged_in_from_new_device"):
 
 def delivered():
     mail.outbox.clear()
-    outbox.deliver(now=timezone.now())
+    mailing.deliver(now=timezone.now())
     return list(mail.outbox)
 
 

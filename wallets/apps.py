@@ -13,7 +13,7 @@ class WalletsConfig(AppConfig):
         from functools import partial
 
         from exchange.ledger import reconciliation
-        from exchange.outbox import registry
+        from exchange.notifications import registry as notifications
         from kyc import kinds, uses
         from kyc.screening import registry as screenings
         from wallets import routes
@@ -24,8 +24,8 @@ class WalletsConfig(AppConfig):
 
         screenings.on_deposit_cleared("wallets")(screening.cleared)
 
-        # The mail with the link holds a token that stands in no event, so it is not one of the notifications' own.
-        registry.reader("wallets.withdrawal_requested", name="wallets.confirmation_mail")(confirming.send)
+        # The mail with the link holds a token that stands in no event, so the notifications ask us for its words.
+        notifications.mail_of("wallets.withdrawal_requested")(confirming.mail)
 
         # One source a network: a node that is down hides nothing of the others.
         for network in routes.configured():

@@ -15,6 +15,7 @@ from config.identity import PROVIDER_APPS, PROVIDER_ORIGINS
 from config.identity_checks import *  # noqa: F403
 from config.languages import *  # noqa: F403
 from config.sanctions import *  # noqa: F403
+from config.telling import *  # noqa: F403
 from exchange.site.api.settings import API_LIMITS as API_LIMITS
 from exchange.site.api.settings import REST_FRAMEWORK as REST_FRAMEWORK
 from exchange.site.api.settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS

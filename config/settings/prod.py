@@ -4,7 +4,7 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import egress, identity
+from config import egress, identity, telling
 from config.environment import count, database_from_url, env, read_secret, require, require_own_password, require_random
 
 for _name in ("DATABASE_URL", "REDIS_URL"):
@@ -24,6 +24,11 @@ for _name in ("KEYSTORE_PATH", "KEYSTORE_PASSPHRASE_FILE", "KEYSTORE_VAULT_TOKEN
 for _name in identity.STAND_INS:
     if os.environ.get(_name):
         raise ImproperlyConfigured(f"{_name} is for tests: it puts something else in a log-in provider's place.")
+for _name in telling.STAND_INS:
+    if os.environ.get(_name):
+        raise ImproperlyConfigured(
+            f"{_name} is for tests: it puts something else in the place of who carries our messages."
+        )
 
 PRODUCTION = True
 if not env.bool("SECOND_FACTOR_REQUIRED", True):

@@ -29,4 +29,5 @@ CHAINS = {
 WITHDRAWAL_EMAIL_CONFIRMATION = False  # tests of the link switch it on; the others have no mailbox to look into
 SECOND_FACTOR_REQUIRED = False  # tests of it switch it on (`second_factor_required`)
 WALLETS_BATCH_SECONDS = 0  # tests that gather a batch name a time of their own
+BANNER_REMEMBERED_S = 0.0  # every page asks, so that none asks once more than the one before
 KYC_FIRST_LEVEL = 4  # no limits; tests of limits give their customers a level, the others need no prices

@@ -23,7 +23,7 @@ from django.db import IntegrityError, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.http import urlencode
 from django.utils.translation import get_language_from_request
 
@@ -58,9 +58,19 @@ class GuardedAccount(DefaultAccountAdapter):
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
     ) -> EmailMessage:
-        """Each mail carries the word of the customer whose address it goes to."""
+        """Each mail carries the word of the customer whose address it goes to, and is in their language; a stranger's is in
+        that of whoever asked."""
         word = mail_words.for_address(email) if isinstance(email, str) else ""
-        return super().render_mail(template_prefix, email, {**context, "mail_word": word}, headers=headers)
+        given = {**context, "mail_word": word, "site_name": settings.SITE_NAME}
+        with translation.override(self._language(email, context.get("user"))):
+            return super().render_mail(template_prefix, email, given, headers=headers)
+
+    @staticmethod
+    def _language(email: Any, person: Any) -> str:
+        """Of whoever the mail is about, which may go to an address that is only to become theirs; else of the address' owner."""
+        rows = User.objects.filter(email=User.objects.normalize_email(email)).values_list("language", flat=True)
+        known = getattr(person, "language", None) or rows.first()
+        return known if known in settings.MAIL_LANGUAGES else (translation.get_language() or "en")
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """The password and what is told of its change, or neither. Whoever sets a first one has no old one to show."""

@@ -11,19 +11,32 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, pgettext
 
 from exchange.notifications.message import Message
-from exchange.notifications.words import say
 
 HUB = "/account/security/"
+TEST = "notifications.test"
+_CHANGED = {
+    "password": gettext_noop("Your password was changed"),
+    "factor": gettext_noop("Your second factors were changed"),
+    "email": gettext_noop("Your e-mail address was changed"),
+    "linked_account": gettext_noop("Your linked accounts were changed"),
+    "api_key": gettext_noop("Your API keys were changed"),
+    "recovery_codes": gettext_noop("Your recovery codes were changed"),
+}
 
 
 def new_device(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="new_device",
-        title=say("new_device_title"),
-        body=say("new_device_body"),
+        title=_("New log-in to your account"),
+        body=_(
+            "Somebody logged in from a browser or app that we have not seen with you before. If it was you, there is "
+            "nothing to do."
+        ),
         link=HUB,
         facts=_whence(payload),
         not_me=True,
@@ -35,13 +48,15 @@ def credential_changed(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="credential_changed",
-        title=say(f"{payload['what']}_title"),
-        body=say("changed_paused" if until else "changed_body"),
+        title=_(_CHANGED[payload["what"]]),
+        body=_("How your account is protected has changed. As a precaution, withdrawals are paused for a while.")
+        if until
+        else _("How your account is protected has changed."),
         link=HUB,
         facts=(
-            *([(say("change"), payload["detail"])] if payload.get("detail") else []),
+            *([(pgettext("in a mail", "What"), payload["detail"])] if payload.get("detail") else []),
             *_whence(payload),
-            *([(say("paused_until"), _minute(until))] if until else []),
+            *([(_("Withdrawals paused until"), _minute(until))] if until else []),
         ),
         not_me=True,
         also_to=payload.get("also_to", ""),
@@ -52,8 +67,12 @@ def frozen(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="account_frozen",
-        title=say("frozen_title"),
-        body=say("frozen_body"),
+        title=_("Your account is frozen"),
+        body=_(
+            "“This was not me” was pressed in one of our e-mails. All log-ins and API keys have ended, the password "
+            "is void, and nothing can be withdrawn. Please write to support: they open the account again once they "
+            "know it is you."
+        ),
         link="/",
         even_if_shut=True,
         also_to=payload.get("also_to", ""),
@@ -64,11 +83,15 @@ def lifted(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="freeze_lifted",
-        title=say("lifted_title"),
-        body=say("lifted_body"),
+        title=_("Your account is open again"),
+        body=_(
+            "Our staff have lifted the freeze. Choose a new password before you log in; withdrawals stay paused for a "
+            "while after that. Look at your second factors, linked accounts and API keys."
+        ),
         link=reverse("account_reset_password"),
-        action=say("lifted_action"),
+        action=_("Choose a new password"),
         even_if_shut=True,
+        also_to=payload.get("also_to", ""),  # who said "this was not me", should the account have another address still
     )
 
 
@@ -76,8 +99,11 @@ def closed(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="account_closed",
-        title=say("closed_title"),
-        body=say("closed_body"),
+        title=_("Your account is closed"),
+        body=_(
+            "You closed it. Nobody can log in any more; the books are kept as the law asks. If you change your mind, "
+            "write to support."
+        ),
         link="/",
         not_me=True,
         even_if_shut=True,
@@ -88,8 +114,8 @@ def reopened(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="account_reopened",
-        title=say("reopened_title"),
-        body=say("reopened_body"),
+        title=_("Your account is open again"),
+        body=_("Our staff have opened it again, as you asked."),
         link=HUB,
         not_me=True,
     )
@@ -99,10 +125,12 @@ def export_ready(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="export_ready",
-        title=say("export_title"),
-        body=say("export_body", days=settings.EXPORT_KEPT_DAYS),
+        title=_("Your data is ready"),
+        body=_("The copy of your data that you asked for can be downloaded after you log in, for {days} days.").format(
+            days=settings.EXPORT_KEPT_DAYS
+        ),
         link="/account/export/",
-        action=say("export_action"),
+        action=_("Download it"),
         not_me=True,
     )
 
@@ -111,13 +139,27 @@ def export_failed(payload: dict[str, Any]) -> Message:
     return Message(
         user_id=payload["user_id"],
         kind="export_failed",
-        title=say("export_failed_title"),
-        body=say("export_failed_body"),
+        title=_("Your data could not be gathered"),
+        body=_(
+            "Something broke on our side while we made the copy of your data. A day after you asked for it you can "
+            "ask again."
+        ),
         link="/account/export/",
     )
 
 
+def test(payload: dict[str, Any]) -> Message:
+    return Message(
+        user_id=payload["user_id"],
+        kind="test",
+        title=_("This is a test"),
+        body=_("You asked for it on the page of your notification settings. This is how news reaches you here."),
+        link="/account/notifications/settings/",
+    )
+
+
 BY_TOPIC = {
+    TEST: test,
     "accounts.logged_in_from_new_device": new_device,
     "accounts.credential_changed": credential_changed,
     "accounts.frozen_by_customer": frozen,
@@ -131,9 +173,9 @@ BY_TOPIC = {
 
 def _whence(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     facts = (
-        (say("at"), _minute(payload["at"])),
-        (say("address"), payload.get("address", "")),
-        (say("browser"), payload.get("browser", "")),
+        (pgettext("in a mail", "When"), _minute(payload["at"])),
+        (pgettext("in a mail", "From"), payload.get("address", "")),
+        (pgettext("in a mail", "With"), payload.get("browser", "")),
     )
     return tuple((name, value) for name, value in facts if value)
 

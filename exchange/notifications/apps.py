@@ -1,4 +1,4 @@
-"""Registers the room with Django: e-mail and in-app notifications, readers of the outbox."""
+"""Registers the room with Django: the inbox, e-mail, push, SMS and announcements; readers of the outbox."""
 
 from django.apps import AppConfig
 
@@ -10,10 +10,14 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self):
-        from exchange.notifications import messages, services
+        from exchange.accounts import registry as accounts
+        from exchange.notifications import log_ins, messages, remembered  # noqa: F401  (log_ins connects itself to a signal)
+        from exchange.notifications.services import inbox, planning
         from exchange.outbox import registry
 
-        for topic in messages.BY_TOPIC:
-            registry.reader(topic, name=f"notifications.inbox:{topic}")(services.put_in_inbox)
-            if topic not in messages.MAILED_BY_OTHERS:
-                registry.reader(topic, name=f"notifications.mail:{topic}")(services.send_mail)
+        for topic in messages.BY_TOPIC.keys() - messages.TO_EVERYBODY:
+            registry.reader(topic, name=f"notifications.inbox:{topic}")(inbox.put)
+            # The name is what waiting deliveries remember, from when this reader sent the mail itself.
+            registry.reader(topic, name=f"notifications.mail:{topic}")(planning.plan)
+        accounts.exports("notifications", remembered.notifications)
+        accounts.exports("notification_targets", remembered.targets)

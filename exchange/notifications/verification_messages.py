@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from exchange.notifications.message import Message
 
 LINK = "/account/verification/"
@@ -23,41 +25,44 @@ def _message(
         title=title,
         body=body,
         link=LINK,
-        facts=(("Level", payload["level"]), *facts),
+        facts=((_("Level"), payload["level"]), *facts),
         action=action,
     )
 
 
 def submitted(payload: dict[str, Any]) -> Message:
-    body = "We have it, and look at it next. You will hear from us, usually within two days."
-    return _message(payload, "submitted", "Your verification was handed in", body, "See where it stands")
+    body = _("We have it, and look at it next. You will hear from us, usually within two days.")
+    return _message(payload, "submitted", _("Your verification was handed in"), body, _("See where it stands"))
 
 
 def approved(payload: dict[str, Any]) -> Message:
-    body = f"You have the level “{payload['level']}” now, with its limits."
-    until = ("Holds until", payload["expires_at"])
-    return _message(payload, "approved", "Your verification is approved", body, "See your level", until)
+    body = _("You have the level “{level}” now, with its limits.").format(level=payload["level"])
+    until = (_("Holds until"), payload["expires_at"])
+    return _message(payload, "approved", _("Your verification is approved"), body, _("See your level"), until)
 
 
 def rejected(payload: dict[str, Any]) -> Message:
-    body = "We cannot give you this level. The page tells you why, and whether you can try again."
-    return _message(payload, "rejected", "Your verification was turned down", body, "Read why")
+    body = _("We cannot give you this level. The page tells you why, and whether you can try again.")
+    return _message(payload, "rejected", _("Your verification was turned down"), body, _("Read why"))
 
 
 def resubmit(payload: dict[str, Any]) -> Message:
-    body = "Something has to be sent again. The page tells you what and why; the rest is kept as it is."
-    return _message(payload, "resubmit", "We need something again for your verification", body, "Send it again")
+    body = _("Something has to be sent again. The page tells you what and why; the rest is kept as it is.")
+    return _message(payload, "resubmit", _("We need something again for your verification"), body, _("Send it again"))
 
 
 def ending(payload: dict[str, Any]) -> Message:
-    body = f"On {payload['expires_at']} the level “{payload['level']}” ends, and its limits with it. Renew it before."
-    until = ("Ends on", payload["expires_at"])
-    return _message(payload, "ending", "Your verification ends soon", body, "Renew it", until)
+    said = {"day": payload["expires_at"], "level": payload["level"]}
+    body = _("On {day} the level “{level}” ends, and its limits with it. Renew it before.").format(**said)
+    until = (_("Ends on"), payload["expires_at"])
+    return _message(payload, "ending", _("Your verification ends soon"), body, _("Renew it"), until)
 
 
 def expired(payload: dict[str, Any]) -> Message:
-    body = f"The level “{payload['level']}” is over, and the lower limits hold now. You can renew it at any time."
-    return _message(payload, "expired", "Your verification has ended", body, "Renew it")
+    body = _("The level “{level}” is over, and the lower limits hold now. You can renew it at any time.").format(
+        level=payload["level"]
+    )
+    return _message(payload, "expired", _("Your verification has ended"), body, _("Renew it"))
 
 
 BY_TOPIC: dict[str, Callable[[dict[str, Any]], Message | None]] = {

@@ -18,7 +18,7 @@ import urllib3
 from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 
-from exchange.outgoing import places
+from exchange.outgoing import places, public
 
 Failed = requests.RequestException  # whatever goes wrong on the way, or is refused here
 Silent = requests.Timeout
@@ -48,7 +48,10 @@ class TooSlow(requests.Timeout):
 
 
 class Session(requests.Session):
-    """Calls to one service: at most `bytes_max` of an answer, a piece every `seconds`, all of it within `whole_s`."""
+    """Calls to one service: at most `bytes_max` of an answer, a piece every `seconds`, all of it within `whole_s`.
+
+    `public_only` is for places that customers name: no address of a private network is connected to.
+    """
 
     def __init__(
         self,
@@ -58,8 +61,13 @@ class Session(requests.Session):
         whole_s: float | None = None,
         connect_s: float = CONNECT_S,
         ca_file: str = "",
+        public_only: bool = False,
     ) -> None:
         super().__init__()
+        if public_only:
+            self.mount("https://", public.Adapter())
+            self.mount("http://", public.Adapter())
+        self._public_only = public_only
         self.trust_env = False
         self._ca_file = ca_file
         self._timeout = (min(connect_s, seconds), seconds)
@@ -72,9 +80,14 @@ class Session(requests.Session):
         until = time.monotonic() + self._whole_s
         try:
             places.check(str(request.url))
+            proxy = getattr(settings, "EGRESS_PROXY", "")
+            if (
+                self._public_only and not proxy
+            ):  # a proxy looks names up by itself, and has to refuse our networks by itself
+                host, _, port = places.place(str(request.url)).rpartition(":")
+                places.public(host, int(port))
         except places.NotAllowed as error:
             raise NotAllowed(str(error)) from None
-        proxy = getattr(settings, "EGRESS_PROXY", "")
         response = super().send(
             request,
             allow_redirects=REDIRECTS,
@@ -111,6 +124,13 @@ class Session(requests.Session):
         if whole and promised.isascii() and promised.isdigit() and int(promised) != len(body):
             raise requests.ConnectionError("The answer broke off.")
         return bytes(body)
+
+
+def never_left(error: Exception) -> bool:
+    """Whether a call failed before anybody had the connection: what was to be sent was not, for certain."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    unmade = urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError
+    return isinstance(error, (NotAllowed, requests.ConnectTimeout)) or isinstance(reason, unmade)
 
 
 def prepared(method: str, url: str, **content: Any) -> Prepared:

@@ -32,8 +32,8 @@ from exchange.assets.models import Rate
 from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
-from exchange.outbox import services as outbox
 from kyc.services import levels
+from tests import mailing
 from tests.factors import App, give_factor
 from wallets.selectors import WithdrawalView
 from wallets.services import withdrawals, xpubs
@@ -173,7 +173,7 @@ class Exchange:
 
     def withdrawal_link(self) -> str:
         """The path in the newest mail about a withdrawal. No worker runs here: the test delivers the outbox itself."""
-        outbox.deliver(now=timezone.now())
+        mailing.deliver(now=timezone.now())
         texts = "\n".join(message.body for message in mail.outbox)
         return str(re.findall(r"http://\S+?(/wallet/withdrawals/confirm/\S+)", texts)[-1])
 

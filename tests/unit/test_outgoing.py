@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("exchange", "kyc", "wallets", "custody", "trading", "config")
 # Whoever else speaks HTTP: the adapters (held to the same below), and what runs on a developer's machine alone.
 OWN_SESSIONS = {"wallets/chains/utxo/rest.py", "wallets/chains/utxo/rpc.py", "wallets/chains/evm/rpc.py"}
-DOOR = {"exchange/outgoing/calls.py", "exchange/outgoing/places.py"}
+DOOR = {f"exchange/outgoing/{name}.py" for name in ("calls", "places", "public", "http2")}
 CLIENTS = {
     "requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request", "ftplib", "telnetlib", "xmlrpc", "smtplib",
-    "websockets.client", "websockets.sync", "websockets.asyncio", "bitcoinrpc", "web3", "ccxt", "pycurl", "paramiko",
+    "websockets.client", "websockets.sync", "websockets.asyncio", "bitcoinrpc", "web3", "ccxt", "pycurl", "paramiko", "twilio",
 }  # fmt: skip
 
 

@@ -20,8 +20,8 @@ from exchange.accounts.services import pauses
 from exchange.core.errors import Conflict, NotFound
 from exchange.ledger import selectors as ledger
 from exchange.ledger.services import holds
-from exchange.notifications import messages
-from exchange.notifications import services as notifications
+from exchange.notifications import money_messages
+from exchange.notifications.message import Message
 from exchange.outbox.registry import Event
 from kyc.services import limits
 from wallets import faults, selectors
@@ -67,21 +67,21 @@ def ask(withdrawal: Withdrawal, *, now: datetime) -> None:
     WithdrawalConfirmation.objects.create(withdrawal=withdrawal, expires_at=now + VALID_FOR)
 
 
-def send(event: Event) -> None:
-    """Makes the token and mails the link; a reader of the outbox. Again after a failure: a new token, the old one is void."""
-    row = (
-        WithdrawalConfirmation.objects.select_for_update(of=("self",))
-        .select_related("withdrawal")
-        .filter(pk=event.payload["withdrawal_id"])
-        .first()
-    )
-    if row is None or row.withdrawal.state != State.REQUESTED or row.expires_at <= event.now:
-        return
+def mail(event: Event) -> Message | None:
+    """Makes the token and the mail around it; anew for each attempt, and the token before is void then. None once it is over."""
     token = secrets.token_urlsafe(32)
-    row.token_hash, row.sent_at = _hash(token), event.now
-    row.save(update_fields=["token_hash", "sent_at"])
-    message = messages.withdrawal_confirmation(event.payload, token=token, minutes=VALID_FOR.seconds // 60)
-    notifications.mail(message, event=event)
+    with transaction.atomic():
+        row = (
+            WithdrawalConfirmation.objects.select_for_update(of=("self",))
+            .select_related("withdrawal")
+            .filter(pk=event.payload["withdrawal_id"])
+            .first()
+        )
+        if row is None or row.withdrawal.state != State.REQUESTED or row.expires_at <= event.now:
+            return None
+        row.token_hash, row.sent_at = _hash(token), event.now
+        row.save(update_fields=["token_hash", "sent_at"])
+    return money_messages.withdrawal_confirmation(event.payload, token=token, minutes=VALID_FOR.seconds // 60)
 
 
 def look(*, token: str, now: datetime) -> Confirmation:

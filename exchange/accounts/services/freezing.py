@@ -106,7 +106,7 @@ def lift(*, user_id: int, reason: str, actor_id: int | None, origin: str = "", n
         outbox.append(
             topic="accounts.freeze_lifted",
             key=f"user:{user_id}",
-            payload={"user_id": user_id, "freeze_id": standing.id},
+            payload={"user_id": user_id, "freeze_id": standing.id, "also_to": standing.sent_to},
             now=now,
         )
 

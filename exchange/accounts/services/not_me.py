@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from exchange.accounts.models import NotMeLink
+from exchange.accounts.models import Freeze, NotMeLink
 from exchange.accounts.services import freezing
 from exchange.core.errors import Conflict, NotFound
 
@@ -55,6 +55,11 @@ def make(*, user_id: int, sent_to: str, about: str, now: datetime) -> str:
         expires_at=now + timedelta(days=settings.NOT_ME_LINK_DAYS),
     )
     return reverse("site:not_me", args=[token])
+
+
+def settled_since(*, user_id: int, when: datetime) -> bool:
+    """Whether staff have lifted a freeze of this account since: links about what was before are void, and none is made any more."""
+    return Freeze.objects.filter(user_id=user_id, lifted_at__gte=when).exists()
 
 
 def look(*, token: str, now: datetime) -> Link:

@@ -1,7 +1,6 @@
 """What the house tells everybody: a page, a banner for a while, and, where it matters, a notification.
 
-What must never happen here: a text that shows before its time, or one that was told to people and is then another (what was
-published keeps its words; a correction is a new announcement or stands below the first text as an update).
+What must never happen here: a text that shows before its time, or an announcement that people are notified of twice.
 """
 
 from django.db import models

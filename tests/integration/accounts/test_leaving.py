@@ -21,8 +21,8 @@ from exchange.audit.models import Record
 from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, holds, reversals, transfers
-from exchange.outbox import services as outbox
 from exchange.secrets.services import SecretTampered
+from tests import mailing
 from tests.factors import give_factor, log_in_staff, step_up
 
 PASSWORD = "correct horse battery"
@@ -61,7 +61,7 @@ def fund(user_id, amount, asset_id=BTC):
 
 def delivered():
     mail.outbox.clear()
-    outbox.deliver(now=timezone.now())
+    mailing.deliver(now=timezone.now())
     return list(mail.outbox)
 
 

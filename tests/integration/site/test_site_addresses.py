@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from exchange.outbox import services as outbox
+from tests import mailing
 from wallets.services import address_book
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def entries(person: Any) -> list[address_book.Entry]:
 
 
 def mails() -> list[str]:
-    outbox.deliver(now=timezone.now())
+    mailing.deliver(now=timezone.now())
     return [message.subject for message in mail.outbox]
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from exchange.assets.models import AssetNetwork, Rate
 from exchange.ledger import selectors as ledger
-from exchange.outbox import services as outbox
 from kyc.services import levels
+from tests import mailing
 from wallets import selectors as wallets
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +160,7 @@ class TestTheLinkInTheMail:
         settings.WITHDRAWAL_EMAIL_CONFIRMATION = True
 
     def link(self) -> str:
-        outbox.deliver(now=timezone.now())
+        mailing.deliver(now=timezone.now())
         (found,) = re.findall(r"http://\S+(/wallet/withdrawals/confirm/\S+)", mail.outbox[-1].body)
         return str(found)
 

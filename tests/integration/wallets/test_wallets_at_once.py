@@ -19,7 +19,7 @@ from exchange.accounts.services import customers
 from exchange.core.errors import DomainError
 from exchange.ledger import selectors as ledger
 from exchange.ledger.models import Hold
-from exchange.outbox import services as outbox
+from tests import mailing
 from wallets import selectors
 from wallets.lifecycle import State
 from wallets.models import Address, Payout, PayoutVersion, Withdrawal, WithdrawalApproval
@@ -190,7 +190,7 @@ class TestTheLink:
         return user_id
 
     def token(self):
-        outbox.deliver(now=timezone.now())
+        mailing.deliver(now=timezone.now())
         texts = "\n".join(message.body for message in mail.outbox)
         return re.findall(r"/wallet/withdrawals/confirm/(\S+)/", texts)[-1]
 

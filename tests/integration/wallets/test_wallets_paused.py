@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from exchange.accounts.services import credentials, customers, freezing, pauses
 from exchange.ledger import selectors as ledger
-from exchange.outbox import services as outbox
+from tests import mailing
 from wallets import routes, selectors
 from wallets.models import Withdrawal
 from wallets.services import batching, confirming, quoting, screening, withdrawals
@@ -43,7 +43,7 @@ def change(user_id, now=None):
 
 
 def token():
-    outbox.deliver(now=timezone.now())
+    mailing.deliver(now=timezone.now())
     return re.findall(r"/wallet/withdrawals/confirm/(\S+)/", "\n".join(message.body for message in mail.outbox))[-1]
 
 
@@ -114,7 +114,7 @@ def test_a_freeze_takes_back_what_was_not_signed_yet(alice, settings):
     settings.WITHDRAWAL_EMAIL_CONFIRMATION = True
     waiting = ask(alice, key="second")
     freezing.freeze(user_id=alice, reason="test", now=timezone.now())
-    outbox.deliver(now=timezone.now())
+    mailing.deliver(now=timezone.now())
     assert {selectors.withdrawal(alice, each.id).state for each in (view, waiting)} == {"cancelled"}
     assert held(alice) == 0
     with pytest.raises(pauses.WithdrawalsPaused):
