@@ -239,6 +239,16 @@ class MarketFees:
 
 
 @dataclass(frozen=True, slots=True)
+class TierView:
+    """What holds from a volume of thirty days on; fees as fractions."""
+
+    name: str
+    volume_from: str
+    maker_fee: str
+    taker_fee: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeesView:
     """A customer's tier by the volume of the last thirty days, in `currency`, as it was last counted.
 

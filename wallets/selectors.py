@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -81,10 +82,18 @@ def hot_addresses() -> list[AddressView]:
 
 
 def deposits(
-    user_id: int, *, before: UUID | None = None, limit: int = 50, asset: str | None = None
+    user_id: int,
+    *,
+    before: UUID | None = None,
+    limit: int = 50,
+    asset: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[DepositView]:
-    """The customer's deposits, newest first; `before` is the last id of the page before."""
-    return _deposit_views(_page(Deposit.objects.filter(owner_id=user_id), before=before, limit=limit, asset=asset))
+    """The customer's deposits, newest first: seen at `since` or later and before `until`; `before` is the last id of the page
+    before."""
+    rows = _within(Deposit.objects.filter(owner_id=user_id), "seen_at", since, until)
+    return _deposit_views(_page(rows, before=before, limit=limit, asset=asset))
 
 
 def pending(user_id: int) -> list[DepositView]:
@@ -108,11 +117,18 @@ def deposit(user_id: int, deposit_id: UUID) -> DepositView:
 
 
 def withdrawals(
-    user_id: int, *, before: UUID | None = None, limit: int = 50, asset: str | None = None
+    user_id: int,
+    *,
+    before: UUID | None = None,
+    limit: int = 50,
+    asset: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[WithdrawalView]:
-    """The customer's withdrawals, newest first; `before` is the last id of the page before."""
-    rows = _page(Withdrawal.objects.filter(owner_id=user_id), before=before, limit=limit, asset=asset)
-    return _withdrawal_views(rows)
+    """The customer's withdrawals, newest first: asked for at `since` or later and before `until`; `before` is the last id of the
+    page before."""
+    rows = _within(Withdrawal.objects.filter(owner_id=user_id), "requested_at", since, until)
+    return _withdrawal_views(_page(rows, before=before, limit=limit, asset=asset))
 
 
 def withdrawal(user_id: int, withdrawal_id: UUID) -> WithdrawalView:
@@ -171,6 +187,12 @@ def _page(rows: QuerySet[Any], *, before: UUID | None, limit: int, asset: str | 
     if before is not None:
         rows = rows.filter(id__lt=before)
     return rows.order_by("-id")[: max(1, min(limit, PAGE_MAX))]
+
+
+def _within(rows: QuerySet[Any], field: str, since: datetime | None, until: datetime | None) -> QuerySet[Any]:
+    if since is not None:
+        rows = rows.filter(**{f"{field}__gte": since})
+    return rows if until is None else rows.filter(**{f"{field}__lt": until})
 
 
 def _links() -> dict[tuple[int, int], AssetNetworkView]:

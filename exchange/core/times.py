@@ -5,7 +5,7 @@ What must never happen here: a time without a zone taken for UTC by luck, or tex
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from exchange.core.errors import InvalidRequest
 
@@ -34,3 +34,13 @@ def parse(text: str, *, param: str | None = None) -> datetime:
     except (ValueError, OverflowError):  # not a time, or one that no calendar of ours reaches in UTC
         pass
     raise TimeInvalid('A time is ISO 8601 with its zone, such as "2026-11-20T05:32:05Z".', param=param)
+
+
+def begins(day: date) -> datetime:
+    """The first moment of a day (UTC)."""
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def ends(day: date) -> datetime:
+    """The first moment after a day (UTC)."""
+    return begins(day) + timedelta(days=1)

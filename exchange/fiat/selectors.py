@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from exchange.core import times
 from exchange.fiat import references
 from exchange.fiat.models import BankDeposit
 
@@ -28,9 +30,26 @@ class BankDepositView:
     transfer_id: UUID
 
 
-def deposits(user_id: int, *, before: int | None = None, limit: int = 50) -> list[BankDepositView]:
-    """Newest first; the cursor is the last id. One query."""
+def deposits(
+    user_id: int,
+    *,
+    before: int | None = None,
+    asset_id: int | None = None,
+    states: Collection[str] | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    limit: int = 50,
+) -> list[BankDepositView]:
+    """Newest first, of these states, announced on these days (UTC, both included); the cursor is the last id. One query."""
     rows = BankDeposit.objects.filter(user_id=user_id)
+    if asset_id is not None:
+        rows = rows.filter(asset_id=asset_id)
+    if states is not None:
+        rows = rows.filter(state__in=states)
+    if since is not None:
+        rows = rows.filter(created_at__gte=times.begins(since))
+    if until is not None:
+        rows = rows.filter(created_at__lt=times.ends(until))
     if before is not None:
         rows = rows.filter(id__lt=before)
     return [view(row) for row in rows.order_by("-id")[:limit]]

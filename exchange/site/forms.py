@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from exchange.assets.selectors import NetworkView
 from exchange.core import ids
 from exchange.core.errors import DomainError
+from exchange.site import typed
+from exchange.site.said import said
 from exchange.site.selectors.withdrawals import Terms
 
 
@@ -19,8 +22,8 @@ class WithdrawForm(forms.Form):
 
     address = forms.CharField(
         max_length=128,
-        label="Send to",
-        error_messages={"required": "Paste the address the coins should go to."},
+        label=gettext_lazy("Send to"),
+        error_messages={"required": gettext_lazy("Paste the address the coins should go to.")},
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",
@@ -33,8 +36,8 @@ class WithdrawForm(forms.Form):
     )
     amount = forms.CharField(
         max_length=100,
-        label="Amount that should arrive",
-        error_messages={"required": "Enter an amount."},
+        label=gettext_lazy("Amount that should arrive"),
+        error_messages={"required": gettext_lazy("Enter an amount.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "decimal", "placeholder": "0.00"}),
     )
     idempotency_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
@@ -47,17 +50,20 @@ class WithdrawForm(forms.Form):
         self.fields["network"] = forms.ChoiceField(
             choices=[(link.network, link.network) for link in terms.links],
             widget=forms.RadioSelect,
-            error_messages={"invalid_choice": "Choose one of the networks."},
+            error_messages={"invalid_choice": gettext_lazy("Choose one of the networks.")},
         )
 
     def clean_amount(self) -> str:
-        """Grouping commas and stray spaces are forgiven; everything else is the amount parser's business."""
-        return self.cleaned_data["amount"].replace(",", "").replace(" ", "")
+        """As people write amounts; what could be read as two amounts is refused. The rest is the amount parser's business."""
+        try:
+            return typed.amount(self.cleaned_data["amount"])
+        except typed.AmountUnclear as error:
+            raise forms.ValidationError(str(error)) from None
 
     def blame(self, error: DomainError) -> None:
         """Puts an error of the domain beside the field that caused it; at the top where that one is hidden."""
         shown = [field.name for field in self.visible_fields()]
-        self.add_error(error.param if error.param in shown else None, error.message)
+        self.add_error(error.param if error.param in shown else None, said(error))
 
 
 class ListedAddressForm(forms.Form):
@@ -65,42 +71,42 @@ class ListedAddressForm(forms.Form):
 
     address = forms.CharField(
         max_length=128,
-        label="Address",
-        error_messages={"required": "Paste the address."},
+        label=gettext_lazy("Address"),
+        error_messages={"required": gettext_lazy("Paste the address.")},
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "class": "mono"}
         ),
     )
     label = forms.CharField(
         max_length=60,
-        label="Label",
-        error_messages={"required": "Give it a name you will know it by."},
+        label=gettext_lazy("Label"),
+        error_messages={"required": gettext_lazy("Give it a name you will know it by.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, networks: Sequence[NetworkView], data: dict[str, str] | None = None) -> None:
         super().__init__(data)
         self.fields["network"] = forms.ChoiceField(
-            label="Network",
+            label=gettext_lazy("Network"),
             choices=[(network.code, network.name) for network in networks],
-            error_messages={"invalid_choice": "Choose one of the networks."},
+            error_messages={"invalid_choice": gettext_lazy("Choose one of the networks.")},
         )
 
     def blame(self, error: DomainError) -> None:
         """Puts an error of the domain beside the field that caused it."""
-        self.add_error(error.param if error.param in self.fields else None, error.message)
+        self.add_error(error.param if error.param in self.fields else None, said(error))
 
 
 class ApiKeyForm(forms.Form):
     """A new API key. What is shown beside each field is said in the template."""
 
-    ENDS = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("0", "Never"))
+    ENDS = (("30", gettext_lazy("30 days")), ("90", gettext_lazy("90 days")), ("365", gettext_lazy("A year")), ("0", gettext_lazy("Never")))
 
     label = forms.CharField(
         max_length=60,
-        label="Name",
-        error_messages={"required": "Give it a name you will know it by."},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Grid bot on my server"}),
+        label=gettext_lazy("Name"),
+        error_messages={"required": gettext_lazy("Give it a name you will know it by.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": gettext_lazy("Grid bot on my server")}),
     )
     kind = forms.ChoiceField(
         choices=[("ed25519", "Ed25519"), ("hmac", "HMAC-SHA256")], initial="ed25519", widget=forms.RadioSelect
@@ -108,7 +114,7 @@ class ApiKeyForm(forms.Form):
     public_key = forms.CharField(
         max_length=1000,
         required=False,
-        label="Public key",
+        label=gettext_lazy("Public key"),
         widget=forms.Textarea(
             attrs={"rows": 3, "class": "mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
         ),
@@ -118,12 +124,12 @@ class ApiKeyForm(forms.Form):
     networks = forms.CharField(
         max_length=1500,
         required=False,
-        label="Allowed addresses",
+        label=gettext_lazy("Allowed addresses"),
         widget=forms.Textarea(
             attrs={"rows": 3, "class": "mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
         ),
     )
-    ends = forms.ChoiceField(choices=ENDS, initial="90", label="Expires after")
+    ends = forms.ChoiceField(choices=ENDS, initial="90", label=gettext_lazy("Expires after"))
 
     def wanted(self, *, now: datetime) -> dict[str, Any]:
         """The arguments of `accounts.keys.services.create`."""
@@ -139,4 +145,4 @@ class ApiKeyForm(forms.Form):
 
     def blame(self, error: DomainError) -> None:
         """Puts an error of the domain beside the field that caused it."""
-        self.add_error(error.param if error.param in self.fields else None, error.message)
+        self.add_error(error.param if error.param in self.fields else None, said(error))

@@ -42,3 +42,63 @@ class Favourite(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}:{self.market_id}"
+
+
+class Statement(models.Model):
+    """A statement of account that a customer asked for, in sealed pieces. What it says stands in the ledger; this is a copy that is
+    destroyed after some days, and made again as often as it is asked for."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+        EXPIRED = "expired", "Expired"
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        PDF = "pdf", "PDF"
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
+    format = models.CharField(max_length=3, choices=Format)
+    asset_id = models.SmallIntegerField(null=True, blank=True, help_text="Empty: all of them.")
+    since = models.DateField()
+    until = models.DateField(help_text="The last day, which it includes (UTC).")
+    language = models.CharField(max_length=16)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+    requested_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    entries = models.BigIntegerField(default=0, help_text="Lines of the ledger that it covers.")
+    size = models.BigIntegerField(default=0, help_text="Bytes of the file.")
+    pieces = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        db_table = "site_pages_statement"
+        indexes = [
+            models.Index(fields=["user_id", "-id"], name="site_pages_statement_of"),
+            models.Index(fields=["id"], condition=models.Q(state="requested"), name="site_pages_statement_waiting"),
+            models.Index(fields=["expires_at"], condition=models.Q(state="ready"), name="site_pages_statement_over"),
+        ]
+
+    def __str__(self) -> str:
+        return f"statement {self.id} of user:{self.user_id}"
+
+
+class StatementPiece(models.Model):
+    """A piece of the file, sealed for its place: it opens at no other, and not as the last where it is not."""
+
+    id = models.BigAutoField(primary_key=True)
+    statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="+")
+    number = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        db_table = "site_pages_statement_piece"
+        constraints = [models.UniqueConstraint(fields=["statement", "number"], name="site_pages_statement_piece_once")]
+
+    def __str__(self) -> str:
+        return f"piece {self.number} of statement {self.statement_id}"

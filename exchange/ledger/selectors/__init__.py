@@ -1,6 +1,6 @@
 """What may be read of the book: frozen views, never models, never a write."""
 
-from exchange.ledger.selectors import days, holds, stops
+from exchange.ledger.selectors import days, holds, periods, stops
 from exchange.ledger.selectors.accounts import (
     Balance,
     Total,
@@ -14,16 +14,27 @@ from exchange.ledger.selectors.accounts import (
     receivables,
     totals,
 )
-from exchange.ledger.selectors.entries import Line, Movement, TransferView, history, transfer
+from exchange.ledger.selectors.entries import (
+    Line,
+    Movement,
+    Posting,
+    TransferView,
+    all_postings,
+    history,
+    postings,
+    transfer,
+)
 
 __all__ = [
     "Balance",
     "Line",
     "Movement",
+    "Posting",
     "Total",
     "TransferView",
     "account_ids",
     "account_ids_of",
+    "all_postings",
     "balances",
     "days",
     "frozen_among",
@@ -32,6 +43,8 @@ __all__ = [
     "is_frozen",
     "labelled",
     "owner_of",
+    "periods",
+    "postings",
     "receivables",
     "stops",
     "totals",

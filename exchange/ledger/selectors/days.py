@@ -21,13 +21,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Between which entries those of some days stand, and how many there are."""
+class Bounds:
+    """The entries of an account above one id and below another; `entries` is how many are known to be of the days asked for."""
 
-    first_entry_id: int
-    last_entry_id: int
+    account_id: int
+    above: int
+    below: int
     entries: int
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        return self.above, self.below
+
+
+NO_END = 2**63 - 1
 
 _OWN = "FROM ledger_account a JOIN ledger_day d ON d.account_id = a.id WHERE a.owner_id = %(owner)s AND a.kind = 'customer'"
 _CHANGES = f"""
@@ -35,9 +42,13 @@ SELECT a.asset_id, greatest(d.day, %(since)s::date - 1) AS counted, sum(d.credit
 {_OWN} AND a.label = '' GROUP BY 1, 2 ORDER BY 2, 1
 """
 _FIRST = f"SELECT min(d.day) {_OWN} AND a.label = ''"
-_SPANS = f"""
-SELECT d.account_id, min(d.first_entry_id), max(d.last_entry_id), sum(d.entries)
-{_OWN} AND a.label = '' AND d.day BETWEEN %(since)s AND %(until)s GROUP BY 1
+_BOUNDS = """
+SELECT a.asset_id, a.id, coalesce(
+    (SELECT min(d.first_entry_id) FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s) - 1,
+    (SELECT max(d.last_entry_id) FROM ledger_day d WHERE d.account_id = a.id AND d.day < %(since)s), 0),
+  (SELECT max(d.last_entry_id) + 1 FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s),
+  coalesce((SELECT sum(d.entries) FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s), 0)
+FROM ledger_account a WHERE a.owner_id = %(owner)s AND a.kind = 'customer' AND a.label = ''
 """
 
 
@@ -55,8 +66,19 @@ def first_day(*, owner_id: int) -> date | None:
         return cursor.fetchone()[0]
 
 
-def spans(*, owner_id: int, since: date, until: date) -> dict[int, Span]:
-    """By account: where the entries of these days stand (both included), as far as is gathered. One query."""
+def bounds(*, owner_id: int, since: date, until: date, today: date) -> dict[int, Bounds]:
+    """By asset: between which entries all of those of these days stand (both included). One query.
+
+    A few others may stand between them, so the time of each still has to be looked at. Where the days are not over yet, there
+    is no end: what was not gathered yet comes last.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_SPANS, {"owner": owner_id, "since": since, "until": until})
-        return {row[0]: Span(row[1], row[2], int(row[3])) for row in cursor.fetchall()}
+        cursor.execute(_BOUNDS, {"owner": owner_id, "since": since, "until": until})
+        rows = cursor.fetchall()
+    open_end = until >= today
+    return {
+        asset_id: Bounds(
+            account_id, above, NO_END if open_end else below if below is not None else above + 1, int(entries)
+        )
+        for asset_id, account_id, above, below, entries in rows
+    }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from django.db import connection
 
 from exchange.ledger.journal import ENTRIES_MAX
 from exchange.ledger.models import Entry, Transfer, TransferKey
@@ -19,6 +22,18 @@ class Movement:
     id: int
     transfer_id: int
     transfer_uuid: UUID
+    kind: str
+    reference: str
+    amount: int
+    posted_at: datetime
+
+
+@dataclass(frozen=True)
+class Posting:
+    """One entry of one of several accounts. `id` is the cursor."""
+
+    id: int
+    account_id: int
     kind: str
     reference: str
     amount: int
@@ -58,6 +73,40 @@ def history(*, account_id: int, before: int | None = None, limit: int = 50) -> l
         )
         for e in rows[: max(1, min(limit, HISTORY_MAX))]
     ]  # fmt: skip
+
+
+_OF_EACH = """
+SELECT e.id, e.account_id, t.kind, t.reference, e.amount::text, t.posted_at
+FROM unnest(%(accounts)s::bigint[], %(above)s::bigint[], %(below)s::bigint[]) AS b (account_id, above, below)
+CROSS JOIN LATERAL (
+  SELECT f.id, f.account_id, f.transfer_id, f.amount FROM ledger_entry f
+  WHERE f.account_id = b.account_id AND f.id > b.above AND f.id < b.below ORDER BY f.id {order} LIMIT %(limit)s
+) AS e JOIN ledger_transfer t ON t.id = e.transfer_id
+ORDER BY e.id {order} LIMIT %(limit)s
+"""
+
+
+def postings(*, between: Mapping[int, tuple[int, int]], limit: int, oldest_first: bool = False) -> list[Posting]:
+    """The entries of these accounts, by account those with an id above the first and below the second; newest first. One query,
+    which reads no more than `limit` entries of each account."""
+    asked = {
+        "accounts": list(between), "above": [above for above, _ in between.values()],
+        "below": [below for _, below in between.values()], "limit": limit,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_EACH.format(order="ASC" if oldest_first else "DESC"), asked)
+        return [Posting(row[0], row[1], row[2], row[3], int(row[4]), row[5]) for row in cursor.fetchall()]
+
+
+def all_postings(*, between: Mapping[int, tuple[int, int]], at_once: int = 5_000) -> Iterator[Posting]:
+    """As `postings`, the whole of them, oldest first, a piece at a time."""
+    reached = 0
+    while page := postings(
+        between={account: (max(above, reached), below) for account, (above, below) in between.items()},
+        limit=at_once, oldest_first=True,
+    ):  # fmt: skip
+        yield from page
+        reached = page[-1].id
 
 
 def transfer(*, id: UUID) -> TransferView | None:

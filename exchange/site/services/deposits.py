@@ -21,12 +21,20 @@ class NotDepositable(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One network the asset can come over; `usual_s` until a deposit is credited, None where the network alone decides."""
+
+    link: assets.AssetNetworkView
+    usual_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DepositPage:
     """`address` is None where none can be had now; `trouble` then says why."""
 
     asset: assets.AssetView
     link: assets.AssetNetworkView
-    links: tuple[assets.AssetNetworkView, ...]
+    choices: tuple[Choice, ...]
     network: assets.NetworkView
     address: wallets.AddressView | None
     trouble: str
@@ -43,18 +51,23 @@ def open_page(*, user_id: int, asset: str, network: str | None, now: datetime) -
     if not links:
         raise NotDepositable(f"{found.code} cannot be deposited at the moment.", param="asset")
     link = assets.asset_network(asset=asset, network=network) if network else links[0]
+    known = {each.code: each for each in assets.networks()}
     address, trouble = _address(user_id, found.code, link.network, now)
     return DepositPage(
         asset=found,
         link=link,
-        links=links,
-        network=assets.network(link.network),
+        choices=tuple(_choice(each, known[each.network]) for each in links),
+        network=known[link.network],
         address=address,
         trouble=trouble,
         deposits=recent(user_id=user_id, asset=asset),
         down=tuple(each for each in health.silent(now) if each.network == link.network),
         codes=tuple(each.code for each in assets.assets() if any(link.asset_id == each.id for link in moving)),
     )
+
+
+def _choice(link: assets.AssetNetworkView, network: assets.NetworkView) -> Choice:
+    return Choice(link, None if link.finalized else link.confirmations * network.block_seconds)
 
 
 def recent(*, user_id: int, asset: str) -> tuple[wallets.DepositView, ...]:

@@ -13,11 +13,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from exchange.core.errors import DomainError
 from exchange.site.forms import ListedAddressForm
+from exchange.site.said import said
 from exchange.site.selectors import networks
 from wallets.services import address_book
 
@@ -37,7 +39,9 @@ def page(request: HttpRequest) -> HttpResponse:
         except DomainError as error:
             form.blame(error)
         else:
-            messages.success(request, f"“{entry.label}” is on your list. We have told you by e-mail.")
+            messages.success(
+                request, _("“%(label)s” is on your list. We have told you by e-mail.") % {"label": entry.label}
+            )
             return redirect("site:addresses")
     return _page(request, form)
 
@@ -60,7 +64,7 @@ def relabel(request: HttpRequest, entry_id: int) -> HttpResponse:
     return _change(
         request,
         lambda: address_book.relabel(user_id=request.user.pk, entry_id=entry_id, label=label, now=timezone.now()),
-        "The label is changed.",
+        _("The label is changed."),
     )
 
 
@@ -70,7 +74,7 @@ def remove(request: HttpRequest, entry_id: int) -> HttpResponse:
     return _change(
         request,
         lambda: address_book.remove(user_id=request.user.pk, entry_id=entry_id, now=timezone.now()),
-        "The address is off your list.",
+        _("The address is off your list."),
     )
 
 
@@ -81,7 +85,7 @@ def set_mode(request: HttpRequest) -> HttpResponse:
     return _change(
         request,
         lambda: address_book.set_mode(user_id=request.user.pk, allow_list_only=only, now=timezone.now()),
-        "From now on your coins leave to addresses of your list alone." if only else "It will be switched off.",
+        _("From now on your coins leave to addresses of your list alone.") if only else _("It will be switched off."),
     )
 
 
@@ -89,7 +93,7 @@ def _change(request: HttpRequest, change: Callable[[], object], done: str) -> Ht
     try:
         change()
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
         messages.success(request, done)
     return redirect("site:addresses")

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,6 +23,7 @@ from exchange.core import amounts
 from exchange.core.errors import DomainError
 from exchange.site import progress
 from exchange.site.forms import WithdrawForm
+from exchange.site.said import said
 from exchange.site.selectors import withdrawals as desk
 from wallets import selectors as wallets
 from wallets.services import confirming, quoting, withdrawals
@@ -103,9 +105,9 @@ def cancel(request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
     try:
         withdrawals.cancel(user_id=request.user.pk, withdrawal_id=withdrawal_id, now=timezone.now())
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
-        messages.success(request, "Withdrawal cancelled. The amount and the fee are available again.")
+        messages.success(request, _("Withdrawal cancelled. The amount and the fee are available again."))
     return redirect("site:withdrawal", withdrawal_id=withdrawal_id)
 
 

@@ -17,6 +17,7 @@ from exchange.ledger.journal import Entry, Kind, Transfer
 from exchange.ledger.models import Account
 from exchange.ledger.models import Entry as EntryRow
 from exchange.ledger.selectors import days as reading
+from exchange.ledger.selectors import entries
 from exchange.ledger.services import accounts, days, transfers
 from tests.integration.ledger.conftest import ALICE, BOB, BTC, NOW, USDT
 
@@ -92,14 +93,21 @@ def test_balances_by_day_end_at_the_balance(book: Any) -> None:
     assert reading.first_day(owner_id=4_711) is None
 
 
-def test_a_span_holds_the_entries_of_its_days_and_counts_them(book: Any) -> None:
+@pytest.mark.parametrize(("first", "last"), [(3, 12), (0, 0), (5, 5), (0, 60), (70, 80)])
+def test_bounds_hold_every_entry_of_their_days(book: Any, first: int, last: int) -> None:
     trade_about(book, seed=4, count=20)
     days.gather()
-    since, until = START.date() + timedelta(days=3), START.date() + timedelta(days=12)
-    found = reading.spans(owner_id=BOB, since=since, until=until)[book.bob]
-    rows = EntryRow.objects.filter(account_id=book.bob).select_related("transfer")
+    book.deposit(book.bob, 5)  # of NOW's day, and not gathered yet
+    since, until = START.date() + timedelta(days=first), START.date() + timedelta(days=last)
+    found = reading.bounds(owner_id=BOB, since=since, until=until, today=NOW.date())[BTC]
+    rows = list(EntryRow.objects.filter(account_id=book.bob).select_related("transfer").order_by("id"))
     inside = [row.id for row in rows if since <= row.transfer.posted_at.date() <= until]
-    assert (found.first_entry_id, found.last_entry_id, found.entries) == (min(inside), max(inside), len(inside))
+    held = [each.id for each in entries.all_postings(between={book.bob: found.pair}, at_once=3)]
+    assert set(inside) <= set(held) and held == sorted(held)
+    assert found.entries == len([each for each in inside if each != rows[-1].id])
+    assert len(held) <= len(inside) + 12  # moments ran backwards a little, so a few neighbours come along
+    newest = entries.postings(between={book.bob: found.pair}, limit=4)
+    assert [each.id for each in newest] == held[-4:][::-1]
 
 
 def test_wrong_days_are_mended_from_the_entries(book: Any, caplog: Any) -> None:

@@ -34,8 +34,15 @@ PRIVATE = [
     "/wallet/deposit/BTC/live/",
     "/wallet/withdraw/BTC/",
     "/wallet/addresses/",
+    "/wallet/worth/",
+    "/wallet/bank/",
+    "/wallet/statements/",
+    "/wallet/statements/live/",
     "/wallet/history/",
+    "/wallet/history/?kind=deposits",
     "/wallet/history/?kind=withdrawals",
+    "/wallet/history/?kind=bank",
+    "/account/fees/",
     "/wallet/history/?kind=trades",
     "/orders/",
     "/accounts/email/",
@@ -157,7 +164,10 @@ def test_an_empty_account_says_what_to_do_next(newcomer: Any) -> None:
     assert "Three steps to your first trade" in text
     assert "/wallet/deposit/BTC/" in text
     assert "No open orders" in newcomer.get("/orders/").content.decode()
-    assert "No deposits yet" in newcomer.get("/wallet/history/").content.decode()
+    assert "Nothing has moved yet" in newcomer.get("/wallet/history/").content.decode()
+    assert "No deposits yet" in newcomer.get("/wallet/history/?kind=deposits").content.decode()
+    assert "No bank transfer yet" in newcomer.get("/wallet/bank/").content.decode()
+    assert "No statement yet" in newcomer.get("/wallet/statements/").content.decode()
 
 
 def test_balances_are_printed_to_the_last_digit_and_the_guide_is_gone(alice: Any) -> None:

@@ -108,9 +108,11 @@ def test_what_was_typed_is_still_there_after_a_mistake_and_after_changing_ones_m
     assert f'value="{THEIRS}"' in back and "Look it over" in back
 
 
-def test_a_grouping_comma_and_stray_spaces_are_forgiven(alice: Any) -> None:
-    text = alice.post("/wallet/withdraw/BTC/", filled_in(alice, amount=" 0,000.5 ")).content.decode()
+def test_a_decimal_comma_and_stray_spaces_are_understood_and_what_could_be_two_amounts_is_not(alice: Any) -> None:
+    text = alice.post("/wallet/withdraw/BTC/", filled_in(alice, amount=" 0,5 ")).content.decode()
     assert "Withdraw 0.5 BTC" in text
+    answer = alice.post("/wallet/withdraw/BTC/", filled_in(alice, amount="1.5,00.5"))
+    assert answer.status_code == 400 and held(alice) == 0
 
 
 def test_the_limit_of_the_level_is_told_when_it_is_looked_over_and_nothing_moves(alice: Any) -> None:
@@ -151,7 +153,7 @@ def test_the_networks_of_a_token_are_told_apart_by_name_standard_and_fee(alice: 
     assert "fee 2 USDT" in text and "fee 0.5 USDT" in text and 'data-fee="500000"' in text
     deposits = alice.get("/wallet/deposit/USDT/").content.decode()
     assert "Ethereum (ERC20)" in deposits and "BNB Smart Chain (BEP20)" in deposits
-    assert "over any other network it is lost" in deposits
+    assert "Anything else sent here is lost" in deposits
 
 
 class TestTheLinkInTheMail:
