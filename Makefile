@@ -24,6 +24,9 @@ endef
 
 export PORT
 export BOURSE_STATE
+# Some machines forbid Python to keep what it compiled. Every process started here would then compile five hundred files of ours
+# again, and every test worker rewrite the assertions of all tests: a quarter of a start, and a minute of a test run.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
