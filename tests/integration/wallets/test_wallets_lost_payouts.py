@@ -86,8 +86,7 @@ def doomed(house, node):
     block = node.rpc("getblockhash", node.height())
     node.invalidate(block)
     taken = node.rpc("generateblock", node.new_address(), [double_spend(node, gone)])["hash"]
-    report = house.scan("bitcoin")
-    assert (report.scanned, report.lost) == (1, 0)
+    assert house.scan("bitcoin").scanned == 1
     coin = Coin.objects.get(txid=gone)
     assert (coin.block_height, coin.gone_height) == (None, node.height())
     return view, payout, outside, block, taken
@@ -95,6 +94,7 @@ def doomed(house, node):
 
 def test_a_coin_that_was_double_spent_for_good_ends_the_payout_and_pays_nobody(house, node, doomed, settings):
     view, payout, outside, _, _ = doomed
+    assert state(view) == "broadcast"
     mine_others(house, node, FINAL - 2)
     assert (state(view), holds.get(id=view.id).state) == ("broadcast", "pending")
     with socket.create_server(("127.0.0.1", 0)) as taken:
