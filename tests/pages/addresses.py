@@ -1,18 +1,20 @@
 """Which addresses are pages, who looks at them, and with what in the parts that vary: found from the URLconf.
 
 An address whose parts do not vary is asked by itself, whoever adds it. One that varies needs a word in `FILLED`. One that
-answers nobody with a document takes no GET, or stands in `NO_PAGES` with the reason: `test_every_page.py` fails where it does not,
-or no longer should. What must never happen here: a page left out because something is wrong with it.
+answers nobody with a document takes no GET, or stands in `NO_PAGES` with the reason: `test_every_page.py` fails where it does
+not, or no longer should. What must never happen here: a page left out because something is wrong with it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.pages import specimens
@@ -52,11 +54,12 @@ NO_PAGES: dict[str, str] = {
     "status/live/": PART, "account/export/<int:export_id>/": FILE,
     "accounts/password/set/": "for people without a password alone", "accounts/login/code/confirm/": "switched off",
     "accounts/2fa/authenticate/": "in the middle of a log-in; a journey shows it",
-    "accounts/2fa/webauthn/login/": "answers a script", "accounts/2fa/totp/activate/": "without a factor, after the password",
+    "accounts/2fa/webauthn/login/": "answers a script",
     "accounts/3rdparty/login/error/": "after a log-in elsewhere that failed",
     "accounts/3rdparty/signup/": "after a log-in elsewhere",
     "accounts/social/login/cancelled/": AWAY, "accounts/social/login/error/": AWAY, "accounts/social/signup/": AWAY,
-    "accounts/social/connections/": AWAY,    **{f"accounts/{name}/login/{step}": "of a provider"
+    "accounts/social/connections/": AWAY,
+    **{f"accounts/{name}/login/{step}": "of a provider"
        for name in ("google", "facebook", "x", "apple")
        for step in ("", "callback/")},
     "accounts/apple/login/callback/finish/": "of a provider",
@@ -125,7 +128,19 @@ def status_of(client: Any, path: str) -> int:
 
 
 def find(world: World) -> tuple[list[Page], list[str]]:
-    """The pages, and the addresses that nobody put in a state."""
+    """The pages, and the addresses that nobody put in a state. In a thread of its own: Playwright keeps a loop in this one."""
+
+    def look() -> tuple[list[Page], list[str]]:
+        try:
+            return _find(world)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(look).result()
+
+
+def _find(world: World) -> tuple[list[Page], list[str]]:
     windows = {viewer: world.browser(viewer) for viewer in (*VIEWERS, "staff")}
     pages: list[Page] = []
     lost: list[str] = []

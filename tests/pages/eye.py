@@ -49,6 +49,7 @@ class Window:
         """Goes there and waits until the page stands; its status, 302 where it leads elsewhere."""
         if variant:
             self.wear(**variant)
+        self.tab.bring_to_front()
         answer = self.tab.goto(self.url + path)
         self.settle()
         elsewhere = self.tab.url.partition("?")[0] != self.url + path and "reset/key" not in path
@@ -70,7 +71,10 @@ class Window:
             )
         else:
             self.tab.wait_for_load_state("networkidle")
-        self.tab.evaluate("() => Promise.all([document.fonts.ready, new Promise(requestAnimationFrame)]).then(() => 0)")
+        # No frame is waited for: a window behind another is drawn none.
+        self.tab.evaluate(
+            "() => Promise.race([document.fonts.ready, new Promise(done => setTimeout(done, 5000))]).then(() => 0)"
+        )
 
     def axe(self, rules: list[str] | None = None) -> list[str]:
         """What axe-core finds in the document as it stands."""

@@ -12,8 +12,10 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models, transaction
+from embit import bip32
 
 from exchange.core.ids import uuid7
+from tests.cold_wallets import descriptor, key
 from wallets.models import ColdProposal, PayoutVersion
 
 OWNER = "owner"
@@ -24,11 +26,18 @@ PAYMENT = {
                 "path": "m/84'/1'/1'/0/0", "sequence": 1}],
     "outputs": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 50_000, "path": "m/84'/1'/2'/0/0"}],
 }  # fmt: skip
+
+
+def _descriptor() -> str:
+    """Of a device of nobody's."""
+    return descriptor("wpkh", [key(bip32.HDKey.from_seed(b"\x07" * 32), "wpkh")])
+
+
 # Model → what its constraints or its pages ask for.
 TOLD: dict[str, dict[str, Any]] = {
     "custody.policydecision": {"destination": "one_time", "initiator": "customer", "effect": "allow", "spent": []},
     "custody.signingjob": {"kind": "utxo", "unsigned": {"to": "an address"}},
-    "wallets.coldwallet": {"name": "Vault", "kind": "trezor", "descriptor": "wpkh(tpub…)", "threshold": 1},
+    "wallets.coldwallet": {"name": "Vault", "kind": "trezor", "descriptor": _descriptor(), "threshold": 1},
     "trading.order": {
         "user_id": 1, "market_id": 1, "side": 1, "kind": 1, "time_in_force": 1, "price": 5, "lots": 5, "quote_units": 0,
         "filled_lots": 0, "filled_quote": 0, "fee": 0, "state": 1, "reason": "", "rank": 1, "phase": 1, "held": 0,

@@ -25,6 +25,13 @@ class Stage:
     browser: Any
 
 
+def prepare(database: str) -> None:
+    """A database of its own, and networks that are offered: each has a node by name, which nobody calls here."""
+    for network in ("BITCOIN", "LITECOIN", "ETHEREUM"):
+        os.environ.setdefault(f"{network}_RPC_URL", "http://127.0.0.1:9")
+    ground.prepare(database)
+
+
 @contextmanager
 def stage() -> Iterator[Stage]:
     """What a journey stands on, without pytest. The static files are those that were built last."""
