@@ -1,8 +1,9 @@
-"""What the site itself keeps: the answers given under an idempotency key, and which markets a customer has starred."""
+"""What the site itself keeps: answers given under an idempotency key, starred markets, statements, incidents."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class IdempotencyKey(models.Model):
@@ -102,3 +103,63 @@ class StatementPiece(models.Model):
 
     def __str__(self) -> str:
         return f"piece {self.number} of statement {self.statement_id}"
+
+
+class Incident(models.Model):
+    """Something of ours did not work for customers; staff write what they know, the status page shows it, open ones first."""
+
+    class Part(models.TextChoices):
+        EVERYTHING = "everything", gettext_lazy("The whole site")
+        LOG_IN = "log_in", gettext_lazy("Logging in")
+        TRADING = "trading", gettext_lazy("Trading")
+        DEPOSITS = "deposits", gettext_lazy("Deposits")
+        WITHDRAWALS = "withdrawals", gettext_lazy("Withdrawals")
+        API = "api", gettext_lazy("API")
+        OTHER = "other", gettext_lazy("Something else")
+
+    id = models.BigAutoField(primary_key=True)
+    part = models.CharField(max_length=12, choices=Part)
+    words = models.JSONField(help_text="The headline by language.")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it goes on.")
+
+    class Meta:
+        ordering = ["-id"]
+        db_table = "site_pages_incident"
+        indexes = [models.Index(fields=["id"], condition=models.Q(ended_at=None), name="site_pages_incident_open")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(words__has_key="en"), name="site_pages_incident_in_english"),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None) | models.Q(ended_at__gte=models.F("started_at")),
+                name="site_pages_incident_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.words.get("en", self.id))
+
+
+class IncidentNews(models.Model):
+    """One piece of news about an incident. What was published stays as it was: a correction is another one."""
+
+    class State(models.TextChoices):
+        LOOKING = "looking", gettext_lazy("We are looking into it")
+        FOUND = "found", gettext_lazy("We know the cause")
+        WATCHING = "watching", gettext_lazy("Mended, and we keep watching")
+        OVER = "over", gettext_lazy("Over")
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="news")
+    state = models.CharField(max_length=8, choices=State)
+    words = models.JSONField(help_text="What is known, by language.")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        db_table = "site_pages_incident_news"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(words__has_key="en"), name="site_pages_incident_news_in_english")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.words.get("en", self.id))
