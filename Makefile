@@ -10,6 +10,7 @@ TEST_STATE ?= $(CURDIR)/var/test
 BENCH_STATE ?= $(CURDIR)/var/bench
 CRASH_STATE ?= $(CURDIR)/var/crash
 CONTROLS_STATE ?= $(CURDIR)/var/controls
+PAGES_STATE ?= $(CURDIR)/var/pages
 SIMULATE_STATE ?= $(CURDIR)/var/simulate
 # Twice the cores of a small machine: many tests wait for real processes, and half the time nothing would run.
 TEST_WORKERS ?= 4
@@ -113,6 +114,21 @@ bench-%: setup ## one benchmark: make bench-ledger, make bench-engine
 	@$(call ending_services,$(BENCH_STATE)); \
 	BOURSE_STATE=$(BENCH_STATE) $(BIN)/python -m benchmarks.$*
 
+.PHONY: a11y
+a11y: setup-test ## axe-core over every page in four variants: it finds nothing (make a11y ONLY=wallet)
+	@$(call ending_services,$(PAGES_STATE)); \
+	BOURSE_STATE=$(PAGES_STATE) $(BIN)/python -m tests.pages.look a11y $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: screenshots
+screenshots: setup-test ## every page, light and dark, desk and phone: var/screenshots/index.html (make screenshots ONLY=wallet)
+	@$(call ending_services,$(PAGES_STATE)); \
+	BOURSE_STATE=$(PAGES_STATE) $(BIN)/python -m tests.pages.look screenshots $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: lighthouse
+lighthouse: setup-test ## Lighthouse on home, markets and wallet: performance and accessibility at least 95
+	@$(call ending_services,$(PAGES_STATE)); \
+	PATH=$(CURDIR)/$(BIN):$$PATH BOURSE_STATE=$(PAGES_STATE) $(BIN)/python -m tests.pages.lighthouse
+
 .PHONY: simulate
 simulate: setup-test ## seeded runs of the whole engine with crashes everywhere: make simulate SEEDS=1000, or one again: SEED=7
 	@$(call ending_services,$(SIMULATE_STATE)); \
@@ -144,11 +160,11 @@ PIN := --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-index-u
 .PHONY: clean
 clean: ## forget what ran (databases, chains, keystore) and what was built; downloads stay
 	@if [ -x $(BIN)/python ] && [ -e $${BOURSE_STATE:-var/dev}/demo.lock ]; then $(BIN)/python -m deploy.demo stop; fi
-	@for state in var/dev var/test var/bench var/journey var/crash var/crash-coins var/simulate var/test/crash; do \
+	@for state in var/dev var/test var/bench var/pages var/journey var/crash var/crash-coins var/simulate var/test/crash; do \
 	  if [ -d $$state ] && [ -x $(BIN)/python ]; then BOURSE_STATE=$(CURDIR)/$$state $(BIN)/python -m config.embedded stop; fi; \
 	  rm -rf $$state; \
 	done
-	rm -rf static/dist var/contracts var/staticfiles var/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf static/dist var/screenshots var/lighthouse var/contracts var/staticfiles var/log .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: distclean
 distclean: clean ## back to a fresh clone

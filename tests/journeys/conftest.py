@@ -83,10 +83,10 @@ class Exchange:
                 [sys.executable, *arguments], cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def start_web(self) -> None:
+    def start_web(self, settings_module: str = "config.settings.dev") -> None:
         server = ("-m", "uvicorn", "config.asgi:application", "--ws", "config.lines:LineProtocol", "--no-proxy-headers")
         arguments = (*server, "--port", str(self.port), "--log-level", "warning")
-        self.start("web", "config.settings.dev", *arguments)
+        self.start("web", settings_module, *arguments)
         self.wait(self._answers)
 
     def start_engine(self) -> None:

@@ -1,20 +1,24 @@
 """Every page of the site, found from the URLconf, in a real browser: nobody is shut out, nothing complains, no script is heavy.
 
-One exchange, one world, one browser for all of it. `make a11y` looks at every page in four variants; here each page is looked
-at once on a desk in the light and once on a phone in the dark, and staff's pages by a share of them.
+One exchange, one world, one browser for all of it. `make a11y` looks at every page in four variants; here each page is looked at
+once on a desk in the light and once on a phone in the dark, and staff's pages by a share of them. Then every job by keyboard
+alone, and without scripts what sensibly can be.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from tests.pages import addresses, eye, specimens, trading
 from tests.pages.addresses import Page
-from tests.pages.world import World, seed
+from tests.pages.hands import Hands
+from tests.pages.world import PASSWORD, THEIRS, World, seed
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 STAFF_SHARE = 12  # every so many of staff's pages, beside the lists of `STAFF`
@@ -90,3 +94,81 @@ def test_axe_does_find_what_is_wrong(windows: dict[str, eye.Window]) -> None:
     assert {"image-alt", "label"} <= {each.partition(":")[0] for each in window.axe()}
     assert window.wider_than_the_window()
     window.complaints.clear()
+
+
+def test_every_job_is_done_by_keyboard_alone(browser: Any, exchange: Any, world: World, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        window = eye.window(browser, exchange.url, world, "stranger", viewport=eye.DESK)
+    tab, hands = window.tab, Hands(window.tab)
+    window.show("/accounts/login/")
+    hands.type(tab.get_by_label("Email"), "rich@example.com")
+    hands.type(tab.get_by_label("Password", exact=True), PASSWORD)
+    tab.keyboard.press("Enter")
+    hands.type(tab.get_by_label("Code"), world.apps["rich"].code())
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/wallet/")
+
+    tab.keyboard.press("Tab")  # the first stop of every page leads past the navigation
+    expect(tab.locator(":focus")).to_have_attribute("href", "#main")
+    hands.press(tab.get_by_role("link", name="Deposit BTC"))
+    expect(tab.locator("#deposit-address")).to_contain_text("bcrt1")
+    hands.to(tab.get_by_role("button", name="Copy").first)
+
+    window.show("/trade/BTC-USDT/")
+    orders = tab.locator("[data-open] tr")
+    before = orders.count()
+    hands.type(tab.get_by_label("Price", exact=True), "50000")
+    hands.type(tab.get_by_label("Amount", exact=True), "0.01")
+    hands.press(tab.get_by_role("button", name="Buy BTC"))
+    expect(orders).to_have_count(before + 1)
+    hands.press(orders.first.get_by_role("button", name="Cancel"))
+    expect(orders).to_have_count(before)
+
+    window.show("/wallet/withdraw/BTC/")
+    hands.type(tab.get_by_label("Send to"), THEIRS)
+    hands.type(tab.get_by_label("Amount that should arrive"), "0.004")
+    hands.press(tab.get_by_role("button", name="Look it over"))
+    hands.press(tab.get_by_role("button", name="Withdraw 0.004 BTC"))
+    expect(tab.get_by_text("Look into your e-mail")).to_be_visible()
+
+    window.show("/markets/")
+    hands.type(tab.get_by_label("Find a market"), "lite")
+    expect(tab.locator("tbody tr:visible")).to_have_count(1)
+    hands.press(tab.get_by_role("button", name=re.compile("light and dark")))
+    assert tab.evaluate("document.documentElement.dataset.theme") in ("light", "dark")
+    window.context.close()
+    assert window.complaints == []
+
+
+def test_log_in_balances_address_and_withdrawal_need_no_script(
+    browser: Any, exchange: Any, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock():
+        window = eye.window(browser, exchange.url, world, "stranger", java_script_enabled=False, viewport=eye.PHONE)
+    tab, url = window.tab, exchange.url
+    tab.goto(url + "/accounts/login/")
+    tab.get_by_label("Email").fill("empty@example.com")
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    tab.get_by_role("button", name="Log in", exact=True).click()
+    expect(tab.get_by_role("heading", name="Wallet")).to_be_visible()
+
+    with django_db_blocker.unblock():
+        eye.log_in(window, world, "customer")
+    tab.goto(url + "/wallet/")
+    expect(tab.locator("main")).to_contain_text("BTC")
+    tab.goto(url + "/wallet/deposit/BTC/")
+    expect(tab.locator("#deposit-address")).to_have_text(re.compile("^bcrt1q[0-9a-z]{38}$"))
+    expect(tab.locator(".qr-tile svg")).to_be_visible()
+    tab.goto(url + "/wallet/withdraw/BTC/")
+    tab.get_by_label("Send to").fill(THEIRS)
+    tab.get_by_label("Amount that should arrive").fill("0.003")
+    tab.get_by_role("button", name="Look it over").click()
+    tab.get_by_role("button", name="Withdraw 0.003 BTC").click()
+    expect(tab.get_by_text("Look into your e-mail")).to_be_visible()
+    tab.goto(url + "/orders/")
+    open_orders = tab.get_by_role("button", name=re.compile("^Cancel order"))
+    count = open_orders.count()
+    open_orders.first.click()
+    expect(open_orders).to_have_count(count - 1)
+    window.context.close()
+    assert window.complaints == []

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from exchange.site.selectors.articles import SHELVES
 from tests.pages import specimens
 from tests.pages.world import World
 
@@ -35,6 +36,7 @@ FILLED = {
     "account/api-keys/<str:key_id>/": "account/api-keys/{key}/",
     "account/verification/<uuid:application_id>/": "account/verification/{application}/",
     "<slug:kind>": "selfie",
+    "announcements/<slug:slug>/": "announcements/{announcement}/",
     "account/export/<int:export_id>/": "account/export/{export}/",
     "webauthn/keys/<int:pk>/": "webauthn/keys/{passkey}/",
     r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": "accounts/confirm-email/{confirm_email}/",
@@ -50,7 +52,9 @@ FILLED = {
 PART, AWAY, FILE = "a part of a page", "leads elsewhere", "a file"
 NO_PAGES: dict[str, str] = {
     "trade/": AWAY, "accounts/sessions/": AWAY, "accounts/2fa/recovery-codes/download/": FILE,
-    "wallet/live/": PART, "wallet/deposit/<str:asset>/live/": PART, "wallet/withdrawals/<uuid:withdrawal_id>/live/": PART,
+    "account/notifications/latest/": PART, "push/worker.js": FILE, "announcements/feed/": FILE,
+    "wallet/live/": PART, "wallet/worth/": PART, "wallet/statements/live/": PART, "wallet/statements/<int:statement_id>/": FILE,
+    "wallet/deposit/<str:asset>/live/": PART, "wallet/withdrawals/<uuid:withdrawal_id>/live/": PART,
     "status/live/": PART, "account/export/<int:export_id>/": FILE,
     "accounts/password/set/": "for people without a password alone", "accounts/login/code/confirm/": "switched off",
     "accounts/2fa/authenticate/": "in the middle of a log-in; a journey shows it",
@@ -92,6 +96,12 @@ def routes(patterns: list[Any] | None = None, before: str = "") -> Iterator[str]
             yield from routes(each.url_patterns, before + str(each.pattern))
         elif isinstance(each, URLPattern) and not PROGRAMS.match(before + str(each.pattern)):
             yield before + str(each.pattern)
+
+
+def told_apart(route: str) -> list[str]:
+    """One address for each article: each is a page with words of its own."""
+    shelf = route.partition("/")[0]
+    return [route.replace("<slug:topic>", topic) for topic in SHELVES[shelf]] if "<slug:topic>" in route else [route]
 
 
 def filled(route: str, world: World) -> str | None:
@@ -144,7 +154,7 @@ def _find(world: World) -> tuple[list[Page], list[str]]:
     windows = {viewer: world.browser(viewer) for viewer in (*VIEWERS, "staff")}
     pages: list[Page] = []
     lost: list[str] = []
-    for route in dict.fromkeys(routes()):
+    for route in dict.fromkeys(each for address in routes() for each in told_apart(address)):
         path = filled(route, world)
         viewers = ("staff",) if route.startswith("admin/") else VIEWERS
         seen = {viewer: status_of(windows[viewer], path or anything(route)) for viewer in viewers}

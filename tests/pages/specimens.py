@@ -23,8 +23,8 @@ HASH = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b"
 PAYMENT = {
     "version": 1, "family": "utxo", "network": "bitcoin", "locktime": 0, "fee": 1_000,
     "inputs": [{"txid": HASH, "vout": 0, "amount": 51_000, "script": "0014" + "11" * 20,
-                "path": "m/84'/1'/1'/0/0", "sequence": 1}],
-    "outputs": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 50_000, "path": "m/84'/1'/2'/0/0"}],
+                "path": "cold/0/0", "sequence": 1}],
+    "outputs": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 50_000, "path": "m/84'/1'/1'/0/0"}],
 }  # fmt: skip
 
 

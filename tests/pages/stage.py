@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,12 +31,13 @@ def prepare(database: str) -> None:
     """A database of its own, and networks that are offered: each has a node by name, which nobody calls here."""
     for network in ("BITCOIN", "LITECOIN", "ETHEREUM"):
         os.environ.setdefault(f"{network}_RPC_URL", "http://127.0.0.1:9")
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")  # refusals are what some addresses answer with
     ground.prepare(database)
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """What a journey stands on, without pytest. The static files are those that were built last."""
+def stage(settings: str = "config.settings.dev") -> Iterator[Stage]:
+    """What a journey stands on, without pytest. `settings` are the web process's; static files are those that were built last."""
     os.environ["BOURSE_DEMO"] = "0"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's synchronous door keeps a loop in this thread
     for network in (
@@ -43,6 +46,7 @@ def stage() -> Iterator[Stage]:
         "ETHEREUM",
     ):  # a network is offered where it has a node; nobody calls it here
         os.environ.setdefault(f"{network}_RPC_URL", "http://127.0.0.1:9")
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")  # refusals are what some addresses answer with
     ground.prepare(DATABASE)
     from django.utils import timezone
     from playwright.sync_api import sync_playwright
@@ -58,7 +62,9 @@ def stage() -> Iterator[Stage]:
         running.valkey.flushdb()
         browser = playwright.chromium.launch(executable_path=command[0], args=[*command[1:], *BROWSER_FLAGS])
         try:
-            running.start_web()
+            if settings != "config.settings.dev":
+                _collect_static(settings)
+            running.start_web(settings)
             running.start_engine()
             world = seed(now=timezone.now())
             trading.fill(world, timezone.now())
@@ -67,3 +73,8 @@ def stage() -> Iterator[Stage]:
         finally:
             browser.close()
             running.close()
+
+
+def _collect_static(settings: str) -> None:
+    command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+    subprocess.run(command, cwd=ground.ROOT, env={**os.environ, "DJANGO_SETTINGS_MODULE": settings}, check=True)

@@ -236,7 +236,8 @@ def _links(world: World, now: datetime) -> None:
         "/"
     )[-2]
     somebody = User.objects.get(pk=world.empty)
-    waiting = EmailAddress.objects.create(user=somebody, email="new-address@example.com", verified=False)
+    # Of another: with an address that waits, nobody may set up an app.
+    waiting = EmailAddress.objects.create(user_id=world.other_staff, email="new-address@example.com", verified=False)
     world.names["confirm_email"] = EmailConfirmationHMAC(waiting).key
     world.names["reset"] = f"{user_pk_to_url_str(somebody)}-{default_token_generator.make_token(somebody)}"
 
