@@ -33,13 +33,13 @@ def recent(user_id: int, *, before: int | None = None, unread: bool = False, lim
         rows = rows.filter(read_at=None)
     if before is not None:
         rows = rows.filter(id__lt=before)
-    return [_view(row) for row in rows.order_by("-id")[:limit]]
+    return [view(row) for row in rows.order_by("-id")[:limit]]
 
 
 def one(user_id: int, notification_id: int) -> NotificationView | None:
     """A line of this person's; None for another's. One query."""
     row = Notification.objects.filter(user_id=user_id, id=notification_id).first()
-    return None if row is None else _view(row)
+    return None if row is None else view(row)
 
 
 def unread_count(user_id: int, *, most: int | None = None) -> int:
@@ -136,7 +136,7 @@ def backlog(*, now: datetime) -> Backlog:
     )
 
 
-def _view(row: Notification) -> NotificationView:
+def view(row: Notification) -> NotificationView:
     return NotificationView(
         id=row.id,
         kind=row.kind,

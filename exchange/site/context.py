@@ -1,6 +1,6 @@
 """What every page knows without asking: the site's name, whether this is the demo, the reader's theme.
 
-Runs for each page, so it may not query anything.
+Runs for each page, so it may not query anything by itself; `bell` asks where its part is printed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+
+from exchange.site import bell
 
 _SECTIONS = {
     "home": "home", "markets": "markets", "trade": "trade", "trade_first": "trade", "wallet": "wallet", "deposit": "wallet",
@@ -30,6 +32,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "section": _SECTIONS.get(match.url_name, "") if match and match.namespace == "site" else "",
         "has_mfa": _stands("mfa_index"),
         "social_configured": bool(settings.SOCIALACCOUNT_PROVIDERS),
+        **bell.context(request),
     }
 
 

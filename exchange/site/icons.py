@@ -11,6 +11,7 @@ ICONS: dict[str, str] = {
     "arrow-out": '<path d="M12 15.5v-11M7.5 9 12 4.5 16.5 9M4.5 20h15"/>',
     "arrow-right": '<path d="M5 12h14M13 6l6 6-6 6"/>',
     "bank": '<path d="M3.5 9.5 12 4.5l8.5 5v1h-17v-1ZM5.5 10.5V17M10 10.5V17M14 10.5V17M18.5 10.5V17M3.5 19.5h17"/>',
+    "bell": '<path d="M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15l1.5-2ZM10 20.5a2.2 2.2 0 0 0 4 0"/>',
     "book": '<path d="M4 6h9M4 10h6M4 14h9M4 18h6M17 6h3M15 10h5M17 14h3M15 18h5"/>',
     "candles": '<path d="M7 4v3M7 15v5M17 3v4M17 13v5"/><rect x="4.5" y="7" width="5" height="8" rx="1"/>'
     '<rect x="14.5" y="7" width="5" height="6" rx="1"/>',
@@ -34,6 +35,7 @@ ICONS: dict[str, str] = {
     "list": '<path d="M9 6.5h11M9 12h11M9 17.5h11M4.5 6.5h.1M4.5 12h.1M4.5 17.5h.1"/>',
     "lock": '<rect x="5" y="10.5" width="14" height="9.5" rx="2"/><path d="M8 10.5V8a4 4 0 0 1 8 0v2.5"/>',
     "mail": '<rect x="3.5" y="5.5" width="17" height="13" rx="2"/><path d="m4 7.5 8 6 8-6"/>',
+    "megaphone": '<path d="M4 10v4h3.5l9.5 4.5v-13L7.5 10H4ZM7.5 14.2v4.3h3v-2.9M20 10.5v3"/>',
     "moon": '<path d="M19.5 14.5A8 8 0 0 1 9.5 4.5a8 8 0 1 0 10 10Z"/>',
     "out": '<path d="M14 4.5H6.5v15H14M10.5 12H20M16.5 8.5 20 12l-3.5 3.5"/>',
     "pulse": '<path d="M3 12h4l2.5-6.5 5 13L17 12h4"/>',

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from exchange.site import notification_urls
 from exchange.site.views import (
     account,
     account_hub,
@@ -92,4 +93,5 @@ urlpatterns = [
     path("legal/<slug:topic>/", reading.legal, name="legal"),
     path("status/", public.status, name="status"),
     path("status/live/", public.status_live, name="status_live"),
+    *notification_urls.urlpatterns,
 ]

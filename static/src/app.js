@@ -1,5 +1,6 @@
 /** What every page does: the theme switch, menus, copying, local times, toasts, questions before what cannot be undone. */
 import htmx from "htmx.org";
+import { closable, ring } from "./lib/bell.js";
 import { adopt, toast } from "./lib/toast.js";
 import { $, $$ } from "./lib/dom.js";
 import { regional, t } from "./lib/words.js";
@@ -108,6 +109,8 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
 
 $$("[data-theme-switch]").forEach(themeSwitch);
 $$("[data-menu]").forEach(menu);
+$$("[data-bell]").forEach(ring);
+$$("[data-banner]").forEach(closable);
 $$("[data-toast]").forEach((box) => adopt(box));
 enliven(document);
 document.body.addEventListener("htmx:load", (event) => enliven(event.target));

@@ -66,6 +66,11 @@ def components() -> dict[str, Schema]:
         "Time": TIME,
         "Level": LEVEL,
         "Id": ID,
+        "Notification": record(
+            {"id": {"type": "integer"}, "kind": {"type": "string"}, "title": {"type": "string"}, "body": {"type": "string"},
+             "link": {"type": "string", "description": "A path of this site."}, "created_at": ref("Time"),
+             "read": {"type": "boolean"}}
+        ),
         "Balance": record({"asset": {"type": "string"}, **amounts}),
         "Price": record(
             {"asset": {"type": "string"}, "currency": {"type": "string"}, "price": ref("Decimal"), "as_of": ref("Time"),

@@ -106,6 +106,13 @@ def _of_rows(name: str, schema: str, row: dict[str, Any]) -> dict[str, Any]:
     return {"snapshot": rows, "update": rows, "snapshot_example": {name: [row]}, "update_example": {name: [row]}}
 
 
+NOTIFICATION = {
+    "id": 7, "kind": "deposit_credited", "title": "Deposit of 0.5 BTC credited",
+    "body": "0.5 BTC arrived over bitcoin and can be used now.", "link": "/wallet/history/", "created_at": WHEN, "read": False,
+}  # fmt: skip
+_NOTIFICATIONS_SCHEMA = _rows("notifications", "Notification", unread={"type": "integer", "minimum": 0, "maximum": 100})
+_NOTIFICATIONS = {"unread": 1, "notifications": [NOTIFICATION]}
+
 _BOOK_SCHEMA = record({**_MARKET, **_U, **_SIDES})
 _DIFF_SCHEMA = record({**_MARKET, "U": {"type": "integer"}, **_U, **_SIDES})
 _DEPTH_SCHEMA = record({**_MARKET, "depth": {"type": "integer"}, **_U, **_SIDES})
@@ -169,5 +176,11 @@ STREAMS = (
     Stream(
         "balances", "balances", "All balances, then those that changed.", **_of_rows("balances", "Balance", BALANCE),
         private=True,
+    ),
+    Stream(
+        "notifications", "notifications",
+        "The newest five and how many are unread, counted up to a hundred; then each new one. After some were marked as read, a "
+        "snapshot again.",
+        _NOTIFICATIONS_SCHEMA, _NOTIFICATIONS_SCHEMA, _NOTIFICATIONS, _NOTIFICATIONS, private=True,
     ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from trading.candles import BY_LENGTH
 
 OF_A_MARKET = frozenset({"book", "bbo", "trades", "ticker", "candles", "market"})
 PUBLIC = frozenset({"tickers", "prices"})
-PRIVATE = frozenset({"orders", "fills", "balances"})
+PRIVATE = frozenset({"orders", "fills", "balances", "notifications"})
 DEPTHS = (5, 10, 20, 50, 100)
 _DEPTHS = frozenset(map(str, DEPTHS))
 

@@ -82,6 +82,7 @@ _ITEMS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
     "orders": ("orders", _by("id")),
     "fills": ("fills", _by("id", "order_id")),
     "balances": ("balances", _by("asset")),
+    "notifications": ("notifications", _by("id")),
 }
 
 

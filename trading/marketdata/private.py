@@ -1,4 +1,4 @@
-"""A customer's own channels: orders, fills, balances.
+"""A customer's own channels: orders, fills, balances, notifications.
 
 The engine publishes to `user:{id}` after its commit; this process listens to a customer's channel while one of their sockets
 is subscribed here. The snapshot is read from the database after Valkey has confirmed the subscription, and what arrives
@@ -79,7 +79,11 @@ class PrivateDesk:
             return
         if published["type"] == "balances_changed":
             # Money moved outside the engine (a deposit, a withdrawal): the message says only that; the amounts are read.
-            self._spawn(self._reread_balances(user_id))
+            self._spawn(self._reread("balances", user_id))
+        if published["type"] == "notification":
+            self._spawn(self._told(user_id, published["notification"]))
+        if published["type"] == "notifications_changed":
+            self._spawn(self._reread("notifications", user_id))
         if published["type"] not in _LISTS or self._repeated(user_id, published):
             return
         kind, field = _LISTS[published["type"]]
@@ -119,9 +123,18 @@ class PrivateDesk:
         told.add(what)
         return False
 
-    async def _reread_balances(self, user_id: int) -> None:
-        for mailbox in list(self._readers.get(user_id, {}).get("balances", ())):
-            await self.snapshot("balances", user_id, mailbox)
+    async def _reread(self, kind: str, user_id: int) -> None:
+        for mailbox in list(self._readers.get(user_id, {}).get(kind, ())):
+            await self.snapshot(kind, user_id, mailbox)
+
+    async def _told(self, user_id: int, line: dict[str, Any]) -> None:
+        """A new line, and how many are unread with it; lines are few, so the count is asked for each."""
+        if not self._readers.get(user_id, {}).get("notifications"):
+            return
+        unread = await reading.off_loop(reading.unread, user_id)
+        message = encode("notifications", "update", {"unread": unread, "notifications": [line]})
+        for mailbox in list(self._readers.get(user_id, {}).get("notifications", ())):
+            mailbox.put(message)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -131,4 +144,4 @@ class PrivateDesk:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("balances cannot be read", exc_info=error)
+            log.error("private data cannot be read", exc_info=error)

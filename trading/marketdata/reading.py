@@ -19,12 +19,15 @@ from exchange.assets import selectors as assets
 from exchange.core import amounts
 from exchange.core.times import iso
 from exchange.ledger import selectors as ledger
+from exchange.notifications import presentation as telling
+from exchange.notifications import selectors as told
 from trading import selectors
 from trading.api import shapes
 
 TRADES_SHOWN = 50
 CANDLES_SHOWN = 300
 FILLS_SHOWN = 50
+NOTIFICATIONS_SHOWN, UNREAD_COUNTED = 5, 100
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="marketdata")
 
 
@@ -85,6 +88,18 @@ def balances(user_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def notifications(user_id: int) -> dict[str, Any]:
+    """How many are unread, counted up to a hundred, and the newest few."""
+    return {
+        "unread": told.unread_count(user_id, most=UNREAD_COUNTED),
+        "notifications": [telling.notification(line) for line in told.recent(user_id, limit=NOTIFICATIONS_SHOWN)],
+    }
+
+
+def unread(user_id: int) -> int:
+    return told.unread_count(user_id, most=UNREAD_COUNTED)
+
+
 def private(kind: str, user_id: int) -> dict[str, Any]:
     """The snapshot of a customer's own channel."""
     if kind == "orders":
@@ -93,4 +108,6 @@ def private(kind: str, user_id: int) -> dict[str, Any]:
         return {"fills": [shapes.fill(view) for view in reversed(selectors.fills(user_id, limit=FILLS_SHOWN))]}
     if kind == "balances":
         return {"balances": balances(user_id)}
+    if kind == "notifications":
+        return notifications(user_id)
     raise ValueError(f"no private channel {kind}")

@@ -8,8 +8,7 @@ from typing import Any
 
 from django.utils import translation
 
-from exchange.core import times
-from exchange.notifications import kinds, messages, recipients
+from exchange.notifications import kinds, messages, presentation, recipients, selectors
 from exchange.notifications.models import Notification
 from exchange.notifications.services import preferences
 from exchange.outbox import live
@@ -61,21 +60,8 @@ def mark_read(*, user_id: int, ids: Iterable[int] | None = None, now: datetime) 
 
 
 def tell_open_pages(row: Notification) -> None:
-    live.publish(
-        channel=f"user:{row.user_id}",
-        message={
-            "type": "notification",
-            "notification": {
-                "id": row.id,
-                "kind": row.kind,
-                "title": row.title,
-                "body": row.body,
-                "link": row.link,
-                "created_at": times.iso(row.created_at),
-                "read": False,
-            },
-        },
-    )
+    line = presentation.notification(selectors.view(row))
+    live.publish(channel=f"user:{row.user_id}", message={"type": "notification", "notification": line})
 
 
 def something_new(user_id: int) -> None:

@@ -6,6 +6,7 @@ from exchange.accounts.api import keys
 from exchange.accounts.api.threads import threaded
 from exchange.accounts.api.views import MeView
 from exchange.invoices.api import views as invoices
+from exchange.notifications.api import views as notifications
 from exchange.site.api import hot, views
 from exchange.site.api.errors import not_found
 from exchange.site.api.idempotency import once
@@ -61,6 +62,10 @@ urlpatterns = [
         name="withdrawal_address",
     ),
     path("withdrawal-mode", threaded(withdrawals.WithdrawalModeView.as_view()), name="withdrawal_mode"),
+    path("notifications", threaded(notifications.NotificationsView.as_view()), name="notifications"),
+    path("notifications/read", threaded(notifications.NotificationsReadView.as_view()), name="notifications_read"),
+    path("push-devices", threaded(notifications.PushDevicesView.as_view()), name="push_devices"),
+    path("push-devices/<int:device_id>", threaded(notifications.OnePushDeviceView.as_view()), name="push_device"),
     path("invoices", threaded(invoices.InvoicesView.as_view()), name="invoices"),
     path("invoices/<uuid:invoice_id>", threaded(invoices.InvoiceView.as_view()), name="invoice"),
     path("kyc", threaded(verification.StandingView.as_view()), name="kyc"),

@@ -31,6 +31,7 @@ export class Feed {
     this.nextId = 1;
     this.authenticated = false;
     this.commands = new Map();
+    this.started = false;
   }
 
   /** Whether orders can go this way now. */
@@ -72,7 +73,10 @@ export class Feed {
     listener(this.state);
   }
 
+  /** Once, however many of the page's scripts ask. */
   start() {
+    if (this.started) return this;
+    this.started = true;
     addEventListener("online", () => this.#retryNow());
     addEventListener("offline", () => this.#enter("offline"));
     document.addEventListener("visibilitychange", () => {
@@ -173,6 +177,9 @@ export class Feed {
     return id;
   }
 }
+
+/** The page's one socket, whichever of its scripts asks first; whoever subscribes starts it. */
+export const siteFeed = () => (globalThis.bourseFeed ??= new Feed());
 
 const WORDS = {
   connecting: ["dot", t("Connecting…")],

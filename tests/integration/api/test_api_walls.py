@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from exchange.accounts.models import Device, Export, User
 from exchange.assets.models import Rate
+from exchange.notifications.models import Notification, PushDevice
 from kyc.services import levels
 from tests.factors import BACKEND
 from tests.integration.api import walls
@@ -140,7 +141,16 @@ class Alice:
             user_id=alice.user_id, type="webauthn", data={"name": "alices-passkey", "credential": {}}
         )
         Authenticator.objects.bulk_create([passkey])
-        return {**found, "passkey": str(passkey.pk)}
+        push = PushDevice.objects.create(
+            user_id=alice.user_id, platform="fcm", token_hash="0" * 64, token="alices-phone", label="alices-phone",
+            session_hash="0" * 64, created_at=now,
+        )  # fmt: skip
+        line = Notification.objects.create(
+            user_id=alice.user_id, event_id=10**9, kind="test", title="alices-news", created_at=now
+        )
+        return {
+            **found, "passkey": str(passkey.pk), "push_device": str(push.pk), "notification": str(line.pk),
+        }  # fmt: skip
 
     @staticmethod
     def _address_row(address: str) -> int:

@@ -14,7 +14,7 @@ PUBLIC = {
     "api/v1/markets/<str:symbol>", "api/v1/markets/<str:symbol>/book", "api/v1/markets/<str:symbol>/trades",
     "api/v1/markets/<str:symbol>/ticker", "api/v1/markets/<str:symbol>/candles", "trade/<str:symbol>/",
     "wallet/deposit/<str:asset>/", "wallet/deposit/<str:asset>/live/", "wallet/withdraw/<str:asset>/",
-    "hooks/kyc/<slug:provider>/",
+    "hooks/kyc/<slug:provider>/", "announcements/<slug:slug>/",
 }  # fmt: skip
 
 # Whoever holds the token may: it goes to its owner's mailbox alone. Their own rooms' tests try wrong, old and used ones.
@@ -46,6 +46,13 @@ OBJECTS: dict[str, tuple[str, list[Request]]] = {
     "api/v1/withdrawals/<uuid:withdrawal_id>/cancel": ("api/v1/withdrawals/{withdrawal}/cancel", [("POST", {})]),
     "api/v1/withdrawal-addresses/<int:entry_id>": (
         "api/v1/withdrawal-addresses/{entry}", [("PATCH", {"label": "taken"}), ("DELETE", None)],
+    ),
+    "api/v1/push-devices/<int:device_id>": ("api/v1/push-devices/{push_device}", [("DELETE", None)]),
+    "account/notifications/<int:notification_id>/open/": (
+        "account/notifications/{notification}/open/", [("POST", {})],
+    ),
+    "account/notifications/settings/devices/<int:device_id>/remove/": (
+        "account/notifications/settings/devices/{push_device}/remove/", [("POST", {})],
     ),
     "api/v1/invoices/<uuid:invoice_id>": ("api/v1/invoices/{invoice}", [("GET", None)]),
     "api/v1/kyc/applications/<uuid:application_id>": ("api/v1/kyc/applications/{application}", [("GET", None)]),

@@ -26,6 +26,7 @@ from exchange.accounts.keys import services as keys
 from exchange.accounts.models import Device, Export
 from exchange.core.ids import uuid7
 from exchange.invoices.services import invoices
+from exchange.notifications.models import Announcement, AnnouncementText, Notification, PushDevice
 from trading.api import views as trading
 from wallets.models import Address, Deposit
 from wallets.services import address_book as book
@@ -117,6 +118,12 @@ class Person:
         session = SessionStore()
         session.create()
         UserSession.objects.create(user_id=user_id, ip="192.0.2.1", session_key=session.session_key, user_agent="x")
+        Notification.objects.create(user_id=user_id, event_id=10**9 + number, kind="x", title="x", created_at=now)
+        PushDevice.objects.create(
+            user_id=user_id, platform="fcm", token_hash=f"{number:064x}", token="x", label="x", session_hash="x", created_at=now
+        )
+        made = Announcement.objects.create(slug=f"a-{number}", published_at=now, created_by=user_id, created_at=now)
+        AnnouncementText.objects.create(announcement=made, language="en", title="x", summary="x", body="x")
         Export.objects.create(
             user_id=user_id,
             state=Export.State.READY,

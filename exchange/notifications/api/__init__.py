@@ -1,0 +1,1 @@
+"""Notifications over REST: the inbox, and the devices that take pushes."""
