@@ -91,6 +91,10 @@ lint-only:
 	$(BIN)/lint-imports
 	BOURSE_STATE=$(TEST_STATE) $(BIN)/python manage.py makemigrations --check --dry-run
 
+.PHONY: languages
+languages: ## gather what pages say into locale/, tell what has no translation, compile the rest
+	@$(BIN)/python -m deploy.languages extract; $(BIN)/python -m deploy.languages compile
+
 .PHONY: format
 format: ## lay out the Python code
 	$(BIN)/ruff check --fix .

@@ -29,7 +29,45 @@ PYTHON = {
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
 SCRIPTS = {"t": None, "tn": (1, 2), "tp": ((1, "c"), 2)}
-DOMAIN_ERRORS = ROOT / "exchange" / "core" / "errors.py"
+# Sentences of rooms that know no gettext and raise no error with them: by file, the tables and functions that hold them.
+SAID_ELSEWHERE = {
+    "exchange/accounts/services/closing.py": ("hindrances",),
+    "exchange/accounts/whence.py": ("browser",),
+    "exchange/site/taking_along.py": (
+        "_money_left",
+        "_debts",
+        "_open_orders",
+        "_withdrawals_under_way",
+        "_deposits_under_way",
+        "_bank_transfers",
+        "_open_invoices",
+    ),
+    "kyc/kinds.py": ("TITLES", "PERIODS"),
+    "kyc/reasons.py": ("WORDS",),
+    "kyc/requirements.py": ("GROUP_NAMES", "KINDS", "faults", "_birth_date", "_country", "_too_many_names"),
+}
+# What stands in rows that a migration made, and on no line of a source that is read.
+IN_ROWS = ("E-mail", "Identity", "Address", "Enhanced")
+# States as sentences name them: "This order is filled already."
+STATES = (
+    "open",
+    "filled",
+    "cancelled",
+    "expired",
+    "rejected",
+    "credited",
+    "announced",
+    "posted",
+    "voided",
+    "closed",
+    "decided",
+)
+# What only staff and operators read, in English: the back office, commands, set-up, and what chains are told by their nodes.
+STAFF_ALONE = re.compile(
+    r"custody/|config/|exchange/(audit|secrets|proposals|backoffice)/|exchange/site/demo/|wallets/(chains|cold)/"
+    r"|exchange/assets/services/networks|trading/services/(markets|fees|states)|trading/engine/market_rules"
+    r"|templates/(admin|backoffice|proposals)/|.*/(admin\w*|management)(/|\.py)|(exchange/\w+|trading|kyc)/proposing"
+)
 
 
 def catalogues() -> dict[str, Catalog]:
@@ -43,7 +81,7 @@ def python_files() -> list[Path]:
 
 def templates() -> list[Path]:
     found = (path for path in (ROOT / "templates").rglob("*") if path.suffix in (".html", ".txt", ".svg"))
-    return sorted(found)
+    return sorted(path for path in found if not STAFF_ALONE.match(_name(path)))
 
 
 def scripts() -> list[Path]:
@@ -52,7 +90,7 @@ def scripts() -> list[Path]:
 
 def _pages() -> Catalog:
     catalogue = Catalog(domain="django", charset="utf-8", fuzzy=False)
-    for path in python_files():
+    for path in (each for each in python_files() if not STAFF_ALONE.match(_name(each))):
         _gather(catalogue, path, "python", path.read_bytes(), PYTHON)
     for path in templates():
         # Indentation means nothing in a template, and would mean something to the reader of Python.
@@ -93,9 +131,36 @@ def _errors() -> Catalog:
     trees = {path: ast.parse(path.read_bytes()) for path in python_files()}
     names = error_names(trees.values())
     for path, tree in trees.items():
-        for text in sentences(tree, names):
-            catalogue.add(text, locations=[(_name(path), 0)])
+        if not STAFF_ALONE.match(_name(path)):
+            found = [*sentences(tree, names), *_elsewhere(tree, SAID_ELSEWHERE.get(_name(path), ()))]
+            for text in filter(_says_something, found):
+                catalogue.add(text, locations=[(_name(path), 0)])
+    for text in (*IN_ROWS, *STATES):
+        catalogue.add(text)
     return catalogue
+
+
+def _says_something(text: str) -> bool:
+    """Not only values with a sign between them."""
+    return re.search(r"[A-Za-z]{2}", re.sub(r"\{\w+\}", "", text)) is not None
+
+
+def _elsewhere(tree: ast.Module, names: tuple[str, ...]) -> Iterator[str]:
+    """The texts in these tables and functions of a module: values, not keys; results, not explanations."""
+    for node in tree.body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        if getattr(node, "name", "") in names or any(_last_name(each) in names for each in targets):
+            keys = {id(key) for each in ast.walk(node) if isinstance(each, ast.Dict) for key in each.keys}
+            inner = {id(part) for each in ast.walk(node) if isinstance(each, ast.JoinedStr) for part in each.values}
+            said = (each for each in ast.walk(node) if id(each) not in keys | inner and not _is_docstring(each, node))
+            for each in said:
+                if isinstance(each, ast.Constant | ast.JoinedStr):
+                    yield from _texts(each)
+
+
+def _is_docstring(each: ast.AST, node: ast.AST) -> bool:
+    told = ast.get_docstring(node, clean=False) if isinstance(node, ast.FunctionDef) else None
+    return told is not None and told == getattr(each, "value", None)
 
 
 def error_names(trees: object) -> set[str]:
@@ -132,10 +197,14 @@ def _texts(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from _texts(node.body)
         yield from _texts(node.orelse)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_sentence(node.value):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
         yield _with_names(node)
+
+
+def _is_sentence(text: str) -> bool:
+    return " " in text or text[:1].isupper()
 
 
 def _with_names(node: ast.JoinedStr) -> str:

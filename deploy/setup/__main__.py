@@ -41,6 +41,7 @@ def steps(purpose: str) -> list[Step]:
         Step("npm", site_build.prepare_packages, after=node_from),
         Step("static", site_build.prepare_static, after=("npm",)),
         Step("contracts", site_build.prepare_contracts, after=("npm",)),
+        Step("languages", site_build.prepare_languages, after=("python",)),
     ]
     if purpose == "test":
         needed += [Step("dev", python_packages.prepare_tests, after=("python",)), Step("browser", browser.prepare)]

@@ -99,6 +99,18 @@ def prepare_static() -> None:
     _build(step="static", script="deploy/build.mjs", inputs=sources, outputs=outputs, what="site's scripts and styles")
 
 
+def prepare_languages() -> None:
+    """What pages and scripts say in other languages than English; only what changed is written."""
+    python = places.venv() / "bin" / "python"
+    running.run(
+        [python, "-m", "deploy.languages", "compile"],
+        step="languages",
+        environment={"PATH": os.environ.get("PATH", os.defpath)},
+        failing="The catalogues under locale/ could not be compiled: the message of the one at fault stands above.",
+    )
+    say("languages", "catalogues are compiled")
+
+
 def prepare_contracts() -> None:
     sources = list((ROOT / "deploy" / "contracts").glob("*.sol"))
     script = "deploy/contracts/compile.mjs"

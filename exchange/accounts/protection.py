@@ -10,17 +10,18 @@ from datetime import datetime
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
+from django.utils.translation import gettext_lazy as _
 
 from exchange.accounts.models import Closure, Device, Freeze
 from exchange.accounts.whence import browser, of_origin
 from exchange.audit import reading
 
 LOG_INS = {
-    "login": "Logged in",
-    "login.failed": "Wrong password",
-    "login.refused": "Refused: the account was shut",
-    "factor.failed": "Wrong second factor",
-    "logout": "Logged out",
+    "login": _("Logged in"),
+    "login.failed": _("Wrong password"),
+    "login.refused": _("Refused: the account was shut"),
+    "factor.failed": _("Wrong second factor"),
+    "logout": _("Logged out"),
 }
 SESSIONS_SHOWN_MAX = 100
 
@@ -101,7 +102,7 @@ def history(user_id: int, *, before: int | None = None, limit: int = 20) -> list
     for deed in found:
         whence = of_origin(deed.origin)
         good = deed.action in ("login", "logout")
-        attempts.append(Attempt(deed.id, deed.at, LOG_INS[deed.action], good, whence.address, whence.browser))
+        attempts.append(Attempt(deed.id, deed.at, str(LOG_INS[deed.action]), good, whence.address, whence.browser))
     return attempts
 
 

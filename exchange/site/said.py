@@ -39,7 +39,9 @@ def said(what: Exception | str) -> str:
         return known
     for pattern, words in sentences.patterns:
         if found := pattern.fullmatch(text):
-            return words.format(**found.groupdict())
+            return words.format(
+                **{name: sentences.whole.get(value, value) for name, value in found.groupdict().items()}
+            )
     return text
 
 

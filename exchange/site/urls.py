@@ -92,6 +92,7 @@ urlpatterns = [
     path("help/<slug:topic>/", reading.help_topic, name="help_topic"),
     path("legal/<slug:topic>/", reading.legal, name="legal"),
     path("status/", public.status, name="status"),
+    path("status/incidents/", public.incidents, name="incidents"),
     path("status/live/", public.status_live, name="status_live"),
     *notification_urls.urlpatterns,
 ]

@@ -5,24 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from exchange.site.said import said
 from kyc import requirements
 from kyc.application_selectors import ApplicationView, PictureView, Standing
 
 _LADDER = (
-    ("email", "E-mail", "Your address is confirmed."),
-    ("identity", "Identity", "Your document and a photo of yourself."),
-    ("address", "Address", "A bill or a letter with your name and address."),
-    ("enhanced", "Enhanced", "Where the money comes from; two people look at it."),
+    ("email", gettext_lazy("E-mail"), gettext_lazy("Your address is confirmed.")),
+    ("identity", gettext_lazy("Identity"), gettext_lazy("Your document and a photo of yourself.")),
+    ("address", gettext_lazy("Address"), gettext_lazy("A bill or a letter with your name and address.")),
+    ("enhanced", gettext_lazy("Enhanced"), gettext_lazy("Where the money comes from; two people look at it.")),
 )
 _HELP = {
-    "passport": "All four corners, without glare, so that every letter can be read.",
-    "id_front": "All four corners, without glare.",
-    "id_back": "All four corners, without glare.",
-    "licence_front": "All four corners, without glare.",
-    "licence_back": "All four corners, without glare.",
-    "selfie": "Your face and the document beside it, both sharp, nobody else in the picture.",
-    "proof_of_address": "A bill, a bank statement or a letter of an authority: name, address and date readable.",
-    "proof_of_funds": "A payslip, a tax notice or a contract of sale. Several pages: the one with the sum.",
+    "passport": gettext_lazy("All four corners, without glare, so that every letter can be read."),
+    "id_front": gettext_lazy("All four corners, without glare."),
+    "id_back": gettext_lazy("All four corners, without glare."),
+    "licence_front": gettext_lazy("All four corners, without glare."),
+    "licence_back": gettext_lazy("All four corners, without glare."),
+    "selfie": gettext_lazy("Your face and the document beside it, both sharp, nobody else in the picture."),
+    "proof_of_address": gettext_lazy(
+        "A bill, a bank statement or a letter of an authority: name, address and date readable."
+    ),
+    "proof_of_funds": gettext_lazy(
+        "A payslip, a tax notice or a contract of sale. Several pages: the one with the sum."
+    ),
 }
 
 
@@ -66,10 +74,10 @@ def ladder(standing: Standing) -> list[Rung]:
     offered = {level.number for level in standing.offered}
     opened = {view.level: view for view in reversed(standing.latest) if view.open}
     rungs = []
-    for number, (_, title, detail) in enumerate(_LADDER, start=1):
+    for number, (_code, title, detail) in enumerate(_LADDER, start=1):
         active = number in offered or number in opened
         look = "done" if number <= standing.level else "now" if active else "wait"
-        rungs.append(Rung(number, title, detail, look, opened.get(number), number in offered))
+        rungs.append(Rung(number, str(title), str(detail), look, opened.get(number), number in offered))
     return rungs
 
 
@@ -96,8 +104,8 @@ def slots(view: ApplicationView) -> list[Slot]:
         found.append(
             Slot(
                 kind=kind,
-                name=requirements.KINDS[kind],
-                help=_HELP[kind],
+                name=said(requirements.KINDS[kind]),
+                help=str(_HELP[kind]),
                 camera="user" if kind == "selfie" else "environment",
                 sent=sent.get(kind),
                 open=view.editable and (view.state == "draft" or free),
@@ -109,21 +117,24 @@ def slots(view: ApplicationView) -> list[Slot]:
 
 def stages(view: ApplicationView) -> list[Stage]:
     """The way of an application and where it is on it."""
-    told = Stage("You tell and show us", "", "now" if view.editable else "done")
+    told = Stage(_("You tell and show us"), "", "now" if view.editable else "done")
     if view.state == "resubmit":
-        told = Stage("You send something again", "The rest is kept as it is.", "now")
-    handed = Stage("Handed in", "", "done" if view.submitted_at and not view.editable else "wait", view.submitted_at)
+        told = Stage(_("You send something again"), _("The rest is kept as it is."), "now")
+    handed = Stage(_("Handed in"), "", "done" if view.submitted_at and not view.editable else "wait", view.submitted_at)
     if view.editable:
-        handed = Stage("You hand it in", "", "wait")
+        handed = Stage(_("You hand it in"), "", "wait")
     looked = {
-        "submitted": Stage("Waiting for a person to look at it", "Usually within two days. You get an e-mail.", "now"),
-        "in_review": Stage("Somebody is looking at it", "You get an e-mail as soon as it is decided.", "now"),
-        "approved": Stage("Looked at", "", "done"),
-        "rejected": Stage("Looked at", "", "done"),
-    }.get(view.state, Stage("A person looks at it", "Usually within two days.", "wait"))
+        "submitted": Stage(
+            _("Waiting for a person to look at it"), _("Usually within two days. You get an e-mail."), "now"
+        ),
+        "in_review": Stage(_("Somebody is looking at it"), _("You get an e-mail as soon as it is decided."), "now"),
+        "approved": Stage(_("Looked at"), "", "done"),
+        "rejected": Stage(_("Looked at"), "", "done"),
+    }.get(view.state, Stage(_("A person looks at it"), _("Usually within two days."), "wait"))
+    level = _("Level “%(name)s”") % {"name": said(view.level_name)}
     ended = {
-        "approved": Stage("Approved", "The level's limits hold from now on.", "done", view.decided_at),
-        "rejected": Stage("Turned down", "", "bad", view.decided_at),
-        "expired": Stage("Over", "Apply again whenever you like.", "bad", view.expires_at),
-    }.get(view.state, Stage(f"Level “{view.level_name}”", "Higher limits from that moment on.", "wait"))
+        "approved": Stage(_("Approved"), _("The level's limits hold from now on."), "done", view.decided_at),
+        "rejected": Stage(_("Turned down"), "", "bad", view.decided_at),
+        "expired": Stage(_("Over"), _("Apply again whenever you like."), "bad", view.expires_at),
+    }.get(view.state, Stage(level, _("Higher limits from that moment on."), "wait"))
     return [told, handed, looked, ended]

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from exchange.accounts.passwords import breached
 
@@ -20,10 +21,12 @@ class NotTooLong:
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) > LENGTH_MAX:
-            raise ValidationError(f"A password has at most {LENGTH_MAX} characters.", code="password_too_long")
+            raise ValidationError(
+                _("A password has at most %(count)s characters.") % {"count": LENGTH_MAX}, code="password_too_long"
+            )
 
     def get_help_text(self) -> str:
-        return f"At most {LENGTH_MAX} characters, of any kind."
+        return _("At most %(count)s characters, of any kind.") % {"count": LENGTH_MAX}
 
 
 class NotBreached:
@@ -33,9 +36,9 @@ class NotBreached:
         url = settings.BREACHED_PASSWORDS_URL
         if url and len(password) <= LENGTH_MAX and breached.times_seen(password, url=url):
             raise ValidationError(
-                "This password is known from a leak at another site, so attackers try it. Choose another one.",
+                _("This password is known from a leak at another site, so attackers try it. Choose another one."),
                 code="password_breached",
             )
 
     def get_help_text(self) -> str:
-        return "Not one that is known from a leak."
+        return _("Not one that is known from a leak.")

@@ -16,6 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
 
 from exchange.accounts.second_factors import sealing, selectors
 
@@ -25,9 +26,9 @@ class MfaAdapter(DefaultMFAAdapter):
 
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "This code is wrong, or was used already. Wait for the next one.",
-        "too_many_codes": "Too many wrong codes. Wait a while before you try again.",
-        "cannot_delete_authenticator": "Staff need a second factor: add another one before you remove the last.",
+        "incorrect_code": _("This code is wrong, or was used already. Wait for the next one."),
+        "too_many_codes": _("Too many wrong codes. Wait a while before you try again."),
+        "cannot_delete_authenticator": _("Staff need a second factor: add another one before you remove the last."),
     }
 
     def encrypt(self, text: str) -> str:
@@ -74,7 +75,7 @@ class NeverByPasswordAlone:
 
     def reauthenticate(self, user: AbstractBaseUser, password: str) -> bool:
         if selectors.has_factor(user.pk):
-            raise ValidationError("This account has a second factor: confirm with that, not with the password.")
+            raise ValidationError(_("This account has a second factor: confirm with that, not with the password."))
         return bool(super().reauthenticate(user, password))  # type: ignore[misc]
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
@@ -90,6 +91,6 @@ class NeverByPasswordAlone:
 
 
 _WORDS = {
-    "mfa_reauthenticate": "Use a code",
-    "mfa_reauthenticate:webauthn": "Use a passkey",
+    "mfa_reauthenticate": _("Use a code"),
+    "mfa_reauthenticate:webauthn": _("Use a passkey"),
 }

@@ -14,6 +14,7 @@ from allauth.mfa.base import forms as base
 from allauth.mfa.totp import forms as totp
 from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from exchange.accounts.models import FactorDevice
 from exchange.accounts.second_factors import codes, guard, selectors
@@ -24,7 +25,7 @@ _WIDGET = {"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength":
 class _Code(base.BaseAuthenticateForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = "Code from your app, or a recovery code"
+        self.fields["code"].label = _("Code from your app, or a recovery code")
         self.fields["code"].widget.attrs.update(_WIDGET)
 
     def judged(self) -> str | None:
@@ -76,7 +77,7 @@ class ActivateTotpForm(totp.ActivateTOTPForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = "Code that the app shows"
+        self.fields["code"].label = _("Code that the app shows")
         self.fields["code"].widget.attrs.update(_WIDGET)
 
     def clean_code(self) -> str:

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,6 +20,7 @@ from exchange.accounts.second_factors import stepping
 from exchange.audit import services as audit
 from exchange.core.errors import DomainError
 from exchange.site.forms import ApiKeyForm
+from exchange.site.said import said
 
 
 @login_required
@@ -59,9 +61,9 @@ def rename(request: HttpRequest, key_id: str) -> HttpResponse:
         label = request.POST.get("label", "")
         services.rename(user_id=request.user.pk, key_id=key_id, label=label, now=timezone.now())
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
-        messages.success(request, "The label is changed.")
+        messages.success(request, _("The label is changed."))
     return redirect("site:api_keys")
 
 
@@ -72,7 +74,7 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     try:
         services.revoke(user_id=request.user.pk, key_id=key_id, origin=audit.origin_of(request), now=timezone.now())
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
-        messages.success(request, "The key is revoked. It opens nothing any more.")
+        messages.success(request, _("The key is revoked. It opens nothing any more."))
     return redirect("site:api_keys")

@@ -15,12 +15,14 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from exchange.accounts.second_factors import stepping
 from exchange.accounts.services import closing, exporting
 from exchange.audit import services as audit
+from exchange.site.said import said
 from exchange.site.selectors import security as desk
 
 
@@ -32,7 +34,7 @@ def close(request: HttpRequest) -> HttpResponse:
     """Says what is in the way, or closes at the press of the button."""
     now, refused = timezone.now(), ""
     if request.method == "POST" and request.POST.get("sure") != "yes":
-        refused = "Tick the box first."
+        refused = _("Tick the box first.")
     elif request.method == "POST":
         try:
             closing.close(user_id=request.user.pk, origin=audit.origin_of(request), now=now)
@@ -60,9 +62,9 @@ def request_export(request: HttpRequest) -> HttpResponse:
     try:
         exporting.request(user_id=request.user.pk, origin=audit.origin_of(request), now=timezone.now())
     except exporting.ExportTooSoon as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
-        messages.success(request, "We gather your data and write to you when it is there.")
+        messages.success(request, _("We gather your data and write to you when it is there."))
     return redirect("site:export")
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from exchange.site.selectors import health, markets
+from exchange.site.selectors import incidents as incidents_desk
 
 
 @require_safe
@@ -17,9 +18,23 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/status.html", {"board": health.board(now=timezone.now())})
+    now = timezone.now()
+    context = {
+        "board": health.board(now=now),
+        "going_on": incidents_desk.going_on(),
+        "recent": incidents_desk.recent(now=now),
+    }
+    return render(request, "site/status.html", context)
 
 
 @require_safe
 def status_live(request: HttpRequest) -> HttpResponse:
     return render(request, "site/parts/status_board.html", {"board": health.board(now=timezone.now())})
+
+
+@require_safe
+def incidents(request: HttpRequest) -> HttpResponse:
+    """Everything that ever did not work, a page at a time."""
+    text = request.GET.get("before", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None
+    return render(request, "site/incidents.html", {"page": incidents_desk.history(before=before)})

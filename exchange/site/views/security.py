@@ -14,6 +14,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -23,6 +24,7 @@ from exchange.accounts.services import mail_words, sessions
 from exchange.accounts.services import not_me as links
 from exchange.audit import services as audit
 from exchange.core.errors import DomainError
+from exchange.site.said import said
 from exchange.site.selectors import security as desk
 
 
@@ -60,7 +62,7 @@ def end_log_in(request: HttpRequest, session_id: int) -> HttpResponse:
         lambda: sessions.end(
             user_id=request.user.pk, session_id=session_id, origin=audit.origin_of(request), now=timezone.now()
         ),
-        "That log-in has ended.",
+        _("That log-in has ended."),
     )
 
 
@@ -75,7 +77,7 @@ def end_other_log_ins(request: HttpRequest) -> HttpResponse:
             origin=audit.origin_of(request),
             now=timezone.now(),
         ),
-        "Every other log-in has ended.",
+        _("Every other log-in has ended."),
     )
 
 
@@ -87,7 +89,7 @@ def forget_device(request: HttpRequest, device_id: int) -> HttpResponse:
         lambda: sessions.forget_device(
             user_id=request.user.pk, device_id=device_id, origin=audit.origin_of(request), now=timezone.now()
         ),
-        "That device is off your list, and its log-ins have ended.",
+        _("That device is off your list, and its log-ins have ended."),
     )
 
 
@@ -95,7 +97,7 @@ def _change(request: HttpRequest, change: Callable[[], object], done: str) -> Ht
     try:
         change()
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
         messages.success(request, done)
     return redirect("site:log_ins")
@@ -113,13 +115,13 @@ def mail_word(request: HttpRequest) -> HttpResponse:
         try:
             if request.POST.get("action") == "forget":
                 mail_words.forget(user_id=request.user.pk, origin=origin, now=now)
-                messages.success(request, "Our e-mails carry no code any more.")
+                messages.success(request, _("Our e-mails carry no code any more."))
             else:
                 mail_words.choose(user_id=request.user.pk, word=request.POST.get("word", ""), origin=origin, now=now)
-                messages.success(request, "From now on every e-mail of ours carries it.")
+                messages.success(request, _("From now on every e-mail of ours carries it."))
             return redirect("site:mail_word")
         except mail_words.WordInvalid as error:
-            refused = error.message
+            refused = said(error)
     context = {"word": mail_words.of(request.user.pk), "refused": refused, "wanted": request.POST.get("word", "")}
     return render(request, "site/security_mail_word.html", context, status=400 if refused else 200)
 
@@ -137,7 +139,7 @@ def not_me(request: HttpRequest, token: str) -> HttpResponse:
             links.use(token=token, origin=audit.origin_of(request), now=timezone.now())
             done = True
         except (links.LinkUsed, links.LinkOver) as error:
-            refused = error.message
+            refused = said(error)
     found = links.look(token=token, now=timezone.now())
     context = {"link": found, "done": done, "refused": refused}
     return render(request, "site/not_me.html", context, status=409 if refused else 200)

@@ -15,6 +15,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,6 +23,7 @@ from exchange.audit import services as audit
 from exchange.core.errors import DomainError
 from exchange.site import verification_progress as progress
 from exchange.site.api import limits
+from exchange.site.said import said
 from exchange.site.verification_forms import WordsForm
 from kyc import application_selectors as selectors
 from kyc import requirements
@@ -49,7 +51,7 @@ def start(request: HttpRequest) -> HttpResponse:
             user_id=request.user.pk, level=level, origin=audit.origin_of(request), now=timezone.now()
         )
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
         return redirect("site:verification")
     return redirect("site:application", made.id)
 
@@ -74,7 +76,7 @@ def _page(request: HttpRequest, view: selectors.ApplicationView, form: WordsForm
         "words_asked": progress.words_asked(view),
         "slots": progress.slots(view),
         "stages": progress.stages(view),
-        "asked": [requirements.NAMES[item] for item in view.asked],
+        "asked": [said(requirements.NAMES[item]) for item in view.asked],
         "two_people": selectors.four_eyes(view.level),
     }
     return render(request, "site/verification_application.html", context, status=400 if bad else 200)
@@ -96,7 +98,7 @@ def words(request: HttpRequest, application_id: UUID) -> HttpResponse:
             form.blame(error)
     if form.errors:
         return _page(request, view, form)
-    messages.success(request, "Saved.")
+    messages.success(request, _("Saved."))
     return redirect("site:application", application_id)
 
 
@@ -108,7 +110,7 @@ def picture(request: HttpRequest, application_id: UUID, kind: str) -> HttpRespon
     sent = request.FILES.get("picture")
     data = sent.read() if sent is not None else b""
     if not data:
-        messages.error(request, "Choose a picture first.")
+        messages.error(request, _("Choose a picture first."))
         return redirect("site:application", application_id)
     return _change(
         request,
@@ -116,7 +118,7 @@ def picture(request: HttpRequest, application_id: UUID, kind: str) -> HttpRespon
         lambda: documents.upload(
             user_id=request.user.pk, application_id=application_id, kind=kind, data=data, now=timezone.now()
         ),
-        "The picture is here.",
+        _("The picture is here."),
     )
 
 
@@ -129,7 +131,7 @@ def remove(request: HttpRequest, application_id: UUID, document_id: UUID) -> Htt
         lambda: documents.remove(
             user_id=request.user.pk, application_id=application_id, document_id=document_id, now=timezone.now()
         ),
-        "The picture is gone.",
+        _("The picture is gone."),
     )
 
 
@@ -145,7 +147,7 @@ def submit(request: HttpRequest, application_id: UUID) -> HttpResponse:
             origin=audit.origin_of(request),
             now=timezone.now(),
         ),
-        "Handed in. We have told you by e-mail.",
+        _("Handed in. We have told you by e-mail."),
     )
 
 
@@ -155,7 +157,7 @@ def _change(request: HttpRequest, application_id: UUID, change: Callable[[], obj
     except applications.ApplicationNotFound:
         raise
     except DomainError as error:
-        messages.error(request, error.message)
+        messages.error(request, said(error))
     else:
         messages.success(request, done)
     return redirect("site:application", application_id)

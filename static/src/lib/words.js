@@ -56,7 +56,7 @@ export function said(error) {
   if (catalogue.said[english]) return catalogue.said[english];
   for (const [pattern, text] of known()) {
     const match = pattern.exec(english);
-    if (match) return filled(text, match.groups);
+    if (match) return filled(text, Object.fromEntries(Object.entries(match.groups).map(([name, value]) => [name, catalogue.said[value] ?? value])));
   }
   return english;
 }
