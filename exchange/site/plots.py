@@ -13,6 +13,7 @@ from math import cos, pi, sin
 
 WIDTH, HEIGHT = 1000, 300
 TICKS = 4
+GAP = 4  # thousandths of a ring between two shares, so that neighbours are told apart without their colours
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def ring(thousandths: Sequence[int], *, radius: int = 80, centre: int = 100) -> 
         if share >= 1_000:
             arcs.append(Arc("", whole=True))
             continue
-        begins, ends = at, min(at + max(share, 4), 1_000)
+        begins, ends = at, min(at + max(share - GAP, GAP), 1_000)
         (x0, y0), (x1, y1) = _on(begins, radius, centre), _on(ends, radius, centre)
         large = int(ends - begins > 500)
         arcs.append(Arc(f"M{x0:.1f} {y0:.1f}A{radius} {radius} 0 {large} 1 {x1:.1f} {y1:.1f}", whole=False))

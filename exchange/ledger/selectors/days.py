@@ -43,12 +43,16 @@ SELECT a.asset_id, greatest(d.day, %(since)s::date - 1) AS counted, sum(d.credit
 """
 _FIRST = f"SELECT min(d.day) {_OWN} AND a.label = ''"
 _BOUNDS = """
-SELECT a.asset_id, a.id, coalesce(
-    (SELECT min(d.first_entry_id) FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s) - 1,
-    (SELECT max(d.last_entry_id) FROM ledger_day d WHERE d.account_id = a.id AND d.day < %(since)s), 0),
-  (SELECT max(d.last_entry_id) + 1 FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s),
-  coalesce((SELECT sum(d.entries) FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s), 0)
-FROM ledger_account a WHERE a.owner_id = %(owner)s AND a.kind = 'customer' AND a.label = ''
+SELECT a.asset_id, a.id, coalesce(inside.first - 1, before.last, 0), greatest(inside.last + 1, after.first), inside.entries,
+  after.first IS NULL
+FROM ledger_account a
+CROSS JOIN LATERAL (SELECT min(d.first_entry_id) AS first, max(d.last_entry_id) AS last, coalesce(sum(d.entries), 0) AS entries
+  FROM ledger_day d WHERE d.account_id = a.id AND d.day BETWEEN %(since)s AND %(until)s) AS inside
+CROSS JOIN LATERAL (SELECT max(d.last_entry_id) AS last
+  FROM ledger_day d WHERE d.account_id = a.id AND d.day < %(since)s) AS before
+CROSS JOIN LATERAL (SELECT min(d.first_entry_id) AS first
+  FROM ledger_day d WHERE d.account_id = a.id AND d.day > %(until)s) AS after
+WHERE a.owner_id = %(owner)s AND a.kind = 'customer' AND a.label = ''
 """
 
 
@@ -66,19 +70,15 @@ def first_day(*, owner_id: int) -> date | None:
         return cursor.fetchone()[0]
 
 
-def bounds(*, owner_id: int, since: date, until: date, today: date) -> dict[int, Bounds]:
+def bounds(*, owner_id: int, since: date, until: date) -> dict[int, Bounds]:
     """By asset: between which entries all of those of these days stand (both included). One query.
 
-    A few others may stand between them, so the time of each still has to be looked at. Where the days are not over yet, there
+    A few others may stand between them, so the time of each still has to be looked at. Without a later day that is gathered there
     is no end: what was not gathered yet comes last.
     """
     with connection.cursor() as cursor:
         cursor.execute(_BOUNDS, {"owner": owner_id, "since": since, "until": until})
-        rows = cursor.fetchall()
-    open_end = until >= today
-    return {
-        asset_id: Bounds(
-            account_id, above, NO_END if open_end else below if below is not None else above + 1, int(entries)
-        )
-        for asset_id, account_id, above, below, entries in rows
-    }
+        return {
+            asset_id: Bounds(account_id, above, NO_END if below is None or ungathered else below, int(entries))
+            for asset_id, account_id, above, below, entries, ungathered in cursor.fetchall()
+        }

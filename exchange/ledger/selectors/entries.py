@@ -76,22 +76,34 @@ def history(*, account_id: int, before: int | None = None, limit: int = 50) -> l
 
 
 _OF_EACH = """
-SELECT e.id, e.account_id, t.kind, t.reference, e.amount::text, t.posted_at
+SELECT e.id, e.account_id, e.kind, e.reference, e.amount::text, e.posted_at
 FROM unnest(%(accounts)s::bigint[], %(above)s::bigint[], %(below)s::bigint[]) AS b (account_id, above, below)
 CROSS JOIN LATERAL (
-  SELECT f.id, f.account_id, f.transfer_id, f.amount FROM ledger_entry f
-  WHERE f.account_id = b.account_id AND f.id > b.above AND f.id < b.below ORDER BY f.id {order} LIMIT %(limit)s
-) AS e JOIN ledger_transfer t ON t.id = e.transfer_id
+  SELECT f.id, f.account_id, t.kind, t.reference, f.amount, t.posted_at
+  FROM ledger_entry f JOIN ledger_transfer t ON t.id = f.transfer_id
+  WHERE f.account_id = b.account_id AND f.id > b.above AND f.id < b.below
+    AND (%(since)s::timestamptz IS NULL OR t.posted_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR t.posted_at < %(until)s)
+  ORDER BY f.id {order} LIMIT %(limit)s
+) AS e
 ORDER BY e.id {order} LIMIT %(limit)s
 """
 
 
-def postings(*, between: Mapping[int, tuple[int, int]], limit: int, oldest_first: bool = False) -> list[Posting]:
-    """The entries of these accounts, by account those with an id above the first and below the second; newest first. One query,
-    which reads no more than `limit` entries of each account."""
+def postings(
+    *,
+    between: Mapping[int, tuple[int, int]],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+    oldest_first: bool = False,
+) -> list[Posting]:
+    """The entries of these accounts, by account those with an id above the first and below the second, posted at `since` or later
+    and before `until`; newest first. One query: give bounds that leave little to pass over."""
     asked = {
         "accounts": list(between), "above": [above for above, _ in between.values()],
         "below": [below for _, below in between.values()], "limit": limit,
+        "since": since, "until": until,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_OF_EACH.format(order="ASC" if oldest_first else "DESC"), asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -79,12 +79,12 @@ class Page:
     assets: tuple[str, ...]
 
 
-def history(*, user_id: int, wanted: Wanted, now: datetime) -> Page:
+def history(*, user_id: int, wanted: Wanted) -> Page:
     """One page, newest first. The number of queries depends on the kind and on nothing else."""
     listed = assets.assets(enabled_only=False)
     if wanted.asset and wanted.asset not in {each.code for each in listed}:
         return Page((), "", _codes(listed))
-    found = _READERS[wanted.kind](user_id, wanted, now)
+    found = _READERS[wanted.kind](user_id, wanted)
     rows = tuple(found[:PAGE])
     older = wanted.query(before=str(rows[-1].id)) if len(found) > PAGE else ""
     return Page(rows, older, _codes(listed))
@@ -94,12 +94,9 @@ def _codes(listed: Sequence[assets.AssetView]) -> tuple[str, ...]:
     return tuple(each.code for each in listed if each.enabled)
 
 
-def _all(user_id: int, wanted: Wanted, now: datetime) -> list[Movement]:
+def _all(user_id: int, wanted: Wanted) -> list[Movement]:
     known = {each.id: each for each in assets.assets(enabled_only=False)}
-    today = now.astimezone(UTC).date()
-    found = ledger.days.bounds(
-        owner_id=user_id, since=wanted.since or date.min, until=wanted.until or today, today=today
-    )
+    found = ledger.days.bounds(owner_id=user_id, since=wanted.since or date.min, until=wanted.until or date.max)
     of = {bounds.account_id: asset_id for asset_id, bounds in found.items()}
     cursor = _integer(wanted.before)
     between = {
@@ -107,7 +104,7 @@ def _all(user_id: int, wanted: Wanted, now: datetime) -> list[Movement]:
         for asset_id, bounds in found.items()
         if not wanted.asset or known[asset_id].code == wanted.asset
     }
-    rows = ledger.postings(between=between, limit=PAGE + 1)
+    rows = ledger.postings(between=between, limit=PAGE + 1, **_moments(wanted))
     return [_movement(row, known[of[row.account_id]]) for row in rows]
 
 
@@ -131,19 +128,19 @@ def _moments(wanted: Wanted) -> dict[str, datetime | None]:
     }
 
 
-def _deposits(user_id: int, wanted: Wanted, now: datetime) -> list[Any]:
+def _deposits(user_id: int, wanted: Wanted) -> list[Any]:
     return wallets.deposits(
         user_id, before=_uuid(wanted.before), asset=wanted.asset or None, limit=PAGE + 1, **_moments(wanted)
     )
 
 
-def _withdrawals(user_id: int, wanted: Wanted, now: datetime) -> list[Any]:
+def _withdrawals(user_id: int, wanted: Wanted) -> list[Any]:
     return wallets.withdrawals(
         user_id, before=_uuid(wanted.before), asset=wanted.asset or None, limit=PAGE + 1, **_moments(wanted)
     )
 
 
-def _trades(user_id: int, wanted: Wanted, now: datetime) -> list[Any]:
+def _trades(user_id: int, wanted: Wanted) -> list[Any]:
     """Of an asset: those of each market it is traded in, put together."""
     asked = {"before": _integer(wanted.before), "limit": PAGE + 1, **_moments(wanted)}
     if not wanted.asset:
@@ -153,7 +150,7 @@ def _trades(user_id: int, wanted: Wanted, now: datetime) -> list[Any]:
     return sorted(rows, key=lambda row: row.id, reverse=True)
 
 
-def _bank(user_id: int, wanted: Wanted, now: datetime) -> list[Any]:
+def _bank(user_id: int, wanted: Wanted) -> list[Any]:
     return bank.transfers(
         user_id=user_id, before=_integer(wanted.before), asset=wanted.asset, since=wanted.since, until=wanted.until,
         limit=PAGE + 1,

@@ -17,6 +17,7 @@ from exchange.ledger.selectors import days
 from exchange.site import plots
 
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, "all": 3_650}
+TENFOLD = 9_000  # thousandths that a change is shown up to
 POINTS_MAX = 122  # of a longer time, every second or third day is shown
 
 
@@ -48,8 +49,9 @@ class OverTime:
 
     @property
     def percent(self) -> str:
-        """The change in hundredths of what was there at first, with a sign: "+12.3"; "" where there was nothing."""
-        if self.thousandths is None:
+        """The change in hundredths of what was there at first, with a sign: "+12.3"; "" where that says nothing, because there was
+        nothing or next to nothing."""
+        if self.thousandths is None or abs(self.thousandths) > TENFOLD:
             return ""
         whole, tenth = divmod(abs(self.thousandths), 10)
         return f"{'-' if self.thousandths < 0 else '+'}{whole}.{tenth}"

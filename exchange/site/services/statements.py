@@ -104,7 +104,7 @@ def request(
             actor_id=user_id, action="statement.request", subject=f"user:{user_id}", after={"statement": row.id},
             origin=origin, now=now,
         )  # fmt: skip
-    bounds = ledger.days.bounds(owner_id=user_id, since=since, until=until, today=now.astimezone(UTC).date())
+    bounds = ledger.days.bounds(owner_id=user_id, since=since, until=until)
     if sum(each.entries for each in bounds.values()) <= AT_ONCE[format]:
         make(statement_id=row.id, now=now)
     else:

@@ -7,7 +7,6 @@ from datetime import date
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -27,7 +26,7 @@ def page(request: HttpRequest) -> HttpResponse:
         until=day(request.GET.get("to", "")),
         before=request.GET.get("before", "")[:36],
     )
-    found = records.history(user_id=request.user.pk, wanted=wanted, now=timezone.now())
+    found = records.history(user_id=request.user.pk, wanted=wanted)
     return render(request, "site/history.html", {"page": found, "wanted": wanted})
 
 
