@@ -115,6 +115,7 @@ _STATES = {
     "filled": Q(state=Order.State.FILLED),
     "cancelled": Q(state=Order.State.CANCELLED) & ~Q(reason="expired"),
     "expired": Q(state=Order.State.CANCELLED, reason="expired"),
+    "done": ~Q(state=Order.State.OPEN),  # of any of these three
 }
 
 
@@ -173,6 +174,12 @@ def fee_tiers() -> list[TierView]:
         )
         for row in FeeTier.objects.order_by("volume_from")
     ]
+
+
+def market_fees(user_id: int, *, market: str) -> MarketFees:
+    """What counts for a customer in one market. Raises MarketNotFound."""
+    view = _by_symbol(market)
+    return _market_fees(view, AccountFee.objects.filter(id=user_id << 10 | view.shard).first())
 
 
 def _market_fees(view: MarketView, own: AccountFee | None) -> MarketFees:
@@ -275,8 +282,15 @@ def candles(
 
 
 def tickers(*, now: datetime) -> list[TickerView]:
-    """Every market's last 24 hours. A few queries a market."""
-    return [tape.ticker(view, now=now) for view in markets()]
+    """Every market's last 24 hours. A few queries in all."""
+    return tape.tickers(markets(), now=now)
+
+
+def day_lines(interval: str, *, points: int, now: datetime) -> dict[int, list[tuple[int, int, int]]]:
+    """For a small picture of each market's last candles: see tape.lines. By the market's id. One query."""
+    if interval not in candle_grid.INTERVALS:
+        raise IntervalInvalid(f"An interval is one of {', '.join(candle_grid.BY_LENGTH)}.", param="interval")
+    return tape.lines(interval, points=points, now=now)
 
 
 def ticker(market: str, *, now: datetime) -> TickerView:

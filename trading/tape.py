@@ -9,6 +9,7 @@ What must never happen here: a sum over trades (they grow without end; candles a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -68,25 +69,47 @@ def _without_gap(
 
 def ticker(view: MarketView, *, now: datetime) -> TickerView:
     """The last 24 hours. Where nothing traded in them, the last price stood all the time; what nobody can know is None."""
+    return tickers([view], now=now)[0]
+
+
+def tickers(views: Sequence[MarketView], *, now: datetime) -> list[TickerView]:
+    """The same of many markets: four queries in all, and one more for each in which nothing traded for a day."""
     begins = _second(now) - DAY_S + 1
     minutes = -(-begins // 60) * 60
     second, minute = grid.index("1s"), grid.index("1m")
-    stored = Candle.objects.filter(market_id=view.id)
+    stored = Candle.objects.filter(market_id__in=[view.id for view in views])
     parts = [
         _between(stored.filter(interval=second), begins, minutes - 1),
         _between(stored.filter(interval=minute), minutes, LAST),
     ]
     sums = [_sums(part) for part in parts]
-    traded = [found for found in sums if found["high"] is not None]
-    last = stored.filter(interval=minute).order_by("-open_time").values_list("close", flat=True).first()
-    opens = (part.order_by("open_time").values_list("open", flat=True).first() for part in parts)
-    first = next((price for price in opens if price is not None), last)
-    shown = shown_book(view.symbol) or {"bids": [], "asks": []}
+    firsts = [_ends(part, "open_time", "open") for part in parts]
+    lasts = _ends(parts[1], "-open_time", "close")
+    books = shown_books([view.symbol for view in views])
+    found = []
+    for view in views:
+        last = lasts.get(view.id) or _last(view, minute)
+        first = next((of[view.id] for of in firsts if view.id in of), last)
+        own = [of[view.id] for of in sums if view.id in of]
+        found.append(_ticker(view, own, first=first, last=last, shown=books.get(view.symbol), now=now))
+    return found
+
+
+def _ticker(
+    view: MarketView,
+    traded: list[dict[str, Any]],
+    *,
+    first: int | None,
+    last: int | None,
+    shown: dict[str, Any] | None,
+    now: datetime,
+) -> TickerView:
+    bids, asks = (shown["bids"], shown["asks"]) if shown else ([], [])
     return TickerView(
         market=view.symbol,
         last=_price(view, last),
-        bid=shown["bids"][0][0] if shown["bids"] else None,
-        ask=shown["asks"][0][0] if shown["asks"] else None,
+        bid=bids[0][0] if bids else None,
+        ask=asks[0][0] if asks else None,
         open=_price(view, first),
         high=_price(view, max((found["high"] for found in traded), default=last)),
         low=_price(view, min((found["low"] for found in traded), default=last)),
@@ -95,6 +118,17 @@ def ticker(view: MarketView, *, now: datetime) -> TickerView:
         change=_fraction(last - first, first) if first is not None and last is not None else None,
         time=now,
     )
+
+
+def lines(interval: str, *, points: int, now: datetime) -> dict[int, list[tuple[int, int, int]]]:
+    """(second, open, close), in ticks, of the last so many candles that traded, by market, oldest first. One query."""
+    last = grid.opened(interval, _second(now))
+    first = grid.stepped(interval, last, 1 - points)
+    rows = _between(Candle.objects.filter(interval=grid.index(interval)), first, LAST).order_by("open_time")
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for market_id, at, opened, close in rows.values_list("market_id", "open_time", "open", "close"):
+        found.setdefault(market_id, []).append((_second(at), opened, close))
+    return found
 
 
 def book(view: MarketView, *, depth: int) -> BookView | None:
@@ -115,15 +149,19 @@ _client: redis.Redis | None = None
 
 def shown_book(symbol: str) -> dict[str, Any] | None:
     """The engine's snapshot in Valkey."""
+    return shown_books([symbol]).get(symbol)
+
+
+def shown_books(symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Those that are there, in one trip; none where Valkey is out of reach."""
     global _client
     if _client is None:
         _client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
     try:
-        text = _client.get(f"md:{symbol}:book")
+        texts = _client.mget([f"md:{symbol}:book" for symbol in symbols]) if symbols else []
     except RedisError:
-        return None
-    shown: dict[str, Any] | None = orjson.loads(text) if text else None
-    return shown
+        return {}
+    return {symbol: orjson.loads(text) for symbol, text in zip(symbols, texts, strict=True) if text}
 
 
 def _between(stored: QuerySet[Candle], first: int, last: int) -> QuerySet[Candle]:
@@ -133,8 +171,24 @@ def _between(stored: QuerySet[Candle], first: int, last: int) -> QuerySet[Candle
     )
 
 
-def _sums(candles: QuerySet[Candle]) -> dict[str, Any]:
-    return candles.aggregate(high=Max("high"), low=Min("low"), lots=Sum("lots"), quote=Sum("quote_units"))
+def _sums(candles: QuerySet[Candle]) -> dict[int, dict[str, Any]]:
+    """By market; of one in which nothing traded there is none."""
+    sums = candles.order_by().values("market_id")
+    found = sums.annotate(top=Max("high"), bottom=Min("low"), sum_lots=Sum("lots"), sum_quote=Sum("quote_units"))
+    names = {"high": "top", "low": "bottom", "lots": "sum_lots", "quote": "sum_quote"}
+    return {row["market_id"]: {name: row[of] for name, of in names.items()} for row in found}
+
+
+def _ends(candles: QuerySet[Candle], order: str, field: str) -> dict[int, int]:
+    """A field of each market's first candle in an order of time."""
+    rows = candles.order_by("market_id", order).distinct("market_id").values_list("market_id", field)
+    return dict(rows)
+
+
+def _last(view: MarketView, minute: int) -> int | None:
+    """The last price of a market in which nothing has traded for a day."""
+    rows = Candle.objects.filter(market_id=view.id, interval=minute).order_by("-open_time")
+    return rows.values_list("close", flat=True).first()
 
 
 def _moment(second: int) -> datetime:

@@ -21,6 +21,7 @@ from exchange.core import amounts, times
 from exchange.fiat import selectors as fiat
 from exchange.invoices import selectors as invoices
 from exchange.ledger import selectors as ledger
+from exchange.site.services import favourites
 from kyc import application_selectors as applications
 from kyc import selectors as kyc
 from trading import selectors as trading
@@ -73,6 +74,11 @@ def _orders(user_id: int) -> Iterator[dict[str, Any]]:
 
 def _fills(user_id: int) -> Iterator[dict[str, Any]]:
     yield from _paged(lambda before: trading.fills(user_id, before=before, limit=PAGE))
+
+
+def _favourites(user_id: int) -> Iterator[dict[str, Any]]:
+    for each in favourites.export(user_id):
+        yield _plain(each)
 
 
 def _deposits(user_id: int) -> Iterator[dict[str, Any]]:
@@ -136,6 +142,7 @@ _PARTS: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
     "log_ins": _log_ins,
     "orders": _orders,
     "fills": _fills,
+    "favourite_markets": _favourites,
     "deposits": _deposits,
     "withdrawals": _withdrawals,
     "deposit_addresses": _deposit_addresses,

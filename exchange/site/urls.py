@@ -4,7 +4,6 @@ from django.urls import path
 
 from exchange.site import notification_urls
 from exchange.site.views import (
-    account,
     account_hub,
     address_book,
     api_keys,
@@ -14,6 +13,7 @@ from exchange.site.views import (
     leaving,
     limits,
     markets,
+    orders,
     preferences,
     public,
     reading,
@@ -29,10 +29,12 @@ app_name = "site"
 urlpatterns = [
     path("", public.home, name="home"),
     path("markets/", markets.board, name="markets"),
+    path("markets/favourites/", markets.mark, name="favourites"),
     path("trade/", trade.first, name="trade_first"),
     path("trade/<str:symbol>/", trade.market, name="trade"),
-    path("orders/", account.orders, name="orders"),
-    path("orders/<int:order_id>/cancel/", account.cancel_order, name="cancel_order"),
+    path("orders/", orders.page, name="orders"),
+    path("orders/cancel-all/", orders.cancel_all, name="cancel_all_orders"),
+    path("orders/<int:order_id>/cancel/", orders.cancel, name="cancel_order"),
     path("wallet/", wallet.overview, name="wallet"),
     path("wallet/live/", wallet.overview_live, name="wallet_live"),
     path("wallet/deposit/<str:asset>/", wallet.deposit, name="deposit"),

@@ -1,9 +1,16 @@
-/** The lists of markets: live prices, sorting, search. */
+/** The lists of markets: live prices, sorting, search, favourites. */
+import * as api from "./lib/api.js";
 import * as decimal from "./lib/decimal.js";
 import { $, $$, flash, setText } from "./lib/dom.js";
-import { Feed, showState } from "./lib/feed.js";
+import { siteFeed, showState } from "./lib/feed.js";
+import { keep, recall } from "./lib/kept.js";
+import { toast } from "./lib/toast.js";
+import { t } from "./lib/words.js";
 
 const lists = $$("[data-markets]");
+/** Of whoever is not logged in; the account takes them over at the next log-in. */
+const REMEMBERED = "favourites";
+const SORTED = "markets-sort";
 
 /** Every place on the page that shows a field of a market. */
 function places(symbol, field) {
@@ -33,61 +40,144 @@ function show(ticker) {
   }
 }
 
+// --- Sorting ----------------------------------------------------------------------------------------------------------
+
 function rank(cell, kind) {
   const value = cell.dataset.value ?? cell.textContent;
   if (kind === "text") return value;
   return value === "" || value === "—" ? -Infinity : Number.parseFloat(value);
 }
 
-function sortable(header) {
+function sort(header, direction) {
   const table = header.closest("table");
+  const column = [...header.parentElement.children].indexOf(header);
+  const kind = header.dataset.sort;
+  for (const each of header.parentElement.children) each.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", direction);
+  const sign = direction === "ascending" ? 1 : -1;
+  const rows = [...table.tBodies[0].rows].sort((a, b) => {
+    const [x, y] = [rank(a.cells[column], kind), rank(b.cells[column], kind)];
+    return sign * (kind === "text" ? x.localeCompare(y) : x - y || 0);
+  });
+  table.tBodies[0].append(...rows);
+}
+
+function sortable(header) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "sort";
   button.textContent = header.textContent;
   header.replaceChildren(button);
   button.addEventListener("click", () => {
-    const column = [...header.parentElement.children].indexOf(header);
-    const kind = header.dataset.sort;
-    const first = kind === "text" ? "ascending" : "descending";
+    const first = header.dataset.sort === "text" ? "ascending" : "descending";
     const other = first === "ascending" ? "descending" : "ascending";
     const direction = header.getAttribute("aria-sort") === first ? other : first;
-    for (const each of header.parentElement.children) each.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", direction);
-    const sign = direction === "ascending" ? 1 : -1;
-    const body = table.tBodies[0];
-    const rows = [...body.rows].sort((a, b) => {
-      const [x, y] = [rank(a.cells[column], kind), rank(b.cells[column], kind)];
-      return sign * (kind === "text" ? x.localeCompare(y) : x - y || 0);
-    });
-    body.append(...rows);
+    sort(header, direction);
+    keep(SORTED, { column: header.cellIndex, direction });
   });
 }
 
-function search(box) {
-  box.hidden = false;
+function sortAsBefore() {
+  const { column, direction } = recall(SORTED, {});
+  const header = $$("th[data-sort]").find((each) => each.cellIndex === column);
+  if (header && (direction === "ascending" || direction === "descending")) sort(header, direction);
+}
+
+// --- Search and favourites --------------------------------------------------------------------------------------------
+
+const wanted = { text: "", show: "" };
+
+function narrow() {
+  let shown = 0;
+  for (const row of $$("tbody [data-market]")) {
+    const starred = row.dataset.starred !== undefined;
+    const fits = wanted.show === "" || (wanted.show === "starred" ? starred : row.dataset.quote === wanted.show);
+    row.hidden = !fits || !$(".pair", row).textContent.toLowerCase().includes(wanted.text);
+    shown += row.hidden ? 0 : 1;
+  }
   const none = $("[data-no-match]");
-  $("input", box).addEventListener("input", (event) => {
-    const wanted = event.target.value.trim().toLowerCase();
-    let shown = 0;
-    for (const row of $$("tbody [data-market]")) {
-      row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
-      shown += row.hidden ? 0 : 1;
-    }
-    if (none) none.hidden = shown > 0;
+  if (!none) return;
+  none.hidden = shown > 0;
+  const noStars = wanted.show === "starred" && !wanted.text;
+  $('[data-none="starred"]', none).hidden = !noStars;
+  $('[data-none="search"]', none).hidden = noStars;
+}
+
+function tools(bar) {
+  bar.hidden = false;
+  $("[data-market-search]", bar).addEventListener("input", (event) => {
+    wanted.text = event.target.value.trim().toLowerCase();
+    narrow();
   });
+  const buttons = $$("[data-show]", bar);
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      wanted.show = button.dataset.show;
+      for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+      narrow();
+    });
+  }
+}
+
+const signedIn = "signedIn" in document.body.dataset;
+const address = () => $("[data-star-form]")?.action;
+
+function send(markets, on) {
+  const body = new URLSearchParams([["wanted", on ? "yes" : "no"], ...markets.map((market) => ["market", market])]);
+  const headers = { "X-CSRFToken": api.csrfToken(), "X-Requested-With": "fetch" };
+  return fetch(address(), { method: "POST", body, headers, credentials: "same-origin" }).then((answer) => {
+    if (!answer.ok) throw new Error(String(answer.status));
+  });
+}
+
+function paint(row, on) {
+  if (on) row.dataset.starred = "";
+  else delete row.dataset.starred;
+  $("[data-star]", row).setAttribute("aria-pressed", String(on));
+}
+
+function stars() {
+  const rows = $$("tr[data-market]");
+  const kept = new Set(recall(REMEMBERED, []));
+  if (signedIn && kept.size && address()) {
+    for (const row of rows) if (kept.has(row.dataset.market)) paint(row, true);
+    send([...kept], true).then(() => keep(REMEMBERED, [])).catch(() => null);
+  }
+  for (const row of rows) {
+    const button = $("[data-star]", row);
+    button.hidden = false;
+    if (!signedIn) paint(row, kept.has(row.dataset.market));
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      const on = row.dataset.starred === undefined;
+      paint(row, on);
+      narrow();
+      if (signedIn) {
+        send([row.dataset.market], on).catch(() => {
+          paint(row, !on);
+          toast(t("Not kept"), { detail: t("The site did not answer. Try again."), look: "bad" });
+        });
+      } else {
+        if (on) kept.add(row.dataset.market);
+        else kept.delete(row.dataset.market);
+        keep(REMEMBERED, [...kept]);
+      }
+    });
+  }
 }
 
 document.addEventListener("click", (event) => {
   const row = event.target.closest("tr[data-link]");
-  if (row && !event.target.closest("a, button")) location.href = row.dataset.link;
+  if (row && !event.target.closest("a, button, .star-cell")) location.href = row.dataset.link;
 });
 
 $$("th[data-sort]").forEach(sortable);
-$$("[data-market-search]").forEach(search);
+sortAsBefore();
+$$("[data-market-tools]").forEach(tools);
+stars();
 
 if (lists.length) {
-  const feed = new Feed();
+  const feed = siteFeed();
   showState(feed, $("[data-live-state]"));
   feed.subscribe("tickers", (type, data) => data.tickers?.forEach(show)).start();
 }

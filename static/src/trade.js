@@ -1,19 +1,25 @@
-/** The trade page: one feed, five panes. Each pane draws itself; this file only introduces them to each other. */
-import * as decimal from "./lib/decimal.js";
+/** The trade page: one feed, some panes. Each pane draws itself; this file only introduces them to each other. */
 import { Book } from "./lib/book.js";
-import { $, $$, flash, setText } from "./lib/dom.js";
-import { Feed, showState } from "./lib/feed.js";
+import { $, $$ } from "./lib/dom.js";
+import { siteFeed } from "./lib/feed.js";
 import { BookPane } from "./trade/book_pane.js";
-import { ChartPane } from "./trade/chart_pane.js";
+import { connection } from "./trade/connection.js";
+import { DepthPane } from "./trade/depth_pane.js";
+import { day, lastPrice, marketMenu } from "./trade/headline.js";
+import { keep, recall } from "./lib/kept.js";
+import { keys } from "./trade/keys.js";
 import { OrderForm } from "./trade/order_form.js";
-import { OrdersPane } from "./trade/orders_pane.js";
+import { levels as ownLevels, OrdersPane } from "./trade/orders_pane.js";
+import { Sender } from "./trade/sender.js";
 import { tapePane } from "./trade/tape_pane.js";
 
 const facts = JSON.parse($("#market-facts").textContent);
 const root = $("[data-trade]");
-const feed = new Feed();
+const feed = siteFeed();
 const book = new Book(facts);
+const PLOT = "chart-plot";
 
+/** On a phone one of chart, book and trades is shown at a time. */
 function views() {
   const buttons = $$("[data-view-button]", root);
   for (const button of buttons) {
@@ -24,44 +30,38 @@ function views() {
   }
 }
 
-/** The last price in the strip and in the tab's title; trades are quicker than the ticker, so both feed it. */
-function headline() {
-  const box = $("[data-last]", root);
-  const figure = $("[data-last-figure]", root);
-  let last = null;
-  return (price) => {
-    const units = decimal.parse(price, facts.priceDecimals);
-    if (units === null || units === last) return;
-    if (last !== null) {
-      box.dataset.trend = units > last ? "up" : "down";
-      flash(box, units > last);
-    }
-    last = units;
-    const text = decimal.column(decimal.format(units, facts.priceDecimals), facts.priceDecimals);
-    setText(figure, text);
-    document.title = `${text} ${facts.symbol} · ${facts.siteName}`;
+/** Candles or depth. */
+function plots(depth) {
+  const panel = $(".panel-chart", root);
+  const show = (plot) => {
+    panel.dataset.plot = plot;
+    $("[data-chart-box]", panel).hidden = plot !== "price";
+    $("[data-depth]", panel).hidden = plot !== "depth";
+    for (const each of $$("[data-plot-button]", panel)) each.setAttribute("aria-pressed", String(each.dataset.plotButton === plot));
+    depth.draw();
   };
-}
-
-function day(ticker) {
-  const change = $('[data-day="change"]', root);
-  setText(change, decimal.percent(ticker.change));
-  change.className = `num ${!ticker.change ? "faint" : ticker.change.startsWith("-") ? "down" : "up"}`;
-  setText($('[data-day="high"]', root), decimal.column(ticker.high, facts.priceDecimals));
-  setText($('[data-day="low"]', root), decimal.column(ticker.low, facts.priceDecimals));
-  setText($('[data-day="volume"]', root), `${decimal.grouped(ticker.volume)} ${facts.base}`);
-}
-
-function marketMenu(tickers) {
-  for (const ticker of tickers) {
-    const line = $(`.market-menu [data-market="${CSS.escape(ticker.market)}"]`, root);
-    if (!line) continue;
-    const last = $('[data-field="last"]', line);
-    setText(last, decimal.column(ticker.last, Number(last.dataset.places)));
-    const change = $('[data-field="change"] span', line);
-    setText(change, decimal.percent(ticker.change));
-    change.className = ticker.change?.startsWith("-") ? "down" : "up";
+  for (const button of $$("[data-plot-button]", panel)) {
+    button.addEventListener("click", () => {
+      keep(PLOT, button.dataset.plotButton);
+      show(button.dataset.plotButton);
+    });
   }
+  show(recall(PLOT) === "depth" ? "depth" : "price");
+  return () => $(`[data-plot-button="${panel.dataset.plot === "price" ? "depth" : "price"}"]`, panel).click();
+}
+
+/** Buttons at a phone's foot lead to the form, and go where it is in sight. */
+function jump(form) {
+  const bar = $("[data-jump]", root);
+  const panel = $(".panel-form", root);
+  for (const button of $$("[data-jump-side]", bar)) {
+    button.addEventListener("click", () => {
+      form.setSide(button.dataset.jumpSide);
+      panel.scrollIntoView({ block: "start" });
+      form.focus("quantity");
+    });
+  }
+  new IntersectionObserver(([seen]) => (bar.hidden = seen.isIntersecting), { rootMargin: "-25% 0px" }).observe(panel);
 }
 
 function measureAbove() {
@@ -73,36 +73,67 @@ measureAbove();
 addEventListener("resize", measureAbove);
 views();
 
-const showLast = headline();
-const tape = tapePane(root, facts, showLast);
-const form = new OrderForm(root, facts, book);
+const sender = new Sender(feed);
+let chart = null;
+let mine = [];
+const form = new OrderForm(root, facts, book, sender, (answer) => orders.tellPlaced(answer));
 const levels = new BookPane(root, facts, book, (price) => form.setPrice(price));
-const orders = facts.signedIn ? new OrdersPane(root, facts, (ticks) => levels.setMine(ticks)) : null;
-
-showState(feed, $("[data-live-state]", root));
-feed.onState((state) => {
-  root.dataset.feed = state;
-});
+const depth = new DepthPane(root, facts, book);
+const orders = facts.signedIn
+  ? new OrdersPane(root, facts, sender, (open) => {
+      mine = open;
+      levels.setMine(ownLevels(open, facts.priceDecimals));
+      chart?.setOrders(open);
+    })
+  : null;
+const showLast = lastPrice(root, facts, (ticks) => form.setLast(ticks));
+if (facts.last) showLast(facts.last);
+const tape = tapePane(root, facts, showLast);
+const menu = marketMenu(root);
+const otherPlot = plots(depth);
+jump(form);
+connection(root, feed);
 
 feed.subscribe(`book:${facts.symbol}`, (type, data) => {
   if (type === "snapshot") book.snapshot(data);
   else if (type === "update" && book.update(data) === "gap") feed.resync(`book:${facts.symbol}`);
   if (type !== "gap") {
     levels.draw();
+    depth.draw();
     form.bookChanged();
   }
 });
 feed.subscribe(`trades:${facts.symbol}`, tape.receive);
 feed.subscribe(`ticker:${facts.symbol}`, (type, data) => {
   if (type === "gap") return;
-  day(data);
+  day(root, facts, data);
   if (type === "snapshot" && data.last) showLast(data.last);
 });
-feed.subscribe("tickers", (type, data) => data.tickers && marketMenu(data.tickers));
-if (facts.signedIn) {
+feed.subscribe(`market:${facts.symbol}`, (type, data) => type !== "gap" && form.receiveMarket(data));
+feed.subscribe("tickers", (type, data) => data.tickers && menu(data.tickers));
+if (orders) {
   feed.subscribe("orders", (type, data) => orders.receiveOrders(type, data));
   feed.subscribe("fills", (type, data) => orders.receiveFills(type, data));
   feed.subscribe("balances", (type, data) => data.balances && form.receiveBalances(data.balances));
 }
-void new ChartPane(root, facts, feed);
 feed.start();
+
+keys(root, {
+  b: () => form.setSide("buy"),
+  s: () => form.setSide("sell"),
+  l: () => form.setKind("limit"),
+  m: () => form.setKind("market"),
+  c: () => form.setKind("conditional"),
+  p: () => form.focus("price"),
+  a: () => form.focus("quantity"),
+  t: () => form.focus("total"),
+  d: otherPlot,
+  o: () => $("[role=tab][aria-selected=true]", root).focus(),
+  x: () => $("[data-cancel-all]:not([hidden])", root)?.click(),
+  "/": () => ($(".market-menu", root).open = true),
+});
+
+// The chart is the heaviest part and comes last: everything above works without it.
+const { ChartPane } = await import(root.dataset.chartSrc);
+chart = new ChartPane(root, facts, feed);
+chart.setOrders(mine);

@@ -6,19 +6,18 @@ Prices stay the decimal strings that the trading room made; only the sparkline t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from exchange.assets import selectors as assets
 from exchange.core.errors import NotFound
 from exchange.ledger import selectors as ledger
+from exchange.site.models import Favourite
 from trading import selectors as trading
-from trading.presentation import CandleView, MarketView, TickerView
+from trading.presentation import MarketFees, MarketView, TickerView
 
-SPARK_INTERVALS = ("15m", "1m")
-SPARK_POINTS = 96
-SPARK_ENOUGH = 16
-SPARK_LEAST = 6
+# Interval, how many candles of it, and how many make a line: a young market has one in minutes first.
+SPARKS = (("15m", 96, 16), ("1m", 96, 6))
 _SPARK_WIDTH = 104
 _SPARK_HEIGHT = 30
 
@@ -46,6 +45,7 @@ class MarketRow:
     volume: str | None
     quote_volume: str | None
     spark: str
+    favourite: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,22 @@ class Purse:
 
 @dataclass(frozen=True, slots=True)
 class TradeScreen:
-    """A market, the list to switch to another, and the customer's two purses (none when nobody is logged in)."""
+    """A market, the list to switch to another, what the customer pays there, and the two purses (none when nobody is logged in).
+
+    `depositable` are those of the market's two assets that can be paid in.
+    """
 
     market: MarketView
     row: MarketRow
     rows: tuple[MarketRow, ...]
     purses: tuple[Purse, ...]
+    fees: MarketFees
+    depositable: tuple[str, ...]
 
 
-def board(*, now: datetime) -> list[MarketRow]:
-    """Every market with its day. Some queries for each market: its ticker, and one or two for its line."""
-    names = {asset.code: asset.name for asset in assets.assets(enabled_only=False)}
-    tickers = {ticker.market: ticker for ticker in trading.tickers(now=now)}
-    return [
-        _row(market, tickers.get(market.symbol), names, spark=_spark(market.symbol, now))
-        for market in trading.markets()
-    ]
+def board(*, now: datetime, user_id: int | None = None) -> list[MarketRow]:
+    """Every market with its day, those that the customer has starred first. A dozen queries, however many markets."""
+    return _rows(trading.markets(), now=now, user_id=user_id, sparks=_sparks(now))
 
 
 def first_symbol() -> str:
@@ -88,11 +88,52 @@ def first_symbol() -> str:
 def screen(*, symbol: str, user_id: int | None, now: datetime) -> TradeScreen:
     """All that the trade page prints before its feed is connected. Raises MarketNotFound."""
     market = trading.market(symbol)
+    rows = tuple(_rows(trading.markets(), now=now, user_id=user_id, sparks={}))
+    row = next(each for each in rows if each.symbol == market.symbol)
+    return TradeScreen(
+        market=market,
+        row=row,
+        rows=rows,
+        purses=_purses(market, user_id),
+        fees=_fees(market, user_id),
+        depositable=_depositable(market, user_id),
+    )
+
+
+def _rows(markets: list[MarketView], *, now: datetime, user_id: int | None, sparks: dict[int, str]) -> list[MarketRow]:
     names = {asset.code: asset.name for asset in assets.assets(enabled_only=False)}
     tickers = {ticker.market: ticker for ticker in trading.tickers(now=now)}
-    rows = tuple(_row(each, tickers.get(each.symbol), names, spark="") for each in trading.markets())
-    row = next(each for each in rows if each.symbol == market.symbol)
-    return TradeScreen(market=market, row=row, rows=rows, purses=_purses(market, user_id))
+    starred = _starred(user_id)
+    rows = [
+        _row(
+            market,
+            tickers.get(market.symbol),
+            names,
+            spark=sparks.get(market.id, ""),
+            favourite=market.id in starred,
+        )
+        for market in markets
+    ]
+    return sorted(rows, key=lambda row: not row.favourite)
+
+
+def _starred(user_id: int | None) -> set[int]:
+    if user_id is None:
+        return set()
+    return set(Favourite.objects.filter(user_id=user_id).values_list("market_id", flat=True))
+
+
+def _fees(market: MarketView, user_id: int | None) -> MarketFees:
+    if user_id is None:
+        return MarketFees(market=market.symbol, maker_fee=market.maker_fee, taker_fee=market.taker_fee)
+    return trading.market_fees(user_id, market=market.symbol)
+
+
+def _depositable(market: MarketView, user_id: int | None) -> tuple[str, ...]:
+    if user_id is None:
+        return ()
+    moving = {link.asset_code for link in assets.asset_networks()}
+    return tuple(code for code in (market.base, market.quote) if code in moving)
 
 
 def _purses(market: MarketView, user_id: int | None) -> tuple[Purse, ...]:
@@ -105,7 +146,9 @@ def _purses(market: MarketView, user_id: int | None) -> tuple[Purse, ...]:
     )
 
 
-def _row(market: MarketView, ticker: TickerView | None, names: dict[str, str], *, spark: str) -> MarketRow:
+def _row(
+    market: MarketView, ticker: TickerView | None, names: dict[str, str], *, spark: str, favourite: bool
+) -> MarketRow:
     return MarketRow(
         symbol=market.symbol,
         base=market.base,
@@ -120,6 +163,7 @@ def _row(market: MarketView, ticker: TickerView | None, names: dict[str, str], *
         volume=ticker.volume if ticker else None,
         quote_volume=ticker.quote_volume if ticker else None,
         spark=spark,
+        favourite=favourite,
     )
 
 
@@ -131,18 +175,18 @@ def percent(fraction: str | None) -> str | None:
     return f"{'-' if hundredths < 0 else '+'}{abs(hundredths) // 100}.{abs(hundredths) % 100:02}%"
 
 
-def _spark(symbol: str, now: datetime) -> str:
-    """Prices of the last day as the points of an SVG line: empty for a market too young to have one."""
-    day_ago = now - timedelta(days=1)
-    candles: list[CandleView] = []
-    for interval in SPARK_INTERVALS:
-        found = trading.candles(symbol, interval, limit=SPARK_POINTS, now=now)
-        candles = [candle for candle in found if candle.time >= day_ago]
-        if len(candles) >= SPARK_ENOUGH:
-            break
-    if len(candles) < SPARK_LEAST:
-        return ""
-    return line([Decimal(candles[0].open), *(Decimal(candle.close) for candle in candles)])
+def _sparks(now: datetime) -> dict[int, str]:
+    """Prices of the last day as the points of an SVG line, by market; none for one too young to have a line."""
+    found: dict[int, str] = {}
+    for interval, points, enough in SPARKS:
+        for market_id, candles in trading.day_lines(interval, points=points, now=now).items():
+            if len(candles) >= enough and market_id not in found:
+                found[market_id] = _line_of(candles)
+    return found
+
+
+def _line_of(candles: list[tuple[int, int, int]]) -> str:
+    return line([Decimal(candles[0][1]), *(Decimal(close) for _, _, close in candles)])
 
 
 def line(prices: list[Decimal]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
@@ -15,6 +16,7 @@ from exchange.core import amounts
 from exchange.site.selectors import markets
 
 INTERVALS = ("1m", "5m", "15m", "1h", "4h", "1d")
+MORE_INTERVALS = ("1s", "30m", "12h", "1w", "1M")
 
 
 @require_safe
@@ -28,9 +30,13 @@ def market(request: HttpRequest, symbol: str) -> HttpResponse:
     if symbol != symbol.upper():
         return redirect("site:trade", symbol=symbol.upper())
     screen = markets.screen(symbol=symbol, user_id=request.user.pk, now=timezone.now())
-    return render(
-        request, "site/trade.html", {"screen": screen, "facts": _facts(request, screen), "intervals": INTERVALS}
-    )
+    shown = {
+        "screen": screen,
+        "facts": _facts(request, screen),
+        "intervals": INTERVALS,
+        "more_intervals": MORE_INTERVALS,
+    }
+    return render(request, "site/trade.html", shown)
 
 
 def _facts(request: HttpRequest, screen: markets.TradeScreen) -> dict[str, Any]:
@@ -47,9 +53,13 @@ def _facts(request: HttpRequest, screen: markets.TradeScreen) -> dict[str, Any]:
         "quantityDecimals": market.quantity_decimals,
         "tickSize": market.tick_size,
         "lotSize": market.lot_size,
-        "makerFee": market.maker_fee,
-        "takerFee": market.taker_fee,
+        "makerFee": screen.fees.maker_fee,
+        "takerFee": screen.fees.taker_fee,
         "state": market.state,
+        "last": screen.row.last,
+        "minNotional": market.min_notional,
+        "slippage": market.slippage,
         "signedIn": request.user.is_authenticated,
+        "deposits": {code: reverse("site:deposit", args=[code]) for code in screen.depositable},
         "available": {purse.code: amounts.format(purse.available, decimals=purse.decimals) for purse in screen.purses},
     }

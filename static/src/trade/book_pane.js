@@ -1,23 +1,23 @@
 /** The order book on the page: rows made once, then only their text and the width of their bars change. */
 import * as decimal from "../lib/decimal.js";
 import { $, eachFrame, make, setText } from "../lib/dom.js";
+import { t } from "../lib/words.js";
+import { groups, nearest } from "./grouping.js";
 
 const ROW_PX = 21;
 const ROWS_LEAST = 4;
 const ROWS_MOST = 40;
-const STEPS = [1n, 10n, 100n, 1000n];
 
 export class BookPane {
   constructor(root, facts, book, onPick) {
-    this.root = root;
-    this.facts = facts;
-    this.book = book;
-    this.onPick = onPick;
+    Object.assign(this, { root, facts, book, onPick });
     this.sides = { asks: $("[data-asks]", root), bids: $("[data-bids]", root) };
     this.mine = [];
     this.step = decimal.parse(facts.tickSize, facts.priceDecimals);
+    this.marked = null;
     this.draw = eachFrame(() => this.#draw());
     this.#grouping();
+    for (const name of ["asks", "bids"]) this.#keyboard(name);
     new ResizeObserver(this.draw).observe($("[data-book]", root));
   }
 
@@ -29,14 +29,37 @@ export class BookPane {
 
   #grouping() {
     const select = $("[data-group]", this.root);
-    for (const times of STEPS) {
-      const units = this.step * times;
-      select.append(new Option(decimal.format(units, this.facts.priceDecimals), units.toString()));
-    }
+    const last = decimal.parse(this.facts.last ?? "", this.facts.priceDecimals);
+    for (const units of groups(this.step, last)) select.append(new Option(decimal.format(units, this.facts.priceDecimals), units.toString()));
     select.addEventListener("change", () => {
       this.step = BigInt(select.value);
       this.draw();
     });
+  }
+
+  /** Arrow keys walk through a side's prices, Enter takes the one that is marked. */
+  #keyboard(name) {
+    const side = this.sides[name];
+    side.addEventListener("keydown", (event) => {
+      const rows = [...side.children].filter((row) => row.dataset.price);
+      const index = rows.findIndex((row) => row.id === this.marked);
+      const from = index === -1 ? (name === "asks" ? rows.length : -1) : index;
+      const to = { ArrowUp: from - 1, ArrowDown: from + 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (to !== undefined) this.#mark(side, rows[Math.max(0, Math.min(rows.length - 1, to))]);
+      else if ((event.key === "Enter" || event.key === " ") && index !== -1) this.onPick(rows[index].dataset.price);
+      else return;
+      event.preventDefault();
+    });
+    side.addEventListener("blur", () => this.#mark(side, null));
+  }
+
+  #mark(side, row) {
+    document.getElementById(this.marked)?.removeAttribute("data-marked");
+    this.marked = row?.id ?? null;
+    if (!row) return side.removeAttribute("aria-activedescendant");
+    row.dataset.marked = "yes";
+    side.setAttribute("aria-activedescendant", row.id);
+    return undefined;
   }
 
   #draw() {
@@ -62,6 +85,8 @@ export class BookPane {
     while (container.children.length > count) container.lastElementChild.remove();
     while (container.children.length < count) {
       const row = make("div", "level");
+      row.id = `level-${name}-${container.children.length}`;
+      row.setAttribute("role", "option");
       row.append(make("span"), make("span"), make("span"));
       row.addEventListener("click", () => row.dataset.price && this.onPick(row.dataset.price));
       container.append(row);
@@ -71,8 +96,7 @@ export class BookPane {
 
   /** The levels, as grouped now, that hold an own order. */
   #own(name) {
-    const at = (tick) => (name === "bids" ? (tick / this.step) * this.step : ((tick + this.step - 1n) / this.step) * this.step);
-    return new Set(this.mine.filter((each) => each.side === name).map((each) => at(each.tick)));
+    return new Set(this.mine.filter((each) => each.side === name).map((each) => nearest(name, each.tick, this.step)));
   }
 
   #paint(row, level, deepest, own) {
@@ -84,9 +108,12 @@ export class BookPane {
     setText(quantity, level ? amount(level.quantity) : "");
     setText(total, level ? amount(level.total) : "");
     row.style.setProperty("--fill", level ? String(Number((level.total * 1000n) / deepest) / 1000) : "0");
-    row.dataset.price = text;
-    if (level && own.has(level.tick)) row.dataset.mine = "yes";
+    if (row.dataset.price !== text) row.dataset.price = text;
+    const mine = Boolean(level && own.has(level.tick));
+    if (mine === (row.dataset.mine === "yes")) return;
+    if (mine) row.dataset.mine = "yes";
     else delete row.dataset.mine;
+    row.title = mine ? t("Your order stands here.") : "";
   }
 
   #spread() {
@@ -95,6 +122,7 @@ export class BookPane {
     const known = ask !== null && bid !== null;
     const middle = known ? (ask + bid) / 2n : (ask ?? bid);
     setText($("[data-mid]", this.root), middle === null ? "—" : decimal.column(decimal.format(middle, priceDecimals), priceDecimals));
-    setText($("[data-spread]", this.root), known ? `spread ${decimal.grouped(decimal.format(ask - bid, priceDecimals))}` : "");
+    const spread = known ? decimal.grouped(decimal.format(ask - bid, priceDecimals)) : "";
+    setText($("[data-spread]", this.root), known ? t("spread {amount}", { amount: spread }) : "");
   }
 }

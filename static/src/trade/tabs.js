@@ -1,7 +1,7 @@
-/** Tabs by mouse and by arrow keys, as the ARIA pattern asks. */
+/** Tabs by mouse and by arrow keys, as the ARIA pattern asks. `onChosen` is told the part of the id that follows "tab-". */
 import { $$ } from "../lib/dom.js";
 
-export function tabs(within) {
+export function tabs(within, onChosen = () => null) {
   const buttons = $$("[role=tab]", within);
   const choose = (wanted) => {
     for (const button of buttons) {
@@ -10,13 +10,17 @@ export function tabs(within) {
       button.tabIndex = chosen ? 0 : -1;
       document.getElementById(button.getAttribute("aria-controls")).hidden = !chosen;
     }
+    onChosen(wanted.id.replace("tab-", ""));
   };
   buttons.forEach((button, index) => {
     button.addEventListener("click", () => choose(button));
     button.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const next = buttons[(index + step + buttons.length) % buttons.length];
+      const rtl = getComputedStyle(button).direction === "rtl" ? -1 : 1;
+      const step = { ArrowRight: rtl, ArrowLeft: -rtl }[event.key];
+      const edge = { Home: 0, End: buttons.length - 1 }[event.key];
+      if (step === undefined && edge === undefined) return;
+      const next = buttons[edge ?? (index + step + buttons.length) % buttons.length];
+      event.preventDefault();
       choose(next);
       next.focus();
     });
