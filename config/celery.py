@@ -48,6 +48,7 @@ app.conf.beat_schedule = {
     "accounts.make_exports": _every(60.0, "accounts.make_exports"),
     "accounts.tidy": _every(3600.0, "accounts.tidy"),
     "audit.anchor": _every(3600.0, "audit.anchor"),
+    "backoffice.count": _every(300.0, "backoffice.count"),
     "compliance.solvency": _every(600.0, "compliance.solvency"),
     "kyc.expire": _every(3600.0, "kyc.expire"),
     "kyc.ask_providers": _every(30.0, "kyc.ask_providers"),

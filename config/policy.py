@@ -64,3 +64,8 @@ def no_colours(request: HttpRequest) -> dict[str, dict[str, str]]:
 def back_office_style(request: HttpRequest) -> str:
     """For Unfold's STYLES."""
     return static("back-office.css")
+
+
+def back_office_pages_style(request: HttpRequest) -> str:
+    """For Unfold's STYLES: what our own pages of the back office look like."""
+    return static("back-office-pages.css")

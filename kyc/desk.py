@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from kyc import countries, reasons, requirements
-from kyc.models import Application, ApplicationApproval, ApplicationStep, Document
+from kyc.models import Application, ApplicationApproval, ApplicationStep, Document, LevelProposal
 from kyc.models.applications import WAITING, State
 
 LATE_AFTER = timedelta(hours=48)
@@ -77,6 +77,17 @@ class Case:
     @property
     def waiting(self) -> bool:
         return self.state in WAITING
+
+
+def waiting() -> tuple[int, datetime | None]:
+    """How many applications wait for a decision, and since when the oldest does. One query, by the queue's own index."""
+    row = Application.objects.filter(state__in=WAITING).aggregate(found=Count("id"), since=Min("submitted_at"))
+    return row["found"], row["since"]
+
+
+def levels_waiting() -> int:
+    """Levels proposed by one person that another has to confirm."""
+    return LevelProposal.objects.filter(confirmed=None).count()
 
 
 def counts(*, now: datetime) -> Counts:

@@ -110,7 +110,8 @@ class WorkerDatabase:
 
 def _template_name() -> str:
     digest = hashlib.sha256()
-    for path in sorted([*ROOT.glob("**/migrations/*.py"), ROOT / "deploy" / "database.sql"]):
+    seeds = [ROOT / "deploy" / "database.sql", ROOT / "exchange" / "backoffice" / "roles.py"]
+    for path in sorted([*ROOT.glob("**/migrations/*.py"), *seeds]):
         if "var" not in path.relative_to(ROOT).parts and ".venv" not in path.relative_to(ROOT).parts:
             digest.update(path.read_bytes())
     digest.update((ROOT / "requirements.txt").read_bytes())

@@ -294,8 +294,9 @@ UNFOLD = {
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
     "COLORS": "config.policy.no_colours",  # they stand in a style sheet: see config/policy.py
-    "STYLES": ["config.policy.back_office_style"],
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+    "STYLES": ["config.policy.back_office_style", "config.policy.back_office_pages_style"],
+    "SIDEBAR": {"show_search": True, "navigation": "exchange.backoffice.sidebar.navigation"},
+    "DASHBOARD_CALLBACK": "exchange.backoffice.dashboard.add",
 }
 
 # --- Pages --------------------------------------------------------------------------------------------------------

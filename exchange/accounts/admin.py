@@ -9,6 +9,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -24,6 +25,7 @@ from exchange.accounts import (
     admin_guard,  # noqa: F401  (registers itself)
     admin_ways_in,  # noqa: F401  (takes allauth's own pages away)
     protection,
+    registry,
 )
 from exchange.accounts.models import User
 from exchange.accounts.services import email_changes, sessions
@@ -95,7 +97,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def change_email(self, request, object_id):
         """Two of staff do it: this page proposes, and tells where the other approves."""
         person = self.get_object(request, object_id)
-        if person is None or not self.has_change_permission(request, person):
+        if person is None:
+            raise Http404
+        if not self.has_change_permission(request, person):
             raise PermissionDenied
         form = EmailForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -179,6 +183,21 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups are the house's offices: support, finance, compliance. What one may do is on record as it was and as it is."""
 
+    def has_change_permission(self, request, obj=None):
+        """The house's own offices are written down in code."""
+        return super().has_change_permission(request, obj) and not self._kept(obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and not self._kept(obj)
+
+    @staticmethod
+    def _kept(obj):
+        return obj is not None and registry.office_is_kept(obj.name)
+
+    def get_actions(self, request):
+        """Removed one at a time, so that each is asked about."""
+        return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
     def save_model(self, request, obj, form, change):
         request.rights_before = _rights(Group.objects.get(pk=obj.pk)) if change else None
         super().save_model(request, obj, form, change)
@@ -193,10 +212,6 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
             request.rights_before = _rights(obj)
             self._record(request, "delete", obj, after=None)
             super().delete_model(request, obj)
-
-    def delete_queryset(self, request, queryset):
-        for group in queryset:
-            self.delete_model(request, group)
 
     def _record(self, request, deed, group, *, after):
         audit.record(

@@ -34,3 +34,12 @@ def about(*, subject: str, actions: Iterable[str], before: int | None = None, li
         Deed(id=row.id, at=row.at, actor_id=row.actor_id, action=row.action, after=row.after, origin=row.origin)
         for row in rows.order_by("-id")[:limit]
     ]
+
+
+def whole(*, subject: str, limit: int = 30) -> list[Deed]:
+    """The newest records about the subject, whatever the action. For staff. One query, by the index of subjects."""
+    return [_deed(row) for row in Record.objects.filter(subject=subject).order_by("-id")[:limit]]
+
+
+def _deed(row: Record) -> Deed:
+    return Deed(id=row.id, at=row.at, actor_id=row.actor_id, action=row.action, after=row.after, origin=row.origin)

@@ -11,7 +11,9 @@ class BackofficeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from exchange.backoffice import seeding
+        from exchange.accounts import registry
+        from exchange.backoffice import roles, seeding
 
+        registry.keep_offices(roles.NAMES)
         # The last room's signal: by then every room's permissions are there.
         post_migrate.connect(seeding.after_migrate, sender=self, dispatch_uid="backoffice.roles")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from exchange.assets.fields import BaseUnits
+
 
 class Story(models.Model):
     """All that the house knows of one customer, on one page."""
@@ -30,3 +32,28 @@ class Book(models.Model):
 
     def __str__(self) -> str:
         return "the ledger"
+
+
+class Figure(models.Model):
+    """What one day came to, of one kind and asset: counted by a worker, so that no page ever counts a year."""
+
+    class Kind(models.TextChoices):
+        SIGN_UPS = "sign_ups", _("Sign-ups")
+        VOLUME = "volume", _("Volume")
+        FEES = "fees", _("Fees, all that were ever taken by the day's end")
+        DEPOSITS = "deposits", _("Deposits")
+        DEPOSITS_COUNT = "deposits_n", _("Number of deposits")
+        WITHDRAWALS = "withdrawals", _("Withdrawals")
+        WITHDRAWALS_COUNT = "withdrawals_n", _("Number of withdrawals")
+
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    asset_id = models.IntegerField(default=0, help_text="0: a number of things, no amount.")
+    units = BaseUnits()
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "kind", "asset_id"], name="backoffice_figure_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.day}"

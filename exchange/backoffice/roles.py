@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 SUPPORT, COMPLIANCE, TREASURY, OPERATOR, AUDITOR = "Support", "Compliance", "Treasury", "Operator", "Auditor"
 
 PEOPLE = ("accounts.user", "accounts.freeze", "accounts.closure", "accounts.pause", "accounts.factorreset")
-CUSTOMERS = (*PEOPLE, "backoffice.story", "flows.freeze", "notifications.notification")
+CUSTOMERS = (*PEOPLE, "backoffice.story", "flows.freeze", "notifications.notification", "notifications.pushdevice")
 IDENTITY = ("kyc.application", "kyc.customer", "kyc.level", "kyc.levelproposal", "kyc.screeningcase", "kyc.listversion")
 COINS = ("wallets.deposit", "wallets.withdrawal", "wallets.address", "wallets.trace", "wallets.payout", "wallets.sweep")
 CHAINS = ("wallets.health", "wallets.block", "wallets.xpub")
@@ -31,14 +31,14 @@ TRADING = (
     "trading.accountfee",
     "trading.volume",
 )
-MACHINES = ("trading.shard", "outbox.event", "outbox.delivery")
+MACHINES = ("trading.shard", "outbox.event", "outbox.delivery", "notifications.delivery", "notifications.provider")
 LISTS = ("assets.asset", "assets.network", "assets.assetnetwork", "assets.rate", "assets.ratehistory")
 BANK = ("fiat.bankdeposit", "fiat.bankstatement")
 SIGNING = ("custody.signingjob", "custody.signature", "custody.refusal", "custody.policydecision", "custody.policyedit")
 OVERSIGHT = ("compliance.solvencylook", "audit.record")
 MERCHANTS = ("invoices.invoice",)
 TOGETHER = ("proposals.proposal",)
-WORDS: tuple[str, ...] = ()
+WORDS: tuple[str, ...] = ("notifications.announcement", "notifications.announcementtext", "site_pages.incident")
 
 EVERYTHING = (
     *CUSTOMERS, *IDENTITY, *COINS, *CHAINS, *COLD, *BOOK, *TRADING, *MACHINES, *LISTS, *BANK, *SIGNING, *OVERSIGHT,
@@ -80,7 +80,8 @@ ROLES = (
         sees=(*CUSTOMERS, "kyc.application", "kyc.customer", *COINS, "wallets.health", "trading.market", "trading.order",
               "trading.trade", "fiat.bankdeposit", *MERCHANTS, *TOGETHER, *WORDS),
         begins=("accounts.factorreset", "flows.freeze"),
-        decides=("accounts.user", "accounts.freeze", "accounts.closure", "accounts.factorreset", "flows.freeze", *TOGETHER),
+        decides=("accounts.user", "accounts.freeze", "accounts.closure", "accounts.factorreset", "flows.freeze",
+                 "notifications.pushdevice", *TOGETHER),
     ),
     Role(
         COMPLIANCE,
@@ -107,8 +108,8 @@ ROLES = (
         begins=("trading.market", "trading.feetier", "assets.asset", "assets.network", "assets.assetnetwork", "ledger.stop",
                 *WORDS),
         decides=("trading.market", "trading.feetier", "trading.order", "assets.asset", "assets.network",
-                 "assets.assetnetwork", "outbox.delivery", "ledger.stop", *TOGETHER, *WORDS),
-        ends=WORDS,
+                 "assets.assetnetwork", "outbox.delivery", "notifications.delivery", "ledger.stop", *TOGETHER, *WORDS),
+        ends=("notifications.announcement", "notifications.announcementtext"),  # drafts; what was published stays
     ),
     Role(AUDITOR, sees=EVERYTHING),
 )  # fmt: skip

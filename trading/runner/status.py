@@ -52,6 +52,11 @@ def shards(client: redis.Redis) -> list[ShardStatus]:
     ]
 
 
+def of(client: redis.Redis, shard: Shard) -> ShardStatus:
+    """One shard, without a count of its orders."""
+    return _status(client, shard, (), 0)
+
+
 def _status(client: redis.Redis, shard: Shard, markets: tuple[str, ...], open_orders: int) -> ShardStatus:
     leader: str | None = None
     left: int | None = None

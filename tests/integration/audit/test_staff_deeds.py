@@ -26,11 +26,15 @@ from tests.second_person import approve, second_person
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
+# Addresses that only show: whatever else is sent there is refused.
+LOOKS = {"backoffice_book_account", "backoffice_book_accounts", "backoffice_book_transfer"}
 PLAIN = ("changelist", "add", "history", "delete", "change")
 HERE = "tests/integration/audit/test_staff_deeds.py::"
 
 # Which test sees the record of what is decided on a page that can add, change, delete or act.
 WRITTEN: dict[str, str] = {
+    "site_pages.Incident": "tests/integration/site/test_site_languages.py::TestIncidents::"
+    "test_staff_open_tell_and_end_one_in_the_back_office",
     "accounts.Closure": "tests/integration/accounts/test_leaving.py::TestClosing::test_staff_open_it_again_with_a_reason",
     "accounts.FactorReset": "tests/integration/accounts/test_staff_site.py::TestResets::"
     "test_two_of_staff_take_every_factor_away_and_all_access_with_it",
@@ -99,7 +103,7 @@ def powers(page: Any, chief: Any) -> set[str]:
         f"{page.opts.app_label}_{page.opts.model_name}_{each}"
         for each in ("changelist", "add", "history", "delete", "change")
     }
-    return found | {f"view {url.name}" for url in page.get_urls() if url.name and url.name not in plain}
+    return found | {f"view {url.name}" for url in page.get_urls() if url.name and url.name not in plain | LOOKS}
 
 
 def made_by_staff() -> list[tuple[str, str, dict[str, Any]]]:
@@ -149,7 +153,8 @@ def test_every_further_view_of_a_page_leaves_one_too(client: Client) -> None:
                 continue
             arguments = {name: _filler(converter) for name, converter in url.pattern.converters.items()}
             before = len(made_by_staff())
-            client.post(reverse(f"admin:{url.name}", kwargs=arguments), {"deed": "anything"})
+            answer = client.post(reverse(f"admin:{url.name}", kwargs=arguments), {"deed": "anything"})
+            assert answer.status_code == 405 or url.name not in LOOKS, url.name
             assert len(made_by_staff()) == before + 1, url.name
             tried += 1
     assert tried > 8
