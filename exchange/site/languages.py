@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
+APPS = "/_allauth/"  # apps' flows: who is asking is not the cookie's to say, so the user behind it is not looked at
 ENGLISH_ALONE = ("/api/", "/admin/", "/metrics", "/livez", "/readyz", "/hooks/")
 KNOWN = frozenset(code for code, _ in settings.LANGUAGES)
 
@@ -40,6 +41,8 @@ def of(request: HttpRequest) -> str:
     """The language that this request is answered in."""
     if request.path_info.startswith(ENGLISH_ALONE):
         return settings.LANGUAGE_CODE
+    if request.path_info.startswith(APPS):
+        return translation.get_language_from_request(request)
     return _chosen(request) or translation.get_language_from_request(request)
 
 
