@@ -37,6 +37,8 @@ FILLED = {
     "account/verification/<uuid:application_id>/": "account/verification/{application}/",
     "<slug:kind>": "selfie",
     "announcements/<slug:slug>/": "announcements/{announcement}/",
+    "help/<slug:topic>/": "help/orders/",
+    "legal/<slug:topic>/": "legal/terms/",
     "account/export/<int:export_id>/": "account/export/{export}/",
     "webauthn/keys/<int:pk>/": "webauthn/keys/{passkey}/",
     r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": "accounts/confirm-email/{confirm_email}/",
@@ -46,6 +48,8 @@ FILLED = {
     "admin/kyc/screeningcase/<int:case_id>/": "admin/kyc/screeningcase/{case}/",
     "admin/custody/policyedit/<int:edit_id>/": "admin/custody/policyedit/{policy_edit}/",
     "admin/wallets/withdrawal/<uuid:withdrawal_id>/": "admin/wallets/withdrawal/{withdrawal}/",
+    "admin/backoffice/book/account/<int:account_id>/": "admin/backoffice/book/account/{account}/",
+    "admin/backoffice/book/transfer/<int:transfer_id>/": "admin/backoffice/book/transfer/{transfer}/",
     "admin/accounts/user/<id>/": "admin/accounts/user/{customer}/",
 }
 # Address → why no browser shows a document at it. Some take a POST alone, some lead away, some are parts of a page.
@@ -109,12 +113,14 @@ def filled(route: str, world: World) -> str | None:
     path = re.sub(r"\^\(\?P<app_label>[^)]*\)/\$", "wallets/", route)
     found = re.match(r"admin/(\w+)/(\w+)/<path:object_id>/", path)
     if found:
-        if not (key := specimens.first_of(found[1], found[2])):
+        if not (key := specimens.first_of(found[1], found[2], otherwise=str(world.customer))):
             return None
         path = path.replace("<path:object_id>", key)
     for part, value in FILLED.items():
         path = path.replace(part, value)
-    path = path.format(**{**world.names, "customer": world.customer}) if "{" in path else path
+    if "{" in path:
+        ledger = {name: specimens.first_of("ledger", name) for name in ("account", "transfer")}
+        path = path.format(**{**world.names, **ledger, "customer": world.customer})
     return None if re.search(r"[<^]", path) else f"/{path}"
 
 
@@ -170,8 +176,10 @@ def _find(world: World) -> tuple[list[Page], list[str]]:
 
 def is_none(route: str, seen: set[int]) -> bool:
     """Whether it is right that nobody is shown a page there: said in `NO_PAGES`, or by the back office itself."""
-    if re.match(r"admin/\w+/\w+/(add|<path:object_id>/delete)/$", route):
-        return seen == {403}  # nobody may, by the model's own page
+    if re.match(r"admin/\w+/\w+/(add|<path:object_id>/delete)/$", route) and seen == {403}:
+        return True  # nobody may, by the model's own page
+    if re.match(r"admin/backoffice/(story|book)/<path:object_id>/", route):
+        return 200 not in seen  # pages about what stands elsewhere: no rows of their own, and so no history
     if 405 in seen and 200 not in seen:
         return True  # it takes a form, and nothing else
     return route in NO_PAGES or bool(re.match(r"admin/\w+/\w+/<path:object_id>/$", route))

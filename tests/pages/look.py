@@ -41,11 +41,12 @@ def main() -> int:
 
 def each_page(standing: stage.Stage, pages: list) -> Iterator[tuple]:
     """Each page with its viewer's window, whose log-in is fresh."""
-    from tests.pages import eye
+    from tests.pages import eye, world
 
     with eye.windows(standing.browser, standing.exchange.url, standing.world) as windows:
         for number, page in enumerate(pages):
             if number % ANEW_EVERY == 0:
+                world.renew()
                 for viewer, window in windows.items():
                     eye.log_in(window, standing.world, viewer)
             print(f"{number + 1}/{len(pages)} {page.name}", file=sys.stderr)

@@ -6,6 +6,7 @@ more than that is named in `TOLD`.
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +16,15 @@ from django.db import models, transaction
 from embit import bip32
 
 from exchange.core.ids import uuid7
+from tests.cold_kit import FakeCoins
 from tests.cold_wallets import descriptor, key
+from wallets.chains import registry
+from wallets.chains.utxo import descriptors
 from wallets.models import ColdProposal, PayoutVersion
 
 OWNER = "owner"
 HASH = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b"
-PAYMENT = {
-    "version": 1, "family": "utxo", "network": "bitcoin", "locktime": 0, "fee": 1_000,
-    "inputs": [{"txid": HASH, "vout": 0, "amount": 51_000, "script": "0014" + "11" * 20,
-                "path": "cold/0/0", "sequence": 1}],
-    "outputs": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 50_000, "path": "m/84'/1'/1'/0/0"}],
-}  # fmt: skip
+TABLELESS = ("backoffice.story", "backoffice.book")  # pages about what stands elsewhere
 
 
 def _descriptor() -> str:
@@ -51,7 +50,9 @@ TOLD: dict[str, dict[str, Any]] = {
 
 
 def registered() -> list[type[models.Model]]:
-    return sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
+    return sorted(
+        (each for each in admin.site._registry if each._meta.managed), key=lambda model: model._meta.label_lower
+    )
 
 
 def fill(*, now: datetime) -> dict[str, str]:
@@ -62,9 +63,18 @@ def fill(*, now: datetime) -> dict[str, str]:
             one(model, now=now)
         except Exception as error:  # told to whoever reads the list
             refused[model._meta.label_lower] = f"{type(error).__name__}: {error}"
-    for proposal in ColdProposal.objects.filter(payout__versions=None):  # its page shows what was asked to be signed
-        made(PayoutVersion, now=now, payout=proposal.payout, unsigned=PAYMENT)
+    for proposal in ColdProposal.objects.using(OWNER).filter(payout__versions=None):
+        _ask_cold(proposal, now=now)
     return refused
+
+
+def _ask_cold(proposal: ColdProposal, *, now: datetime) -> None:
+    """What the proposal's page shows: the payment, and the file that a device would sign."""
+    parameters = registry.rules("bitcoin", network="regtest").parameters
+    spending, file = FakeCoins(descriptors.parse(proposal.cold.descriptor, parameters)).proposal()
+    made(PayoutVersion, now=now, payout=proposal.payout, unsigned=spending.unsigned.to_json())
+    proposal.psbt = base64.b64encode(file).decode()
+    proposal.save(using=OWNER, update_fields=["psbt"])
 
 
 def one(model: type[models.Model], *, now: datetime) -> models.Model:
@@ -118,13 +128,17 @@ def _words(field: Any) -> str:
     return known.get(field.name, f"{field.name.replace('_', ' ')} of a page")[: field.max_length]
 
 
-def first_of(app: str, name: str) -> str:
-    """The primary key of the first row of a model, as an admin address names it; "" where there is none."""
+def first_of(app: str, name: str, *, otherwise: str = "") -> str:
+    """The primary key of the first row of a model, as an admin address names it; "" where there is none, and `otherwise` where
+    the model has no table: its pages are about somebody else's rows."""
     from django.apps import apps
     from django.contrib.admin.utils import quote
 
     try:
-        row = apps.get_model(app, name)._default_manager.first()
+        model = apps.get_model(app, name)
+        row = model._default_manager.first() if model._meta.label_lower not in TABLELESS else None
     except (LookupError, FieldDoesNotExist):
         return ""
-    return str(quote(row.pk)) if row is not None else ""
+    if row is None:
+        return otherwise if model._meta.label_lower in TABLELESS else ""
+    return str(quote(row.pk))
