@@ -77,6 +77,15 @@ def board(*, now: datetime, user_id: int | None = None) -> list[MarketRow]:
     return _rows(trading.markets(), now=now, user_id=user_id, sparks=_sparks(now))
 
 
+def movers(rows: list[MarketRow]) -> list[MarketRow]:
+    """The three to show first: the starred ones, then those that moved most, whichever way."""
+    return sorted(rows, key=lambda row: (not row.favourite, -abs(_hundredths(row.change))))[:3]
+
+
+def _hundredths(change: str | None) -> int:
+    return int(change.rstrip("%").replace(".", "")) if change else 0
+
+
 def first_symbol() -> str:
     """The market that /trade/ opens."""
     markets = trading.markets()

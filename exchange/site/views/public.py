@@ -13,7 +13,8 @@ from exchange.site.selectors import incidents as incidents_desk
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/home.html", {"rows": markets.board(now=timezone.now())})
+    rows = markets.board(now=timezone.now(), user_id=request.user.pk)
+    return render(request, "site/home.html", {"rows": rows, "movers": markets.movers(rows)})
 
 
 @require_safe

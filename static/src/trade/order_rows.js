@@ -17,22 +17,34 @@ function moment(iso) {
   return found;
 }
 
-/** Market above, what is special about the order below it. */
+const tone = (each) => (each.side === "buy" ? "up" : "down");
+const side = (each) => cell(sideWord(each.side), `mid-only ${tone(each)}`);
+
+/** Market above, what is special about the order below it; on a phone its side too, which has no column there. */
 function name(order) {
   const box = make("td");
   const words = [kindWord(order.type), ...terms(order)].join(" · ");
-  box.append(make("span", "block", order.market), make("span", "block tiny faint", words));
+  box.append(make("span", "block", order.market), make("span", `phone-only small ${tone(order)}`, sideWord(order.side)), make("span", "block tiny faint", words));
   return box;
 }
 
-const side = (each) => cell(sideWord(each.side), each.side === "buy" ? "up" : "down");
+/** A price, and on a phone the amount below it. */
+function price(text, amounts) {
+  const box = make("td", "right num");
+  box.append(make("span", "block", text), make("span", "phone-only tiny faint", amounts));
+  return box;
+}
+
 const size = (order, places) =>
   order.quantity ? amount(order.quantity, places) : t("{amount} in all", { amount: decimal.grouped(order.quote_amount) });
 const amount = (text, places) => (places === undefined ? decimal.grouped(text) : decimal.column(text, places));
 
+/** "0.04 / 0.1": filled, and of how much. */
+const progress = (order, places) => (order.filled_quantity === "0" ? size(order, places) : `${amount(order.filled_quantity, places)} / ${size(order, places)}`);
+
 /** The part that is filled, as a bar under the figure too. */
 function filled(order, places) {
-  const box = make("td", "right num");
+  const box = make("td", "right num mid-only");
   box.append(make("span", "block", amount(order.filled_quantity, places)));
   if (order.quantity && order.filled_quantity !== "0") {
     const bar = make("progress", "filled");
@@ -61,8 +73,8 @@ export function openRow(order, places, { onAmend, onCancel }) {
   row.append(
     name(order),
     side(order),
-    cell(priceText(order, places?.price), "right num"),
-    cell(size(order, places?.quantity), "right num"),
+    price(priceText(order, places?.price), progress(order, places?.quantity)),
+    cell(size(order, places?.quantity), "right num mid-only"),
     filled(order, places?.quantity),
     moment(order.created_at),
     tools,
@@ -81,8 +93,8 @@ export function pastRow(order, places) {
   row.append(
     name(order),
     side(order),
-    cell(average || priceText(order, places?.price), "right num"),
-    cell(size(order, places?.quantity), "right num"),
+    price(average || priceText(order, places?.price), progress(order, places?.quantity)),
+    cell(size(order, places?.quantity), "right num mid-only"),
     filled(order, places?.quantity),
     moment(order.updated_at),
     state,
@@ -90,10 +102,16 @@ export function pastRow(order, places) {
   return row;
 }
 
+function fillName(fill) {
+  const box = make("td");
+  box.append(make("span", "block", fill.market), make("span", `phone-only small ${tone(fill)}`, sideWord(fill.side)));
+  return box;
+}
+
 export function fillRow(fill, places) {
   const row = make("tr");
   row.append(
-    cell(fill.market),
+    fillName(fill),
     side(fill),
     cell(places ? decimal.column(fill.price, places.price) : decimal.grouped(fill.price), "right num"),
     cell(amount(fill.quantity, places?.quantity), "right num"),
