@@ -33,3 +33,4 @@ handler500 = "exchange.site.errors.server_error"
 
 admin.site.site_header = "Bourse"
 admin.site.site_title = "Bourse back office"
+admin.site.index_title = "Dashboard"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
+from exchange.backoffice import figures
+from exchange.ledger.services import days
 from trading import candles
 from trading.services import orders
 
@@ -44,6 +46,8 @@ def fill(world: World, now: datetime) -> None:
     place(world.customer, "sell", type="trailing_stop", trail_percent="5", quantity="0.02", now=now)
     gone = place(world.customer, "buy", price=str(MIDDLE - 500), quantity="0.01", now=now)
     orders.cancel_sync(user_id=world.customer, order_id=gone.order.id, now=now)
+    days.gather()
+    figures.count(now=now)  # as the worker does, for the plots of staff's dashboard
 
 
 def place(user_id: int, side: str, *, now: datetime, type: str = "limit", **more: Any) -> Any:
