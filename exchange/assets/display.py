@@ -20,7 +20,8 @@ NAMES = (gettext_noop("US dollar"), gettext_noop("Euro"), gettext_noop("Pound st
 def currencies() -> list[selectors.AssetView]:
     """What may be chosen, in the order of lists. One query."""
     known = Q(code=prices.REFERENCE) | Q(rate__isnull=False)
-    rows = Asset.objects.filter(known, Q(kind=Asset.Kind.FIAT) | Q(code__in=NOT_ONLY_NATIONAL), enabled=True)
+    # National currencies are switched off: nobody holds one by looking at it.
+    rows = Asset.objects.filter(known, Q(kind=Asset.Kind.FIAT) | Q(code__in=NOT_ONLY_NATIONAL, enabled=True))
     return [selectors._asset(row) for row in rows]
 
 

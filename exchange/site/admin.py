@@ -1,4 +1,4 @@
-"""Staff write incidents for the status page: one is opened, told about, and ended by its last news.
+"""Staff write incidents for the status page, and look up the references that error pages show.
 
 What must never happen here: news rewritten after customers have read it. A correction is another piece of news.
 """
@@ -10,7 +10,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,6 +22,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidg
 from unfold.widgets import UnfoldAdminTextInputWidget as LineWidget
 
 from exchange.core.errors import DomainError
+from exchange.site import references
 from exchange.site.models import Incident, IncidentNews
 from exchange.site.services import incidents
 
@@ -31,6 +35,9 @@ class _Words(forms.ModelForm):
     class Meta:
         model = Incident
         fields: tuple[str, ...] = ()
+
+    def _post_clean(self) -> None:
+        """The service judges the incident; nothing is written into the row here."""
 
     def given(self, name: str) -> dict[str, str]:
         return {code: self.cleaned_data.get(f"{name}_{code}", "") for code, _ in settings.LANGUAGES}
@@ -84,6 +91,25 @@ class IncidentAdmin(ModelAdmin):
     list_filter = ("part",)
     show_full_result_count = False
     list_per_page = 50
+    list_before_template = "site/admin/incidents.html"
+
+    def get_urls(self) -> list[Any]:
+        page = path("references/", self.admin_site.admin_view(self.references), name="site_pages_incident_references")
+        return [page, *super().get_urls()]
+
+    def references(self, request: HttpRequest) -> HttpResponse:
+        """What an error page's reference stands for; customers name it to support."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        word = request.GET.get("q", "")[:40]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "References",
+            "opts": self.opts,
+            "word": word,
+            "found": references.find(word) if word else None,
+        }
+        return TemplateResponse(request, "site/admin/references.html", context)
 
     def get_form(self, request: HttpRequest, obj: Incident | None = None, change: bool = False, **kwargs: Any) -> Any:
         return TellForm if obj is not None else OpenForm
@@ -110,6 +136,8 @@ class IncidentAdmin(ModelAdmin):
                 now=now,
             )
             return
+        obj.part, obj.words = form.cleaned_data["part"], form.given(HEADLINE)
+        obj.started_at = form.cleaned_data["started_at"]
         obj.pk = incidents.open(
             part=form.cleaned_data["part"],
             words=form.given(HEADLINE),

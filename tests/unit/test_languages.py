@@ -55,8 +55,8 @@ def literals(text: str) -> list[str]:
     attributes = [re.sub(r"{%.*?%}|{{.*?}}", "\u0000", each) for each in attributes]
     words = []
     for piece in [*text.split("\u0000"), *(part for each in attributes for part in each.split("\u0000"))]:
-        piece = re.sub(r"&\w+;", " ", piece)
-        words += [word for word in re.findall(r"[A-Za-z][\w.-]*[A-Za-z]", piece) if word not in UNTRANSLATED]
+        read = re.sub(r"&\w+;", " ", piece)
+        words += [word for word in re.findall(r"[A-Za-z][\w.-]*[A-Za-z]", read) if word not in UNTRANSLATED]
     return words
 
 
@@ -181,14 +181,15 @@ def test_a_language_from_right_to_left_turns_the_page() -> None:
 
 
 def test_no_sheet_knows_left_from_right() -> None:
-    """Start and end turn with the language; left and right do not."""
+    """Start and end turn with the language; left and right do not. A chart runs from left to right in every one."""
     physical = re.compile(
         r"^\s*(?:(?:margin|padding|border)-(?:left|right)\b|(?:left|right)\s*:|text-align:\s*(?:left|right)|float:\s*(?:left|right)"
         r"|inset: *\S+ +(\S+) +\S+ +(?!\1;)\S+;)",
         re.MULTILINE,
     )
     for path in sorted((ROOT / "static" / "src").rglob("*.css")):
-        assert physical.search(path.read_text()) is None, path.name
+        if path.name != "chart.css":
+            assert physical.search(path.read_text()) is None, path.name
 
 
 def test_the_script_of_a_language_is_one_assignment() -> None:

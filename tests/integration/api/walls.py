@@ -15,6 +15,7 @@ PUBLIC = {
     "api/v1/markets/<str:symbol>/ticker", "api/v1/markets/<str:symbol>/candles", "trade/<str:symbol>/",
     "wallet/deposit/<str:asset>/", "wallet/deposit/<str:asset>/live/", "wallet/withdraw/<str:asset>/",
     "hooks/kyc/<slug:provider>/", "announcements/<slug:slug>/",
+    "help/<slug:topic>/", "legal/<slug:topic>/",
 }  # fmt: skip
 
 # Whoever holds the token may: it goes to its owner's mailbox alone. Their own rooms' tests try wrong, old and used ones.
