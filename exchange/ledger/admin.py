@@ -80,7 +80,7 @@ class HoldAdmin(Looking, ModelAdmin):
     list_display = ["id", "account_id", "amount", "state", "reference", "created_at", "expires_at"]
     list_filter = ["state"]
     search_fields = ["=account_id"]
-    ordering = ["-created_at"]
+    ordering = ["-id"]  # made in the order of time, most of them
 
 
 @admin.register(Freeze)

@@ -7,7 +7,7 @@ snapshot. What must never happen here: a sum that its entries do not come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -74,18 +74,25 @@ def of(*, owner_id: int, since: date, until: date) -> list[Period]:
         cursor.execute(_ACCOUNTS, {"owner": owner_id})
         accounts = {row[0]: (row[1], int(row[2]), row[3]) for row in cursor.fetchall()}
         cursor.execute(_DAYS, {"accounts": list(accounts)})
-        rows: dict[int, list[_Row]] = {account_id: [] for account_id in accounts}
+        rows: dict[int, list[Row]] = {account_id: [] for account_id in accounts}
         for account_id, day, count, credits, debits, first, last in cursor.fetchall():
-            rows[account_id].append(_Row(day, count, int(credits), int(debits), first, last))
+            rows[account_id].append(Row(day, count, int(credits), int(debits), first, last))
     # What was posted since the days were gathered: little, and read one by one.
     for fresh in entries.all_postings(between={each: (last, NO_END) for each, (_, _, last) in accounts.items()}):
         credit, debit = max(fresh.amount, 0), max(-fresh.amount, 0)
         day = fresh.posted_at.astimezone(UTC).date()
-        rows[fresh.account_id].append(_Row(day, 1, credit, debit, fresh.id, fresh.id))
-    wrong = [each for each in accounts if sum(row.credits - row.debits for row in rows[each]) != accounts[each][1]]
+        rows[fresh.account_id].append(Row(day, 1, credit, debit, fresh.id, fresh.id))
+    check({each: balance for each, (_, balance, _) in accounts.items()}, rows)
+    return [_period(each, accounts[each][0], rows[each], since, until) for each in accounts if rows[each]]
+
+
+def check(balances: Mapping[int, int], rows: Mapping[int, Sequence[Row]]) -> None:
+    """Raises DaysDisagree, naming the accounts whose days do not come to what the book says is there."""
+    wrong = [
+        each for each, balance in balances.items() if sum(row.credits - row.debits for row in rows[each]) != balance
+    ]
     if wrong:
         raise DaysDisagree(wrong)
-    return [_period(each, accounts[each][0], rows[each], since, until) for each in accounts if rows[each]]
 
 
 def postings(periods: Sequence[Period], *, since: datetime, until: datetime) -> Iterator[entries.Posting]:
@@ -97,7 +104,9 @@ def postings(periods: Sequence[Period], *, since: datetime, until: datetime) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """A day that is kept, or one entry that is not gathered yet."""
+
     day: date
     entries: int
     credits: int
@@ -106,7 +115,7 @@ class _Row:
     last: int
 
 
-def _period(account_id: int, asset_id: int, rows: list[_Row], since: date, until: date) -> Period:
+def _period(account_id: int, asset_id: int, rows: list[Row], since: date, until: date) -> Period:
     opening = sum(row.credits - row.debits for row in rows if row.day < since)
     inside = sorted((row for row in rows if since <= row.day <= until), key=lambda row: (row.day, row.first))
     days: dict[date, Day] = {}
