@@ -3,7 +3,8 @@
 FCM: https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send, errors as printed in
 https://firebase.google.com/docs/cloud-messaging/error-codes; the token as in
 https://developers.google.com/identity/protocols/oauth2/service-account#httprest. Web push: RFC 8030, 8188, 8291, 8292.
-Twilio: https://www.twilio.com/docs/messaging/api/message-resource. What must never happen here: an answer that no check came before.
+Twilio: https://www.twilio.com/docs/messaging/api/message-resource.
+What must never happen here: an answer that no check came before.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.providers import certificate
 
-PROJECT, TOKEN, ACCOUNT, ACCOUNT_TOKEN = "bourse-test", "ya29.of-this-hour", "AC0000000000000000000000000000test", "t0ken"
+PROJECT, TOKEN, ACCOUNT, ACCOUNT_TOKEN = (
+    "bourse-test",
+    "ya29.of-this-hour",
+    "AC0000000000000000000000000000test",
+    "t0ken",
+)
 UNREGISTERED = {
     "error": {
         "code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND",
@@ -158,14 +164,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> Said:
         if self.path == "/token":
             return self._token(parse_qs(body.decode()))
-        good = self._fcm if "/messages:send" in self.path else self._sms if "/Messages.json" in self.path else self._push
+        good = (
+            self._fcm if "/messages:send" in self.path else self._sms if "/Messages.json" in self.path else self._push
+        )
         answer = good(body)
         return self.server.said.pop(0) if self.server.said else answer
 
     def _token(self, form: dict[str, list[str]]) -> Said:
         assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
         claims = jwt.decode(
-            form["assertion"][0], self.server.account_key.public_key(), ["RS256"], audience="https://oauth2.googleapis.com/token"
+            form["assertion"][0],
+            self.server.account_key.public_key(),
+            ["RS256"],
+            audience="https://oauth2.googleapis.com/token",
         )
         assert claims["iss"] == f"push@{PROJECT}.iam.gserviceaccount.com"
         assert claims["scope"] == "https://www.googleapis.com/auth/firebase.messaging"

@@ -209,7 +209,7 @@ def test_a_stream_rolls_every_interval_that_is_read() -> None:
 @pytest.mark.parametrize(
     "name",
     ["book:BTC-USDT", "book:BTC-USDT:20", "bbo:BTC-USDT", "trades:BTC-USDT", "ticker:BTC-USDT", "market:BTC-USDT", "tickers",
-     "prices", "orders", "fills", "balances", *(f"candles:BTC-USDT:{interval}" for interval in BY_LENGTH)],
+     "prices", "orders", "fills", "balances", "notifications", *(f"candles:BTC-USDT:{interval}" for interval in BY_LENGTH)],
 )  # fmt: skip
 def test_a_channel_has_one_name(name: str) -> None:
     assert channels.parse(name).name == name

@@ -197,6 +197,8 @@ def shape(device: devices.DeviceView) -> dict[str, Any]:
 
 
 class UnreadInvalid(InvalidRequest):
+    """`unread` is neither true nor false."""
+
     code = "unread_invalid"
 
 

@@ -7,7 +7,6 @@ whoever has its old mailbox, beyond that one link; a mail to a new mailbox about
 
 from __future__ import annotations
 
-import smtplib
 from email.utils import parseaddr
 from typing import Any
 
@@ -32,14 +31,21 @@ def send(parcel: Parcel) -> Outcome:
     try:
         with translation.override(parcel.language):
             composed(parcel).send()
-    except smtplib.SMTPRecipientsRefused as error:
-        code = max((code for code, _text in error.recipients.values()), default=550)
-        return Refused(f"SMTP {code}") if code >= 500 else Later(f"SMTP {code}")
-    except smtplib.SMTPDataError as error:
-        return Refused(f"SMTP {error.smtp_code}") if error.smtp_code >= 500 else Later(f"SMTP {error.smtp_code}")
-    except (smtplib.SMTPException, OSError) as error:
-        return Down(type(error).__name__)
+    except OSError as error:  # smtplib's errors are of that kind, too
+        return _judged(error)
     return Sent()
+
+
+def _judged(error: OSError) -> Outcome:
+    """A recipient or a text that was refused (RFC 5321: from 500 on for good) says nothing about the server; all else does."""
+    recipients = getattr(error, "recipients", None)
+    if isinstance(recipients, dict):
+        code = max((code for code, _text in recipients.values()), default=550)
+    elif type(error).__name__ == "SMTPDataError":
+        code = int(getattr(error, "smtp_code", 450))
+    else:
+        return Down(type(error).__name__)
+    return Refused(f"SMTP {code}") if code >= 500 else Later(f"SMTP {code}")
 
 
 def composed(parcel: Parcel) -> EmailMultiAlternatives:
@@ -60,11 +66,14 @@ def composed(parcel: Parcel) -> EmailMultiAlternatives:
         "not_me_url": site + not_me if not_me else "",
         "mail_word": _word(parcel),
     }
+    headers = {"Message-ID": _message_id(parcel), "Auto-Submitted": "auto-generated"}
+    if message.kind == "announcement":  # the one kind that goes to many; mail programs show a button for it
+        headers["List-Unsubscribe"] = f"<{context['settings_url']}>"
     mail = EmailMultiAlternatives(
         subject=" ".join(message.title.split()),
         body=render_to_string("notifications/email/message.txt", context),
         to=[parcel.address],
-        headers={"Message-ID": _message_id(parcel), "Auto-Submitted": "auto-generated"},
+        headers=headers,
     )
     mail.attach_alternative(render_to_string("notifications/email/message.html", context), "text/html")
     return mail

@@ -7,18 +7,20 @@ choosing, or an answer of one shown to anybody.
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
-from py_vapid import Vapid02
-from py_vapid.utils import b64urlencode
-from pywebpush import WebPusher, WebPushException
 
 from exchange.notifications.channels.parcels import Down, Gone, Later, Outcome, Parcel, Refused, Sent, retry_after
 from exchange.outgoing import calls, places
+
+if TYPE_CHECKING:
+    from py_vapid import Vapid02
 
 ENDPOINT_MAX = 800
 SECONDS, ANSWER_MAX = 8.0, 16_384
@@ -33,7 +35,7 @@ def public_key() -> str:
     """What a browser is given to subscribe with."""
     key = _vapid(settings.WEB_PUSH_VAPID_PRIVATE_KEY).public_key
     raw = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-    return str(b64urlencode(raw))
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def service_of(endpoint: str) -> str | None:
@@ -52,6 +54,8 @@ def service_of(endpoint: str) -> str | None:
 
 
 def send(parcel: Parcel) -> Outcome:
+    from pywebpush import WebPusher, WebPushException  # brings aiohttp along, which nobody else needs
+
     device = parcel.device
     assert device is not None, "a push has a device"
     if service_of(device.token) is None:
@@ -114,6 +118,8 @@ def _expiry(parcel: Parcel) -> int:
 @lru_cache(maxsize=2)
 def _vapid(key: str) -> Vapid02:
     """From PEM, or from the raw key in base64url."""
+    from py_vapid import Vapid02
+
     if key.startswith("-----"):
         return Vapid02.from_pem(key.encode())
     return Vapid02.from_raw(key.encode())

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from exchange.notifications import selectors
@@ -73,7 +73,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@cache_control(max_age=0, must_revalidate=True)
+@never_cache
 def push_worker(request: HttpRequest) -> HttpResponse:
     """The service worker. It stands at an address of its own, and so can reach no page: it shows pushes and nothing else."""
     return render(request, "site/push-worker.js", content_type="text/javascript; charset=utf-8")

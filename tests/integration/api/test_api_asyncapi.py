@@ -12,6 +12,8 @@ import yaml
 from django.utils import timezone
 from jsonschema import Draft7Validator
 
+from exchange.notifications.models import Notification
+from exchange.notifications.services import inbox
 from tests.integration.api.conftest import Customer, Exchange
 from tests.integration.api.test_api_websocket import Reader, opened
 from trading.services import markets
@@ -20,7 +22,7 @@ DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).resolve().parents[3] /
 SOCKET = DOCUMENT["channels"]["socket"]["messages"]
 STREAMS = {name: channel for name, channel in DOCUMENT["channels"].items() if name != "socket"}
 ASKED = {name: operation for name, operation in DOCUMENT["operations"].items() if operation["action"] == "receive"}
-PRIVATE = {"orders", "fills", "balances"}
+PRIVATE = {"orders", "fills", "balances", "notifications"}
 
 
 def check(message: dict[str, Any], described: dict[str, Any]) -> None:
@@ -130,6 +132,10 @@ def test_every_channel_sends_what_the_document_says(trading: Exchange, ann: Cust
         at = "2026-11-20T05:00:00.000000Z"
         prices = {"time": at, "source": "test", "prices": [{"asset": "BTC", "usd": "60100", "as_of": at}]}
         trading.valkey.publish("prices", orjson.dumps(prices))
+        told = Notification.objects.create(
+            user_id=ann.user_id, event_id=1, kind="test", title="News", created_at=timezone.now()
+        )
+        inbox.tell_open_pages(told)
         for state in ("halted", "open"):
             markets.set_state_sync(symbol="BTC-USDT", state=state, actor_id=ann.user_id, now=timezone.now())
         read_until_all_saw(reader, "update")

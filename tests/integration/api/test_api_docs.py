@@ -135,7 +135,8 @@ INWARD = {
 ROOMS = (
     "exchange.accounts.api", "exchange.accounts.keys", "exchange.accounts.services.pauses",
     "exchange.assets.selectors", "exchange.core", "exchange.invoices", "exchange.ledger.services.transfers",
-    "exchange.site.api", "kyc.services.limits", "kyc.selectors", "kyc.application_selectors", "kyc.images",
+    "exchange.notifications.api", "exchange.notifications.services.devices", "exchange.site.api", "kyc.services.limits",
+    "kyc.selectors", "kyc.application_selectors", "kyc.images",
     "kyc.services.applications", "kyc.services.documents", "trading.api", "trading.sockets", "trading.marketdata",
     "trading.selectors", "trading.services.form", "trading.services.line", "trading.services.orders",
     "trading.services.refusals", "wallets.selectors", "wallets.services.withdrawals", "wallets.services.addresses",
@@ -161,6 +162,7 @@ def test_every_code_that_a_client_can_meet_is_explained() -> None:
         "choice_invalid",
         "withdrawals_stopped",
         "too_young",
+        "name_too_long",
         "country_not_served",
     }
     assert len(codes) > 60

@@ -92,8 +92,8 @@ def tell(user_id, topic="wallets.deposit_credited", *, pushes=True, now=None, **
     """News comes, is planned, and what is due by push and SMS is sent."""
     now = now or timezone.now()
     payload = {
-        "user_id": user_id, "asset": "BTC", "network": "bitcoin", "amount": "0.5", "fee": "0.0001", "address": "bc1q", "txid": "t",
-        "withdrawal_id": "01900000-0000-7000-8000-000000000001", "reason": "", "at": "2026-11-20T06:00:00.000000Z",
+        "user_id": user_id, "asset": "BTC", "network": "bitcoin", "amount": "0.5", "fee": "0.0001", "address": "bc1q",
+        "txid": "t", "withdrawal_id": "01900000-0000-7000-8000-000000000001", "reason": "", "at": "2026-11-20T06:00:00.000000Z",
         "browser": "Firefox on Linux", **fields,
     }  # fmt: skip
     with transaction.atomic():

@@ -105,7 +105,9 @@ class TestApple:
         tell(ann)
         (token, headers, payload), (_, again, _) = apple.pushes
         assert token == APNS_TOKEN and headers["apns-collapse-id"] == f"n{first}"
-        assert payload["aps"]["alert"]["title"] == "Deposit of 0.5 BTC credited" and payload["link"] == "/wallet/history/"
+        assert (
+            payload["aps"]["alert"]["title"] == "Deposit of 0.5 BTC credited" and payload["link"] == "/wallet/history/"
+        )
         assert headers["apns-id"] != again["apns-id"]
         assert len(apple.provider_tokens) == 1 and apple.connections == 1
         assert set(Delivery.objects.filter(channel="apns").values_list("state", flat=True)) == {"sent"}
@@ -118,7 +120,8 @@ class TestApple:
         assert len({headers["apns-id"] for _, headers, _ in apple.pushes}) == 1 and row("apns").state == "sent"
 
     @pytest.mark.parametrize(
-        "answer", [(410, "Unregistered"), (400, "BadDeviceToken"), (400, "DeviceTokenNotForTopic"), (410, "ExpiredToken")]
+        "answer",
+        [(410, "Unregistered"), (400, "BadDeviceToken"), (400, "DeviceTokenNotForTopic"), (410, "ExpiredToken")],
     )
     def test_a_phone_that_is_no_more_is_dropped(self, ann, apple, answer):
         register(ann, "apns", APNS_TOKEN)

@@ -1,7 +1,7 @@
 """Nothing twice, nothing lost: leases, crashes, back-off, and providers that are down."""
 
 from datetime import timedelta
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
@@ -248,3 +248,22 @@ def test_a_pause_of_a_provider_grows_and_ends(ann, monkeypatch):
         pauses.append(None if until is None else (until - now).total_seconds())
         now = max(now, until or now)
     assert pauses == [None, None, 30, 60, 120]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (SMTPRecipientsRefused({"ann@example.org": (550, b"no such user")}), "dead"),
+        (SMTPRecipientsRefused({"ann@example.org": (450, b"later")}), "waiting"),
+        (SMTPDataError(554, b"spam"), "dead"),
+        (SMTPDataError(452, b"full"), "waiting"),
+    ],
+)
+def test_a_mailbox_that_refuses_stops_no_other_mail(ann, monkeypatch, error, state):
+    def refused(self, batch):
+        raise error
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refused)
+    tell(ann)
+    sending.send(of=sending.MAILS, now=timezone.now())
+    assert Delivery.objects.get().state == state and not Provider.objects.exists()
