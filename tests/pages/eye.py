@@ -69,6 +69,8 @@ class Window:
             self.tab.locator('[data-live-state][data-state="live"], [data-live-state]:has-text("Live")').first.wait_for(
                 state="attached"
             )
+        elif self._rings():
+            self.tab.locator('[data-bell][data-state="live"]').wait_for(state="attached")
         else:
             self.tab.wait_for_load_state("networkidle")
         if self.tab.locator("[data-bids]").count():  # the world's market has a book: it is drawn after the line is there
@@ -77,6 +79,11 @@ class Window:
         self.tab.evaluate(
             "() => Promise.race([document.fonts.ready, new Promise(done => setTimeout(done, 5000))]).then(() => 0)"
         )
+
+    def _rings(self) -> bool:
+        """The bell of whoever is logged in has a line of its own, where scripts run."""
+        self.tab.wait_for_load_state("load")
+        return bool(self.tab.evaluate("Boolean(window.htmx && document.querySelector('[data-bell]'))"))
 
     def axe(self, rules: list[str] | None = None) -> list[str]:
         """What axe-core finds in the document as it stands."""

@@ -34,6 +34,7 @@ export function ring(bell) {
       for (const each of data.notifications) toast(each.title, { detail: each.body });
       if (bell.open) latest.dispatchEvent(new CustomEvent("bell-open"));
     });
+    feed.onState((state) => (bell.dataset.state = state));
     feed.start();
     renew(bell.dataset.person);
   });
