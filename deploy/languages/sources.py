@@ -66,7 +66,7 @@ STATES = (
 STAFF_ALONE = re.compile(
     r"custody/|config/|exchange/(audit|secrets|proposals|backoffice)/|exchange/site/demo/|wallets/(chains|cold)/"
     r"|exchange/assets/services/networks|trading/services/(markets|fees|states)|trading/engine/market_rules"
-    r"|templates/(admin|backoffice|proposals)/|.*/(admin\w*|management)(/|\.py)|(exchange/\w+|trading|kyc)/proposing"
+    r"|templates/(admin|backoffice|proposals)/|.*/(admin\w*|management)(/|\.py)|(exchange/\w+|trading|kyc)/(proposing|desk)\.py"
 )
 
 

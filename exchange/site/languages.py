@@ -16,6 +16,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 APPS = "/_allauth/"  # apps' flows: who is asking is not the cookie's to say, so the user behind it is not looked at
 ENGLISH_ALONE = ("/api/", "/admin/", "/metrics", "/livez", "/readyz", "/hooks/")
+DOCUMENTATION = "/api/v1/docs"  # a page as well, around words in English
 KNOWN = frozenset(code for code, _ in settings.LANGUAGES)
 
 
@@ -30,16 +31,21 @@ class PagesInTheReadersLanguage(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         before = getattr(request, "_language_before", None)
-        if not request.path_info.startswith(ENGLISH_ALONE):
+        if not in_english_alone(request):
             patch_vary_headers(response, ("Accept-Language", "Cookie"))
             response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
         translation.activate(before or settings.LANGUAGE_CODE)
         return response
 
 
+def in_english_alone(request: HttpRequest) -> bool:
+    path = request.path_info
+    return path.startswith(ENGLISH_ALONE) and path.rstrip("/") != DOCUMENTATION
+
+
 def of(request: HttpRequest) -> str:
     """The language that this request is answered in."""
-    if request.path_info.startswith(ENGLISH_ALONE):
+    if in_english_alone(request):
         return settings.LANGUAGE_CODE
     if request.path_info.startswith(APPS):
         return translation.get_language_from_request(request)
