@@ -16,6 +16,7 @@ from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from exchange.audit import services as audit
 from exchange.notifications.models import (
@@ -133,7 +134,7 @@ class TextInline(StackedInline):
 
     def formfield_for_dbfield(self, db_field, request, **named):
         if db_field.name == "language":
-            return forms.ChoiceField(choices=settings.LANGUAGES, initial="en")
+            return forms.ChoiceField(choices=settings.LANGUAGES, initial="en", widget=UnfoldAdminSelectWidget)
         return super().formfield_for_dbfield(db_field, request, **named)
 
 
@@ -144,11 +145,18 @@ class AnnouncementAdmin(ModelAdmin):
     list_display = ["slug", "kind", "published_at", "banner_until", "tell", "told_at"]
     list_filter = ["kind"]
     search_fields = ["slug"]
-    prepopulated_fields: dict[str, Any] = {}
     readonly_fields = ["look", "told_at"]
     fields = ["slug", "kind", "published_at", "banner_until", "tell", "look", "told_at"]
     inlines = [TextInline]
     show_full_result_count = False
+
+    def formfield_for_dbfield(self, db_field, request, **named):
+        field = super().formfield_for_dbfield(db_field, request, **named)
+        if (
+            db_field.name == "slug" and field is not None
+        ):  # the model's own has angle brackets, and help is printed as HTML
+            field.help_text = "The last part of its address, behind /announcements/."
+        return field
 
     @admin.display(description="As customers see it")
     def look(self, obj):
