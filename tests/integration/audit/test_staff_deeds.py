@@ -58,6 +58,12 @@ WRITTEN: dict[str, str] = {
     "kyc.ScreeningCase": "tests/integration/kyc/test_screening_desk.py::"
     "test_the_case_shows_the_entry_beside_the_customer_and_notes_who_looked",
     "ledger.Stop": "tests/integration/ledger/test_ledger_reading.py::test_staff_stop_and_lift_with_reasons",
+    "notifications.Announcement": "tests/integration/notifications/test_notification_pages.py::TestStaff::"
+    "test_an_announcement_is_written_and_recorded",
+    "notifications.Delivery": "tests/integration/notifications/test_notification_pages.py::TestStaff::"
+    "test_what_was_given_up_is_tried_again_under_a_name",
+    "notifications.PushDevice": "tests/integration/notifications/test_notification_pages.py::TestStaff::"
+    "test_a_device_is_dropped_under_a_name_and_its_token_is_shown_nowhere",
     "outbox.Delivery": HERE + "test_dead_letters_are_tried_again_under_a_name",
     "proposals.Proposal": "tests/integration/trading/test_trading_admin.py::test_a_market_is_opened_from_a_form",
     "trading.FeeTier": "tests/integration/trading/test_trading_admin.py::test_a_tier_is_added_changed_and_removed_by_services",
