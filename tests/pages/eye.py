@@ -73,7 +73,9 @@ class Window:
             self.tab.locator('[data-bell][data-state="live"]').wait_for(state="attached")
         else:
             self.tab.wait_for_load_state("networkidle")
-        if self.tab.locator("[data-bids]").count():  # the world's market has a book: it is drawn after the line is there
+        if self.tab.locator(
+            "[data-bids]"
+        ).count():  # the world's market has a book: it is drawn after the line is there
             self.tab.locator("[data-bids] .level").first.wait_for(state="attached")
         # No frame is waited for: a window behind another is drawn none.
         self.tab.evaluate(

@@ -72,10 +72,12 @@ class World:
             log_in_staff(client, getattr(self, viewer))
         elif viewer == "empty":
             client.force_login(User.objects.get(pk=self.empty), backend=BACKEND)
-            shown = client.session  # the password, just now: whoever has no factor yet is asked for that
+            # The password, just now: whoever has no factor yet is asked for that.
+            shown = client.session
             shown[login.AUTHENTICATION_METHODS_SESSION_KEY] = [
                 {"method": "password", "at": time.time(), "reauthenticated": True}
             ]
+            shown[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(self.empty)
             shown.save()
         return client
 
