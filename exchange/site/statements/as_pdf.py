@@ -93,7 +93,7 @@ def _head(pdf: FPDF, statement: Statement) -> None:
     ):
         pdf.set_font("Helvetica", "", _TEXT)
         pdf.set_text_color(*_SOFT)
-        pdf.cell(26, _LINE, _latin(label))
+        pdf.cell(30, _LINE, _latin(label))
         pdf.set_text_color(*_INK)
         pdf.cell(0, _LINE, _latin(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     pdf.ln(4)
