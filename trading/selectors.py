@@ -27,7 +27,6 @@ from trading.presentation import (
     OrderRow,
     OrderView,
     TickerView,
-    TierView,
     TradeRow,
     TradeView,
 )
@@ -161,19 +160,6 @@ def fees(user_id: int, *, now: datetime) -> FeesView:
         next_volume=amounts.format(int(further.volume_from), decimals=USD_DECIMALS) if further else None,
         markets=tuple(_market_fees(view, own.get(view.shard)) for view in markets()),
     )
-
-
-def fee_tiers() -> list[TierView]:
-    """Every tier, lowest first. One query."""
-    return [
-        TierView(
-            name=row.name,
-            volume_from=amounts.format(int(row.volume_from), decimals=USD_DECIMALS),
-            maker_fee=amounts.format(row.maker_fee_ppm, decimals=6),
-            taker_fee=amounts.format(row.taker_fee_ppm, decimals=6),
-        )
-        for row in FeeTier.objects.order_by("volume_from")
-    ]
 
 
 def market_fees(user_id: int, *, market: str) -> MarketFees:

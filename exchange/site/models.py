@@ -46,8 +46,8 @@ class Favourite(models.Model):
 
 
 class Statement(models.Model):
-    """A statement of account that a customer asked for, in sealed pieces. What it says stands in the ledger; this is a copy that is
-    destroyed after some days, and made again as often as it is asked for."""
+    """A statement of account that a customer asked for, in sealed pieces. What it says stands in the ledger; this is a copy that
+    is destroyed after some days, and made again as often as it is asked for."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"

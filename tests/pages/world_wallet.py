@@ -9,7 +9,7 @@ from exchange.fiat.services import deposits as bank
 from exchange.ledger.services import days
 from exchange.site.services import statements
 from tests.pages.world import World
-from trading import selectors as trading
+from trading import fee_selectors
 from trading.services import fees
 
 
@@ -26,7 +26,7 @@ def fill(world: World, now: datetime) -> None:
         deposit_id=came.id, bank_reference="9F21-77", amount="900", actor_id=world.staff, now=now - timedelta(days=7)
     )
     bank.cancel(user_id=world.customer, deposit_id=gone.id, now=now - timedelta(days=6))
-    if not trading.fee_tiers():
+    if not fee_selectors.tiers():
         for name, volume, maker, taker in (("Regular", "10000", 900, 1_800), ("Active", "250000", 700, 1_500)):
             fees.add_tier(
                 name=name, volume_from=volume, maker_fee_ppm=maker, taker_fee_ppm=taker, actor_id=world.staff, now=now

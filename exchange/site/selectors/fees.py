@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from trading import fee_selectors
 from trading import selectors as trading
 from trading.presentation import FeesView, MarketFees, TierView
 
@@ -24,7 +25,7 @@ class Board:
 def board(*, user_id: int, now: datetime) -> Board:
     """A few queries, whatever was traded."""
     own = trading.fees(user_id, now=now)
-    return Board(own, own.markets, tuple(trading.fee_tiers()), _thousandths(own))
+    return Board(own, own.markets, tuple(fee_selectors.tiers()), _thousandths(own))
 
 
 def _thousandths(own: FeesView) -> int | None:

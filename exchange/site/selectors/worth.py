@@ -49,8 +49,7 @@ class OverTime:
 
     @property
     def percent(self) -> str:
-        """The change in hundredths of what was there at first, with a sign: "+12.3"; "" where that says nothing, because there was
-        nothing or next to nothing."""
+        """The change in hundredths of what was there at first, with a sign: "+12.3"; "" where there was next to nothing."""
         if self.thousandths is None or abs(self.thousandths) > TENFOLD:
             return ""
         whole, tenth = divmod(abs(self.thousandths), 10)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import random
 import re
 import zlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,18 +15,15 @@ from django.db import connection
 from django.utils import timezone
 
 from exchange.core import amounts
-from exchange.core.ids import uuid7
 from exchange.ledger import selectors as ledger
-from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.selectors.periods import DaysDisagree, Period
-from exchange.ledger.services import accounts, days, transfers
+from exchange.ledger.services import days
 from exchange.site.models import Statement, StatementPiece
-from exchange.site.selectors import records
 from exchange.site.services import statements
 from exchange.site.statements import as_csv, as_pdf, content
+from tests.integration.site.movements import BTC, USDT, Account
 
 pytestmark = pytest.mark.django_db
-BTC, USDT = 1, 4
 DECIMALS = {"BTC": 8, "USDT": 6}
 HEADING = ["Time (UTC)", "Asset", "Movement", "Amount", "Balance", "Reference", "Entry"]
 
@@ -35,53 +31,6 @@ HEADING = ["Time (UTC)", "Asset", "Movement", "Amount", "Balance", "Reference", 
 @pytest.fixture
 def now() -> datetime:
     return timezone.now()
-
-
-class Account:
-    """Somebody with movements on every day of some weeks, today included."""
-
-    def __init__(self, person: Any, now: datetime, *, length: int = 30, seed: int = 1) -> None:
-        self.person, self.now, chance = person, now, random.Random(seed)
-        self.own = accounts.open_customer(owner_id=person.user_id, asset_ids=[BTC, USDT], now=now)
-        self.outside = {
-            each: accounts.open(kind="chain_wallet", asset_id=each, label="test", now=now) for each in self.own
-        }
-        balances = dict.fromkeys(self.own, 0)
-        for back in range(length, -1, -1):
-            for asset_id in self.own:
-                amount = chance.randrange(1, 10**9)
-                if balances[asset_id] > amount and chance.random() < 0.5:
-                    amount = -amount
-                balances[asset_id] += amount
-                self.move(asset_id, amount, at=now - timedelta(days=back))
-
-    def move(self, asset_id: int, amount: int, *, at: datetime, reference: str = "bitcoin:abc:0") -> None:
-        entries = (Entry(self.outside[asset_id], -amount), Entry(self.own[asset_id], amount))
-        kind = "deposit" if amount > 0 else "withdrawal"
-        transfers.post(transfers=[Transfer(uuid7(), kind, entries, reference)], now=at)
-
-    def day(self, back: int) -> date:
-        return (self.now - timedelta(days=back)).astimezone(UTC).date()
-
-    def ask(
-        self, *, format: str = "csv", asset: str = "", back: tuple[int, int] = (20, 5), language: str = "en"
-    ) -> Any:
-        return statements.request(
-            user_id=self.person.user_id, format=format, asset=asset, since=self.day(back[0]), until=self.day(back[1]),
-            language=language, now=self.now,
-        )  # fmt: skip
-
-    def file(self, statement_id: int) -> bytes:
-        found = statements.open_download(user_id=self.person.user_id, statement_id=statement_id, now=self.now)
-        return b"".join(found)
-
-    def balance_before(self, asset_id: int, day: date) -> int:
-        """By hand, from every entry of the account."""
-        total, before = 0, None
-        while page := ledger.history(account_id=self.own[asset_id], before=before, limit=500):
-            total += sum(row.amount for row in page if row.posted_at.astimezone(UTC).date() < day)
-            before = page[-1].id
-        return total
 
 
 @pytest.fixture
@@ -341,66 +290,3 @@ def test_chunks_are_checked_after_the_last_one(anna: Account) -> None:
     statement._balances[anna.own[BTC]] += 1
     with pytest.raises(content.DoesNotAddUp):
         list(as_csv.chunks(statement))
-
-
-# --- History, which reads the same book -----------------------------------------------------------------------------
-
-
-def walk(anna: Account, **wanted: Any) -> list[Any]:
-    """Every page by its cursor."""
-    asked, found = records.Wanted(**wanted), []
-    for _ in range(20):
-        page = records.history(user_id=anna.person.user_id, wanted=asked)
-        found += page.rows
-        if not page.older:
-            return found
-        query = dict(part.split("=") for part in page.older.split("&"))
-        asked = records.Wanted(**{**wanted, "before": query["before"]})
-    raise AssertionError("there is no end")
-
-
-@pytest.mark.parametrize("gathered", [True, False])
-@pytest.mark.parametrize("wanted", [(None, None), (20, 5), (3, 3), (0, 0), (90, 40), (10, None), (None, 10)])
-def test_history_has_each_movement_of_its_days_once_newest_first(
-    anna: Account, wanted: tuple[int | None, int | None], gathered: bool
-) -> None:
-    if gathered:
-        days.gather()
-    since, until = (None if back is None else anna.day(back) for back in wanted)
-    found = walk(anna, since=since, until=until)
-    every = walk(anna)
-    assert len(every) == 62 and len({row.id for row in every}) == 62
-    on = {row.id: row.posted_at.astimezone(UTC).date() for row in every}
-    expected = [row.id for row in every if (since or date.min) <= on[row.id] <= (until or date.max)]
-    assert [row.id for row in found] == expected == sorted(expected, reverse=True)
-
-
-def test_history_of_one_asset_and_of_one_that_is_not_there(anna: Account) -> None:
-    days.gather()
-    assert {row.asset for row in walk(anna, asset="BTC")} == {"BTC"} and len(walk(anna, asset="BTC")) == 31
-    assert walk(anna, asset="DOGE") == []
-    text = anna.person.get("/wallet/history/?asset=BTC&from=2026-13-45&before=x").content.decode()
-    assert "+" in text and "Deposit" in text
-
-
-def test_bank_transfers_are_listed_with_their_state_and_cancelled_by_their_owner_alone(
-    person: Any, alice: Any, settings: Any
-) -> None:
-    from exchange.fiat.services import deposits
-
-    now = timezone.now()
-    open_one = deposits.announce(user_id=alice.user_id, amount="250", now=now)
-    came = deposits.announce(user_id=alice.user_id, amount="99.50", now=now)
-    deposits.settle(deposit_id=came.id, bank_reference="TX-1", amount="99.50", actor_id=alice.user_id, now=now)
-    for path in ("/wallet/bank/", "/wallet/history/?kind=bank"):
-        text = alice.get(path).content.decode()
-        assert open_one.reference in text and "250.00 USD" in text and "99.50 USD" in text and "Credited" in text
-    assert open_one.reference in alice.get("/wallet/").content.decode()  # on its way
-    assert came.reference not in alice.get("/wallet/").content.decode()
-    eve = person("eve")
-    eve.post(f"/wallet/bank/{open_one.id}/cancel/")
-    assert alice.get(f"/wallet/bank/{open_one.id}/cancel/").status_code == 405
-    assert "It will not come" in alice.get("/wallet/bank/").content.decode()
-    alice.post(f"/wallet/bank/{open_one.id}/cancel/")
-    assert "Cancelled" in alice.get("/wallet/bank/").content.decode()
-    assert open_one.reference not in eve.get("/wallet/bank/").content.decode()
