@@ -43,7 +43,7 @@ class NotThisPerson(PermissionDenied):
 
 
 class AccountShut(Conflict):
-    """A frozen or closed account is opened first, where the freeze or the closure stands."""
+    """A closed account is opened first, where the closure stands."""
 
     code = "account_shut"
 
@@ -100,8 +100,9 @@ def _apply(wish: Wish) -> None:
 
 
 def _possible(user: User, email: str, actor_id: int) -> None:
-    if protection.is_frozen(user.pk) or protection.is_closed(user.pk):
-        raise AccountShut(_("This account is frozen or closed. Open it first."), param="email")
+    # A frozen one takes another address: where a thief put in his, opening first would send him the mail that opens it.
+    if protection.is_closed(user.pk):
+        raise AccountShut(_("This account is closed. Open it first."), param="email")
     if user.is_staff or user.is_superuser:
         actor = User.objects.filter(pk=actor_id).first()
         if actor is None or not actor.is_superuser:

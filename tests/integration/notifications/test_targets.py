@@ -9,12 +9,13 @@ from django.core import mail
 from django.utils import timezone
 
 from exchange.accounts.models import NotMeLink, User
-from exchange.accounts.services import customers, emails, freezing, mail_words, not_me
+from exchange.accounts.services import customers, email_changes, emails, freezing, mail_words, not_me
 from exchange.notifications.models import Delivery, Phone, PushDevice
 from exchange.notifications.services import devices, phones, sending
 from tests import mailing
 from tests.integration.notifications.conftest import FCM_TOKEN, register, subscribe, tell
 from tests.providers.messengers import Said
+from tests.second_person import approve
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +240,20 @@ class TestAddressesOfBefore:
         sending.send(of=sending.MAILS, now=timezone.now())
         (late,) = [m for m in mail.outbox if m.to == [self.OLD] and m.subject == "Your e-mail address was changed"]
         assert links(late) == []
+
+    def test_a_thiefs_address_is_taken_away_before_the_account_is_opened(self, ann):
+        """Opened first, the mail with the way back in would go to the thief."""
+        changed_by_customer(ann, self.OLD, self.NEW)
+        mailing.deliver(now=timezone.now())
+        not_me.use(token=next(links(m)[0] for m in mail.outbox if m.to == [self.OLD]), now=timezone.now())
+        boss = User.objects.create_superuser(email="boss@example.org", password="w" * 20).pk
+        email_changes.propose(
+            user_id=ann, email=self.OLD, reason="The documents agree.", actor_id=boss, now=timezone.now()
+        )
+        approve()
+        mailing.deliver(now=timezone.now())
+        mail.outbox.clear()
+        freezing.lift(user_id=ann, reason="It was them.", actor_id=boss, now=timezone.now())
+        mailing.deliver(now=timezone.now())
+        told = [m for m in mail.outbox if m.subject == "Your account is open again"]
+        assert [m.to for m in told] == [[self.OLD]]
