@@ -39,7 +39,7 @@ class SigningJobAdmin(ReadOnlyAdmin):
     list_filter = ("network", "kind")
     search_fields = ("=id", "=reference")
     list_select_related = ("signature", "refusal")
-    ordering = ("-requested_at",)
+    ordering = ("-id",)  # made in the order of time
 
     @admin.display(description="Answer")
     def answer(self, job: SigningJob) -> str:

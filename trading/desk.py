@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES
 
 from exchange.core import amounts
 from exchange.proposals.desk import why
@@ -49,6 +50,14 @@ class HandedOn(forms.ModelForm):
 
     # What is no figure: why, and on a tier's page that it is to go.
     WORDS = frozenset({"reason", "remove"})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for each in self.fields.values():  # the theme styles its own widgets alone
+            if isinstance(each.widget, forms.Select):
+                each.widget.attrs["class"] = " ".join(SELECT_CLASSES)
+            elif not isinstance(each.widget, forms.CheckboxInput):
+                each.widget.attrs["class"] = " ".join(INPUT_CLASSES)
 
     def _post_clean(self) -> None:
         """No row is made or checked here: the service does that."""

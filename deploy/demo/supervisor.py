@@ -203,6 +203,7 @@ def _welcome(port: int, remembered: record.Record, state: Path) -> None:
   Bourse            {address}/
   a customer        {record.CUSTOMER}      password  {remembered.customer_password}
   a staff member    {record.STAFF}     password  {remembered.staff_password}      {address}/admin/
+  of each office    support@, compliance@, treasury@, operator@, auditor@ likewise, with the staff member's password and code
   Both have an authenticator app: `make code` prints what it shows, for the log-in and for each withdrawal.
 
   Play money on private chains; demo traders make the market, blocks are mined by the clock.

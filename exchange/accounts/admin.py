@@ -55,7 +55,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     ordering = ["-id"]
     list_display = ["id", "email", "display_name", "is_staff", "is_active", "date_joined", "last_login"]
     list_filter = ["is_staff", "is_active"]
-    search_fields = ["email", "display_name", "=id"]
+    search_fields = ["email__startswith", "=id"]
     readonly_fields = ["email", "last_login", "date_joined"]
     show_full_result_count = False
     list_per_page = 50

@@ -13,10 +13,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
+from exchange.accounts import admin_lists
 from exchange.accounts.second_factors import selectors, stepping
 from exchange.core.errors import PermissionDenied
 
@@ -31,9 +33,17 @@ class StaffSite(UnfoldAdminSite, OTPAdminSite):
     """django.contrib.admin.site: what `@admin.register` fills. Only a verified session has permission."""
 
     login_template = None  # django-otp's own: there is no form
+    index_title = gettext_lazy("Dashboard")
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Every list is made quick as it is taken up."""
+        super().register(model_or_iterable, admin_class, **options)
+        for model in model_or_iterable if isinstance(model_or_iterable, (list, tuple)) else [model_or_iterable]:
+            if (page := self._registry.get(model)) is not None:
+                admin_lists.quicken(page)
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

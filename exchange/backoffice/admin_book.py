@@ -36,6 +36,7 @@ KINDS = {
     "house_spread": "Spread",
     "house_capital": "Capital",
     "house_network_fees": "Network fees paid",
+    "house_rebates": "Rebates paid",
     "suspense": "Suspense",
     "chain_wallet": "Coins on chains",
     "bank": "Bank",
@@ -89,7 +90,7 @@ class BookAdmin(OnlyLooked):
             return found
         units = Units()
         totals = cache.get_or_set(TOTALS_KEY, _totals, TOTALS_S)
-        assets = sorted({asset_id for asset_id, _kind in totals})
+        assets = sorted({asset_id for (asset_id, _kind), amount in totals.items() if amount})
         rows = [
             (
                 label, kind,

@@ -20,7 +20,7 @@ from exchange.accounts.keys import selectors as keys
 from exchange.accounts.second_factors import selectors as factors
 from exchange.assets import prices
 from exchange.audit import reading
-from exchange.backoffice.words import Units, list_page, page, row_page
+from exchange.backoffice.words import Units, grouped, list_page, page, row_page
 from exchange.core import amounts
 from exchange.fiat import selectors as fiat
 from exchange.ledger import selectors as ledger
@@ -54,7 +54,6 @@ class Panel:
     columns: tuple[str, ...]
     rows: list[tuple[tuple[str, str], ...]]
     more: str = ""
-    empty: str = ""
     numbers: tuple[int, ...] = ()
 
 
@@ -65,6 +64,7 @@ class Story:
     frozen: bool
     worth: str
     panels: list[Panel] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     timeline: list[Happening] = field(default_factory=list)
     deeds: list[tuple[str, str]] = field(default_factory=list)
 
@@ -79,6 +79,8 @@ def of(request: HttpRequest, *, user_id: int, now: datetime) -> Story | None:
     for build in _PARTS:
         build(request, story, now)
     _record(request, story)
+    story.empty = [panel.title for panel in story.panels if not panel.rows]
+    story.panels = [panel for panel in story.panels if panel.rows]
     story.timeline = sorted(story.timeline, key=lambda each: each.at, reverse=True)[:TIMELINE]
     story.deeds = [deed for deed in _deeds(request, story) if deed[1]]
     return story
@@ -104,7 +106,7 @@ def _balances(request: HttpRequest, story: Story, now: datetime) -> None:
     worths = prices.worths(amounts={each.asset_id: each.balance for each in found}, now=now)
     if worths:
         each = next(iter(worths.values()))
-        story.worth = f"{amounts.format(sum(w.amount for w in worths.values()), decimals=each.decimals)} USD"
+        story.worth = f"{grouped(amounts.format(sum(w.amount for w in worths.values()), decimals=each.decimals))} USD"
     owed = ledger.receivables(owner_id=story.person.id)
     rows = [
         (
@@ -120,12 +122,12 @@ def _balances(request: HttpRequest, story: Story, now: datetime) -> None:
     story.panels.append(
         Panel(_("Balances"), (_("Balance"), _("Held"), _("Available"), _("Worth")), rows,
               page(request, book, "backoffice_book_accounts", owner=story.person.id),
-              _("No money."), (0, 1, 2, 3))
+              (0, 1, 2, 3))
     )  # fmt: skip
 
 
 def _worth(valuation: Any) -> str:
-    return f"{amounts.format(valuation.amount, decimals=valuation.decimals)} USD" if valuation else "–"
+    return f"{grouped(amounts.format(valuation.amount, decimals=valuation.decimals))} USD" if valuation else "–"
 
 
 def _identity(request: HttpRequest, story: Story, now: datetime) -> None:
@@ -143,8 +145,7 @@ def _identity(request: HttpRequest, story: Story, now: datetime) -> None:
     ]
     story.panels.append(
         Panel(_("Identity"), (_("Asked for"), _("State"), _("Handed in"), _("Decided")), rows,
-              list_page(request, "kyc.application", q=story.person.id, queue="all"),
-              _("Nothing was handed in."))
+              list_page(request, "kyc.application", q=story.person.id, queue="all"))
     )  # fmt: skip
     story.timeline += [
         Happening(each.submitted_at, _("Handed in an application"), each.level_name, "identity")
@@ -168,7 +169,7 @@ def _cases(request: HttpRequest, story: Story, now: datetime) -> None:
         for each in found
     ]
     columns = (_("Case"), _("About"), _("State"), _("How sure"), _("Opened"))
-    story.panels.append(Panel(_("Screening cases"), columns, rows, "", _("No case.")))
+    story.panels.append(Panel(_("Screening cases"), columns, rows))
 
 
 def _coins(request: HttpRequest, story: Story, now: datetime) -> None:
@@ -184,7 +185,7 @@ def _coins(request: HttpRequest, story: Story, now: datetime) -> None:
         ]  # fmt: skip
         more = list_page(request, "wallets.deposit", q=user_id)
         columns = (_("Amount"), _("Network"), _("State"), _("Seen (UTC)"))
-        story.panels.append(Panel(_("Deposits"), columns, rows, more, _("None."), (0,)))
+        story.panels.append(Panel(_("Deposits"), columns, rows, more))
         story.timeline += [
             Happening(
                 each.seen_at, _("Deposit"), f"{_amount(each.amount, each.decimals, each.asset)}, {each.state}", "in"
@@ -202,7 +203,7 @@ def _coins(request: HttpRequest, story: Story, now: datetime) -> None:
         ]  # fmt: skip
         more = list_page(request, "wallets.withdrawal", q=user_id)
         columns = (_("Amount"), _("Network"), _("State"), _("Asked (UTC)"))
-        story.panels.append(Panel(_("Withdrawals"), columns, rows, more, _("None."), (0,)))
+        story.panels.append(Panel(_("Withdrawals"), columns, rows, more))
         story.timeline += [
             Happening(
                 each.requested_at,
@@ -228,7 +229,7 @@ def _bank(request: HttpRequest, story: Story, now: datetime) -> None:
     if rows:
         columns = (_("Announced"), _("Reference"), _("State"), _("When (UTC)"))
         more = list_page(request, "fiat.bankdeposit", q=story.person.id)
-        story.panels.append(Panel(_("Bank transfers"), columns, rows, more, "", (0,)))
+        story.panels.append(Panel(_("Bank transfers"), columns, rows, more))
 
 
 def _orders(request: HttpRequest, story: Story, now: datetime) -> None:
@@ -244,7 +245,7 @@ def _orders(request: HttpRequest, story: Story, now: datetime) -> None:
     ]  # fmt: skip
     columns = (_("Order"), _("Price"), _("Filled"), _("State"), _("When (UTC)"))
     more = list_page(request, "trading.order", q=story.person.id)
-    story.panels.append(Panel(_("Orders"), columns, rows, more, _("None."), (1, 2)))
+    story.panels.append(Panel(_("Orders"), columns, rows, more, (1, 2)))
     story.timeline += [
         Happening(
             each.created_at, _("Order"), f"{each.side} {each.quantity or each.quote_amount} {each.market}", "trade"
@@ -263,20 +264,16 @@ def _doors(request: HttpRequest, story: Story, now: datetime) -> None:
         (_("API key"), each.label, each.last_used_at) for each in keys.keys(user_id, now=now) if each.state == "live"
     ]
     rows = [((kind, ""), (name, ""), (_minute(used), "")) for kind, name, used in held]
-    story.panels.append(
-        Panel(_("Factors and API keys"), (_("Kind"), _("Name"), _("Last used (UTC)")), rows, "", _("No second factor."))
-    )
+    story.panels.append(Panel(_("Factors and API keys"), (_("Kind"), _("Name"), _("Last used (UTC)")), rows))
     devices = protection.devices(user_id, current=None)[:ROWS]
     rows = [((each.browser, ""), (each.address, ""), (_minute(each.last_seen_at), "")) for each in devices]
-    story.panels.append(
-        Panel(_("Devices"), (_("Device"), _("Address"), _("Last seen (UTC)")), rows, "", _("None known."))
-    )
+    story.panels.append(Panel(_("Devices"), (_("Device"), _("Address"), _("Last seen (UTC)")), rows))
     attempts = protection.history(user_id, limit=ROWS)
     rows = [
         ((str(each.outcome), ""), (each.browser, ""), (each.address, ""), (_minute(each.at), "")) for each in attempts
     ]
     columns = (_("What"), _("Device"), _("Address"), _("When (UTC)"))
-    story.panels.append(Panel(_("Log-ins"), columns, rows, "", _("None.")))
+    story.panels.append(Panel(_("Log-ins"), columns, rows))
     story.timeline += [
         Happening(each.at, str(each.outcome), f"{each.browser}, {each.address}", "door" if each.good else "bad")
         for each in attempts
@@ -319,7 +316,7 @@ def waiting_proposals(user_id: int, *, now: datetime) -> int | None:
 
 
 def _amount(units: int, decimals: int, code: str) -> str:
-    return f"{amounts.format(units, decimals=decimals)} {code}"
+    return f"{grouped(amounts.format(units, decimals=decimals))} {code}"
 
 
 def _minute(moment: datetime | None) -> str:

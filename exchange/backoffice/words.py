@@ -15,6 +15,12 @@ from exchange.assets import selectors as assets
 from exchange.core import amounts
 
 
+def grouped(digits: str) -> str:
+    """Thousands apart, so that a million is read at a glance."""
+    whole, point, rest = digits.partition(".")
+    return f"{int(whole):,}{point}{rest}"
+
+
 class Units:
     """Turns base units into text; the assets are read once a page."""
 
@@ -28,7 +34,7 @@ class Units:
     def text(self, asset_id: int, units: int, *, signed: bool = False) -> str:
         """Such as "0.5 BTC"; with its sign where asked for."""
         asset = self._assets.get(asset_id)
-        digits = amounts.format(abs(units), decimals=asset.decimals) if asset else str(abs(units))
+        digits = grouped(amounts.format(abs(units), decimals=asset.decimals)) if asset else str(abs(units))
         sign = "−" if units < 0 else "+" if signed and units > 0 else ""
         return f"{sign}{digits} {self.code(asset_id)}"
 

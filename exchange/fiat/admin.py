@@ -57,7 +57,7 @@ class BankDepositAdmin(ModelAdmin):
         "created_at",
     ]
     list_filter = ["state"]
-    search_fields = ["reference", "bank_reference", "=user_id"]
+    search_fields = ["=reference", "=bank_reference", "=user_id"]
     readonly_fields = [
         "reference",
         "user_id",

@@ -25,7 +25,7 @@ class FreezeAdmin(ModelAdmin):
     form = StartForm
     list_display = ["id", "user_id", "reason", "source", "state", "orders_cancelled", "attempts", "error", "created_at"]
     list_filter = ["state", "source"]
-    search_fields = ["=user_id", "reason"]
+    search_fields = ["=user_id"]
     actions = ["lift"]
     action_form = ReasonForm
     show_full_result_count = False

@@ -28,6 +28,6 @@ class PaymentInline(SeenOnly, TabularInline):
 class InvoiceAdmin(SeenOnly, ModelAdmin):
     list_display = ["id", "merchant_id", "asset", "amount", "state", "exception", "order_reference", "created_at"]
     list_filter = ["state", "exception", "asset"]
-    search_fields = ["=id", "=merchant_id", "order_reference", "=address"]
+    search_fields = ["=id", "=merchant_id", "=order_reference", "=address"]
     inlines = [PaymentInline]
     show_full_result_count = False

@@ -25,14 +25,14 @@ class ReadOnly(ModelAdmin):
 class EventAdmin(ReadOnly):
     list_display = ["id", "topic", "key", "created_at", "fanned_out_at"]
     list_filter = ["topic"]
-    search_fields = ["key"]
+    search_fields = ["=key"]
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnly):
     list_display = ["id", "event_id", "reader", "key", "state", "attempts", "due_at", "error"]
     list_filter = ["state", "reader"]
-    search_fields = ["key", "error"]
+    search_fields = ["=key"]
     actions = ["try_again"]
 
     @admin.action(description="Try dead letters again", permissions=["requeue"])

@@ -55,8 +55,7 @@ class ProposalAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     change_form_outer_before_template = "proposals/admin/proposal.html"
-    fields = readonly_fields = ["what", "subject", "standing", "reason", "proposed_by", "proposed_at", "decided_by",
-                                "decided_at", "refusal"]  # fmt: skip
+    fields = readonly_fields = ["what", "about", "state", "decided_by", "decided_at", "refusal"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """They are made where what they change is shown."""
@@ -79,6 +78,14 @@ class ProposalAdmin(ModelAdmin):
             return "refused", gettext_lazy("Waited for too long")
         return row.outcome or "waiting", row.get_outcome_display()
 
+    @admin.display(description=gettext_lazy("State"))
+    def state(self, row: Proposal) -> str:
+        return str(self.standing(row)[1])
+
+    @admin.display(description=gettext_lazy("About"))
+    def about(self, row: Proposal) -> str:
+        return row.subject
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -91,6 +98,7 @@ class ProposalAdmin(ModelAdmin):
             own = row.proposed_by == request.user.pk
             concerned = found.about(row.subject) == request.user.pk
             context |= {
+                "proposal": row,
                 "proposal_own": waits and own,
                 "proposal_may_approve": waits
                 and not own

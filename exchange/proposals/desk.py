@@ -79,6 +79,11 @@ class ProposedAdmin(ModelAdmin):
         else:
             request.proposal_made = made  # type: ignore[attr-defined]
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """One button: what is proposed is gone from the form."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit has it."""
 

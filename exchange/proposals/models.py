@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from exchange.proposals import registry
+
 
 class Proposal(models.Model):
     """One wish. `before` is what stood when it was made: where that has changed since, it is of no use any more."""
@@ -51,4 +53,5 @@ class Proposal(models.Model):
         indexes = [models.Index(fields=["proposed_at"], condition=Q(outcome=""), name="proposals_waiting")]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.subject}"
+        found = registry.find(self.kind)
+        return f"{found.title if found else self.kind}: {self.subject}"

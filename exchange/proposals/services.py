@@ -98,13 +98,11 @@ def approve(*, proposal_id: int, actor_id: int, origin: str = "", now: datetime)
     with transaction.atomic():
         row = _waiting(proposal_id, now)
         sort = _kind(row.kind)
-        if row.proposed_by == actor_id:
-            raise NotByYou("You proposed it: somebody else has to approve it.")
+        _by_another(row, actor_id)
         _may(sort, row.subject, actor_id)
         if not registry.may(row.proposed_by, sort.right):
             raise NotByYou("Whoever proposed it has no right to it any more. Refuse it, and propose it anew.")
-        if not sort.same(row.subject, row.before, sort.stands(row.subject, row.after)):
-            raise ProposalStale("What it would change has changed since. Refuse it, and propose it anew.")
+        _unchanged(sort, row)
         try:
             sort.apply(
                 Wish(
@@ -153,6 +151,16 @@ def _waiting(proposal_id: int, now: datetime, *, lapsed_too: bool = False) -> Pr
     if row.outcome or (selectors.lapsed(row, now=now) and not lapsed_too):
         raise ProposalOver("This was decided already, or waited for too long.")
     return row
+
+
+def _by_another(row: Proposal, actor_id: int) -> None:
+    if row.proposed_by == actor_id:
+        raise NotByYou("You proposed it: somebody else has to approve it.")
+
+
+def _unchanged(sort: Kind, row: Proposal) -> None:
+    if not sort.same(row.subject, row.before, sort.stands(row.subject, row.after)):
+        raise ProposalStale("What it would change has changed since. Refuse it, and propose it anew.")
 
 
 def _decide(row: Proposal, outcome: str, actor_id: int, now: datetime) -> None:

@@ -96,6 +96,12 @@ class Application(models.Model):
                 fields=["submitted_at"], condition=Q(state__in=["submitted", "in_review"]), name="kyc_application_queue"
             ),
             models.Index(fields=["expires_at"], condition=Q(state="approved"), name="kyc_application_expiry"),
+            models.Index(fields=["-created_at"], name="kyc_application_made"),
+            models.Index(
+                fields=["state"],
+                condition=Q(state__in=["submitted", "in_review", "resubmit"]),
+                name="kyc_application_open",
+            ),
             models.Index(
                 fields=["provider_due_at"], condition=Q(provider_due_at__isnull=False), name="kyc_provider_due"
             ),

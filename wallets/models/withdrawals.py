@@ -69,6 +69,7 @@ class Withdrawal(models.Model):
             models.Index(fields=["owner_id", "-id"], name="wallets_withdrawal_owner"),
             models.Index(fields=["id"], condition=Q(closed_at=None), name="wallets_withdrawal_open"),
             models.Index(fields=["address"], name="wallets_withdrawal_address"),
+            models.Index(fields=["closed_at"], condition=Q(state="failed"), name="wallets_withdrawal_failed"),
         ]
 
     def __str__(self) -> str:

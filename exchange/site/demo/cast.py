@@ -16,6 +16,10 @@ USDT = 10**6
 NETWORKS: Mapping[str, str] = {"BTC": "bitcoin", "LTC": "litecoin", "ETH": "ethereum", "USDT": "ethereum"}
 
 
+# One of the staff for each office, beside the one who may all: what takes two people can be tried.
+OFFICES = ("Support", "Compliance", "Treasury", "Operator", "Auditor")
+
+
 @dataclass(frozen=True, slots=True)
 class Trader:
     """A demo customer who quotes (maker) or takes what is quoted."""

@@ -58,6 +58,7 @@ def seed(
             now=now,
         )
     _factor(member_of_staff)
+    _offices(member_of_staff, now=now)
     payments = _house()
     payments += _customer(customer.email, customer.password, "Demo customer", cast.CUSTOMERS_FUNDS, level=2, now=now)
     for trader in cast.TRADERS:
@@ -66,6 +67,22 @@ def seed(
         payments += _customer(trader.email, password, trader.display_name, cast.TRADERS_FUNDS, level=4, now=now)
     _factor(customer)
     return payments
+
+
+def _offices(member_of_staff: LogIn, *, now: datetime) -> None:
+    """One of each office, with the password and the authenticator app of the demo's first member of staff."""
+    domain = member_of_staff.email.partition("@")[2]
+    for office in cast.OFFICES:
+        log_in = LogIn(f"{office.lower()}@{domain}", member_of_staff.password, member_of_staff.factor)
+        if accounts.by_email(log_in.email) is None:
+            staff.open(
+                email=log_in.email,
+                password=log_in.password,
+                display_name=f"Demo {office.lower()}",
+                offices=[office],
+                now=now,
+            )
+        _factor(log_in)
 
 
 def _factor(log_in: LogIn) -> None:
