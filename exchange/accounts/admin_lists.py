@@ -1,4 +1,4 @@
-"""What makes every list of the staff site as quick at a million rows as at ten: the site does it to each page that it is given, so
+"""What makes every list of the staff site as quick at a million rows as at ten: the site does it to each page it takes up, so
 that no room can forget it.
 
 Nothing is counted that is large (a small table is counted exactly), a search goes by equality on typed values and so by an index,
