@@ -36,7 +36,7 @@ def _descriptor() -> str:
 TOLD: dict[str, dict[str, Any]] = {
     "custody.policydecision": {"destination": "one_time", "initiator": "customer", "effect": "allow", "spent": []},
     "custody.signingjob": {"kind": "utxo", "unsigned": {"to": "an address"}},
-    "wallets.coldwallet": {"name": "Vault", "kind": "trezor", "descriptor": _descriptor(), "threshold": 1},
+    "wallets.coldwallet": {"name": "Vault", "descriptor": _descriptor(), "threshold": 1},
     "trading.order": {
         "user_id": 1, "market_id": 1, "side": 1, "kind": 1, "time_in_force": 1, "price": 5, "lots": 5, "quote_units": 0,
         "filled_lots": 0, "filled_quote": 0, "fee": 0, "state": 1, "reason": "", "rank": 1, "phase": 1, "held": 0,
