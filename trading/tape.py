@@ -26,6 +26,14 @@ from trading.models import Candle
 from trading.presentation import BookView, CandleView, MarketView, TickerView
 
 DAY_S = 86_400
+_OF_A_DAY = {
+    "day_high": Max("high"),
+    "day_low": Min("low"),
+    "day_lots": Sum("lots"),
+    "day_quote": Sum("quote_units"),
+    "day_from": Min("open_time"),
+    "day_to": Max("open_time"),
+}
 LAST = 2**34  # a second that no candle of ours comes to, and whose id is still one
 
 
@@ -73,25 +81,27 @@ def ticker(view: MarketView, *, now: datetime) -> TickerView:
 
 
 def tickers(views: Sequence[MarketView], *, now: datetime) -> list[TickerView]:
-    """The same of many markets: four queries in all, and one more for each in which nothing traded for a day."""
+    """The same of many markets: three queries in all, and one more for each in which nothing traded for a day."""
     begins = _second(now) - DAY_S + 1
     minutes = -(-begins // 60) * 60
     second, minute = grid.index("1s"), grid.index("1m")
     stored = Candle.objects.filter(market_id__in=[view.id for view in views])
-    parts = [
-        _between(stored.filter(interval=second), begins, minutes - 1),
-        _between(stored.filter(interval=minute), minutes, LAST),
-    ]
-    sums = [_sums(part) for part in parts]
-    firsts = [_ends(part, "open_time", "open") for part in parts]
-    lasts = _ends(parts[1], "-open_time", "close")
+    of_seconds = _sums(_between(stored.filter(interval=second), begins, minutes - 1))
+    of_minutes = _sums(_between(stored.filter(interval=minute), minutes, LAST))
+    wanted = [(id_, second, of["from"]) for id_, of in of_seconds.items()]
+    wanted += [(id_, minute, at) for id_, of in of_minutes.items() for at in (of["from"], of["to"])]
+    ends = _at(wanted)
     books = shown_books([view.symbol for view in views])
     found = []
     for view in views:
-        last = lasts.get(view.id) or _last(view, minute)
-        first = next((of[view.id] for of in firsts if view.id in of), last)
-        own = [of[view.id] for of in sums if view.id in of]
-        found.append(_ticker(view, own, first=first, last=last, shown=books.get(view.symbol), now=now))
+        own = [(place, of[view.id]) for place, of in ((second, of_seconds), (minute, of_minutes)) if view.id in of]
+        if view.id in of_minutes:
+            last: int | None = ends[view.id, minute, of_minutes[view.id]["to"]][1]
+        else:
+            last = _last(view, minute)
+        first = ends[view.id, own[0][0], own[0][1]["from"]][0] if own else last
+        traded = [sums for _, sums in own]
+        found.append(_ticker(view, traded, first=first, last=last, shown=books.get(view.symbol), now=now))
     return found
 
 
@@ -172,17 +182,16 @@ def _between(stored: QuerySet[Candle], first: int, last: int) -> QuerySet[Candle
 
 
 def _sums(candles: QuerySet[Candle]) -> dict[int, dict[str, Any]]:
-    """By market; of one in which nothing traded there is none."""
-    sums = candles.order_by().values("market_id")
-    found = sums.annotate(top=Max("high"), bottom=Min("low"), sum_lots=Sum("lots"), sum_quote=Sum("quote_units"))
-    names = {"high": "top", "low": "bottom", "lots": "sum_lots", "quote": "sum_quote"}
-    return {row["market_id"]: {name: row[of] for name, of in names.items()} for row in found}
+    """By market, with the times of its first and its last candle; of one in which nothing traded there is none."""
+    found = candles.order_by().values("market_id").annotate(**_OF_A_DAY)
+    return {row["market_id"]: {name.removeprefix("day_"): value for name, value in row.items()} for row in found}
 
 
-def _ends(candles: QuerySet[Candle], order: str, field: str) -> dict[int, int]:
-    """A field of each market's first candle in an order of time."""
-    rows = candles.order_by("market_id", order).distinct("market_id").values_list("market_id", field)
-    return dict(rows)
+def _at(wanted: list[tuple[int, int, datetime]]) -> dict[tuple[int, int, datetime], tuple[int, int]]:
+    """Open and close of candles by market, interval and time, which are their ids. One query, or none."""
+    ids = [grid.candle_id(open_second=_second(at), market_id=id_, place=place) for id_, place, at in wanted]
+    rows = Candle.objects.filter(id__in=ids) if ids else ()
+    return {(row.market_id, row.interval, row.open_time): (row.open, row.close) for row in rows}
 
 
 def _last(view: MarketView, minute: int) -> int | None:

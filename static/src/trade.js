@@ -61,7 +61,7 @@ function jump(form) {
       form.focus("quantity");
     });
   }
-  new IntersectionObserver(([seen]) => (bar.hidden = seen.isIntersecting), { rootMargin: "-25% 0px" }).observe(panel);
+  new IntersectionObserver(([seen]) => (bar.hidden = seen.isIntersecting), { rootMargin: "0px 0px -45% 0px" }).observe(panel);
 }
 
 function measureAbove() {

@@ -13,6 +13,8 @@ const ANSWER_WITHIN_MS = 10_000;
 const RETRY_FIRST_MS = 400;
 const RETRY_MOST_MS = 15_000;
 const OPEN_WITHIN_MS = 10_000;
+/** What a page draws first; a subscription is answered when all of its channels are ready, so these are asked for alone. */
+const FIRST = /^(book|trades|market):/;
 /** After a gap the server sends a snapshot by itself, except on these, which only ever append. */
 const APPENDING = /^(trades:|fills$)/;
 /** A command that was sent and not answered for so long may have been done or not. */
@@ -125,7 +127,10 @@ export class Feed {
     clearTimeout(this.timers.open);
     this.failures = 0;
     this.#enter("live");
-    if (this.handlers.size) this.#send({ op: "subscribe", channels: [...this.handlers.keys()] });
+    const channels = [...this.handlers.keys()];
+    for (const group of [channels.filter((each) => FIRST.test(each)), channels.filter((each) => !FIRST.test(each))]) {
+      if (group.length) this.#send({ op: "subscribe", channels: group });
+    }
     this.timers.ping = setInterval(() => {
       this.#send({ op: "ping" });
       clearTimeout(this.timers.answer);

@@ -128,7 +128,7 @@ export class ChartPane {
     const fresh = this.store.last === null;
     const touched = this.store.merge(data.candles);
     if (type === "snapshot" && fresh) this.chart.timeScale().applyOptions({ barSpacing: look.spacing(this.box.clientWidth, this.store.rows.length) });
-    if (type === "snapshot" || touched === "all") this.#redraw();
+    if (fresh || type === "snapshot" || touched === "all") this.#redraw();
     else if (touched === "tail") this.#append(data.candles.length);
     this.#legend(this.store.last);
   }

@@ -48,7 +48,7 @@ export function depth(book, percent) {
   const far = [middle - book.bids.levels.at(-1).tick, book.asks.levels.at(-1).tick - middle];
   const bulks = [bulk(book.bids.levels, middle), bulk(book.asks.levels, middle)];
   const asked = percent ? away(middle, percent) : ((bulks[0] > bulks[1] ? bulks[0] : bulks[1]) * 5n) / 4n;
-  const widest = far[0] > far[1] ? far[0] : far[1];
+  const widest = ((far[0] > far[1] ? far[0] : far[1]) * 5n) / 4n; // with room beyond the last level, so that its step is seen
   const reach = (asked < widest ? asked : widest) || 1n;
   const [low, high] = [middle - reach, middle + reach];
   const bids = thinned(stairs(book.bids.levels, (tick) => tick >= low));
