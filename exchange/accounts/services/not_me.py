@@ -58,7 +58,8 @@ def make(*, user_id: int, sent_to: str, about: str, now: datetime) -> str:
 
 
 def settled_since(*, user_id: int, when: datetime) -> bool:
-    """Whether staff have lifted a freeze of this account since: links about what was before are void, and none is made any more."""
+    """Whether staff have lifted a freeze of this account since: links about what was before are void, and none is made any
+    more."""
     return Freeze.objects.filter(user_id=user_id, lifted_at__gte=when).exists()
 
 
