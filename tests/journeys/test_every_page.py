@@ -46,7 +46,7 @@ def world(exchange: Any, django_db_blocker: Any) -> World:
 @pytest.fixture(scope="module")
 def found(world: World, django_db_blocker: Any) -> tuple[list[Page], list[str]]:
     with django_db_blocker.unblock():
-        return addresses.find(world)
+        return addresses.find(world, others=OTHERS)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,15 @@ def test_nobody_is_shut_out_and_nothing_complains(
     for page in chosen(found[0]):
         wrong += eye.findings(windows[page.viewer], page, ["light-desk", "dark-phone"])
     assert wrong == []
+
+
+def test_the_back_office_has_its_colours_and_its_scripts(windows: dict[str, eye.Window]) -> None:
+    """Both would be missing where the content policy refused them, as it does what the theme writes into its pages."""
+    window = windows["staff"]
+    assert window.show("/admin/", **eye.VARIANTS["light-desk"]) == 200
+    primary = "getComputedStyle(document.documentElement).getPropertyValue('--color-primary-600')"
+    assert window.tab.evaluate(primary).strip()
+    assert window.tab.evaluate("Boolean(window.Alpine)")
 
 
 def test_axe_does_find_what_is_wrong(windows: dict[str, eye.Window]) -> None:
