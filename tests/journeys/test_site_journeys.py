@@ -240,7 +240,7 @@ def test_a_withdrawal_needs_no_script_but_the_link_in_the_mail(exchange: Any, vi
     expect(page.locator(".facts .total")).to_contain_text("0.2001 BTC")
     assert wallets.withdrawals(user_id) == []
     page.get_by_role("button", name="Withdraw 0.2 BTC").click()
-    expect(page.get_by_text("Look into your e-mail")).to_be_visible()
+    expect(page.locator("#withdrawal").get_by_text("Look into your e-mail")).to_be_visible()
     assert [(each.amount, each.state) for each in wallets.withdrawals(user_id)] == [(20_000_000, "requested")]
 
     phone = visitor(**PHONE, java_script_enabled=False)  # where the mail is read, nobody is logged in
@@ -261,11 +261,11 @@ def test_a_withdrawals_page_follows_by_itself_and_by_keyboard(exchange: Any, vis
     window.log_in("greta")
     window.goto(f"/wallet/withdrawals/{view.id}/")
     page = window.page
-    expect(page.get_by_text("Look into your e-mail")).to_be_visible()
+    expect(page.locator("#withdrawal").get_by_text("Look into your e-mail")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     confirming.confirm(token=exchange.withdrawal_link().split("/")[-2], now=timezone.now())
     expect(page.locator(".step-now")).to_contain_text("Signed", timeout=30_000)
-    expect(page.get_by_text("Look into your e-mail")).to_have_count(0)
+    expect(page.locator("#withdrawal").get_by_text("Look into your e-mail")).to_have_count(0)
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel withdrawal").focus()
     page.keyboard.press("Enter")
