@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, pgettext
 
+from exchange.notifications.details import told
 from exchange.notifications.message import Message
 
 HUB = "/account/security/"
@@ -54,7 +55,7 @@ def credential_changed(payload: dict[str, Any]) -> Message:
         else _("How your account is protected has changed."),
         link=HUB,
         facts=(
-            *([(pgettext("in a mail", "What"), payload["detail"])] if payload.get("detail") else []),
+            *([(pgettext("in a mail", "What"), told(payload["detail"]))] if payload.get("detail") else []),
             *_whence(payload),
             *([(_("Withdrawals paused until"), _minute(until))] if until else []),
         ),

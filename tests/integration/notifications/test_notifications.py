@@ -230,3 +230,18 @@ def test_open_pages_hear_of_it(alice, valkey):
         message = listener.get_message(timeout=5)
     told = json.loads(message["data"])
     assert (told["type"], told["notification"]["kind"]) == ("notification", "deposit_credited")
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("Password reset, API keys ended", "Passwort zurückgesetzt, API-Schlüssel beendet"),
+        ("Passkey added", "Passkey hinzugefügt"),
+        ("Google linked", "Google verknüpft"),
+        ("Something new", "Something new"),
+    ],
+)
+def test_what_changed_is_said_in_the_readers_language(alice, detail, said):
+    customers.set_language(user_id=alice, language="de")
+    happened("accounts.credential_changed", alice, what="password", detail=detail)
+    assert said in mail.outbox[0].body
