@@ -82,8 +82,9 @@ def socket_folder(state: Path) -> Path:
 def ensure(*, durable: bool = True, valkey: str = "valkey") -> Services:
     """Start what is not running and say where it is. Several processes may call this at once.
 
-    `durable=False` turns fsync off, for test suites: data then survives a killed server, not a lost machine. `valkey` names
-    the Valkey to use: what is published reaches every database of one server, so parallel test workers need one each.
+    `durable=False` turns fsync off, for test suites: data then survives a killed server, not a lost machine; and nobody cleans up
+    or counts rows behind a test's back. `valkey` names the Valkey to use: what is published reaches every database of one
+    server, so parallel test workers need one each.
     """
     state = state_folder()
     state.mkdir(parents=True, exist_ok=True)
@@ -264,6 +265,7 @@ class _Postgres:
             "log_min_messages": "warning",
             "fsync": "on" if durable else "off",
             "full_page_writes": "on" if durable else "off",
+            "autovacuum": "on" if durable else "off",
         }
         pid_file = self.data / "postmaster.pid"
         if pid_file.exists() and not self._pid():
@@ -303,6 +305,11 @@ class _Postgres:
                 cursor.execute(f"CREATE DATABASE {DATABASE} OWNER bourse_owner")
         connection.close()
         prepare_database(self.url("owner", DATABASE))
+
+
+def superuser_url(database: str) -> str:
+    """For test suites, which put back what nobody else may change."""
+    return _Postgres(state_folder()).url("superuser", database)
 
 
 def prepare_database(owner_url: str) -> None:

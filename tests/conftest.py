@@ -1,7 +1,7 @@
 """Real services for every test: a PostgreSQL template migrated once; a database and a Valkey for each worker.
 
 Tests run as the run-time role, like production. `django_db` rolls back; `django_db(transaction=True)` commits, and the
-database is made anew from the template before the next test that needs one (append-only tables cannot be emptied row by row).
+database is put back before the next test that needs one: row by row as a superuser (see restoring.py), or from the template.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from django.test import TransactionTestCase
 
 from config import embedded
 from config.environment import database_from_url
-from tests import weights
+from tests import restoring, weights
 
 ROOT = Path(__file__).resolve().parent.parent
-AUTOVACUUM_LEAVES_S = 120
+SUPERUSER_LEAVES_S = 120
 URL_VARIABLES = {
     "app": "DATABASE_URL",
     "owner": "DATABASE_OWNER_URL",
@@ -58,6 +58,7 @@ class WorkerDatabase:
         self.name = f"test_{worker}"
         self.base_urls = {role: os.environ[variable] for role, variable in URL_VARIABLES.items()}
         self.dirty = True
+        self.rows: restoring.Rows | None = None
 
     def url(self, role: str, name: str | None = None) -> str:
         parts = urlsplit(self.base_urls[role])
@@ -91,17 +92,32 @@ class WorkerDatabase:
         if not self.dirty:
             return
         connections.close_all()
-        self.drop()
-        # As files: a tenth of a second, half of what the template's pages take by way of the log.
-        self.admin(f"CREATE DATABASE {self.name} TEMPLATE {self.template} STRATEGY file_copy")
+        if not self.put_back():
+            self.close()
+            self.drop()
+            # As files: half of what the template's pages take by way of the log.
+            self.admin(f"CREATE DATABASE {self.name} TEMPLATE {self.template} STRATEGY file_copy")
+            self.rows = restoring.Rows(embedded.superuser_url(self.name))
         self.dirty = False
 
-    def drop(self) -> None:
-        """FORCE ends sessions of our roles and refuses where autovacuum, a superuser, is inside; that one leaves soon."""
-        until = time.monotonic() + AUTOVACUUM_LEAVES_S
+    def put_back(self) -> bool:
+        """Whether the rows could be put back. A test that restarts the server ends the session that does it."""
+        try:
+            return self.rows is not None and self.rows.put_back()
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            return False
+
+    def close(self) -> None:
+        if self.rows is not None:
+            self.rows.close()
+            self.rows = None
+
+    def drop(self, name: str | None = None) -> None:
+        """FORCE ends sessions of our roles and refuses where a superuser is inside; ours was closed, and leaves soon."""
+        until = time.monotonic() + SUPERUSER_LEAVES_S
         while True:
             try:
-                return self.admin(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+                return self.admin(f"DROP DATABASE IF EXISTS {name or self.name} WITH (FORCE)")
             except psycopg2.errors.InsufficientPrivilege:
                 if time.monotonic() > until:
                     raise
@@ -142,6 +158,7 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[Worker
         database.point_django(database.name)
         WorkerDatabase.current = database
         yield database
+        database.close()
         connections.close_all()
 
 

@@ -33,7 +33,7 @@ from exchange.core.ids import uuid7
 from exchange.ledger.journal import Entry, Transfer
 from exchange.ledger.services import accounts, transfers
 from kyc.services import levels
-from tests import mailing
+from tests import hashing, mailing
 from tests.factors import App, give_factor
 from wallets.selectors import WithdrawalView
 from wallets.services import withdrawals, xpubs
@@ -124,7 +124,7 @@ class Exchange:
 
     def customer(self, name: str, *, btc: int = 0, usdt: int = 0, factor: bool = False) -> int:
         """Opens one, with money as a deposit books it, in base units, and with an authenticator app where `factor` says so."""
-        with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
+        with override_settings(PASSWORD_HASHERS=hashing.HASHERS):
             user_id = customers.open(
                 email=f"{name}@example.com", password=PASSWORD, email_verified=True, now=timezone.now()
             )

@@ -23,6 +23,8 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
+from tests import hashing
+
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
 START_S = 120
@@ -143,7 +145,8 @@ class Exchange:
     def _others(self) -> int:
         with self.owner.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND usename LIKE 'bourse_%' AND usename <> current_user"
             )
             row = cursor.fetchone()
         connections.close_all()
@@ -156,7 +159,7 @@ class Exchange:
 
         email = f"{name}@example.com"
         # The server knows production's hashes, not the suite's fast ones.
-        with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
+        with override_settings(PASSWORD_HASHERS=hashing.HASHERS):
             user_id = customers.open(email=email, password=PASSWORD, email_verified=True, now=timezone.now())
         # Of the highest level: limits are counted in prices, which most tests here have no use for.
         levels.assign(user_id=user_id, level=4, reason="test", actor_id=None, now=timezone.now())
