@@ -30,7 +30,8 @@ def status(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def status_live(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/parts/status_board.html", {"board": health.board(now=timezone.now())})
+    context = {"board": health.board(now=timezone.now()), "going_on": incidents_desk.going_on()}
+    return render(request, "site/parts/status_board.html", context)
 
 
 @require_safe
