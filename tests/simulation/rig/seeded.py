@@ -51,19 +51,29 @@ class Crash(BaseException):
     """The process dies here. No `except Exception` may save it."""
 
 
-class Session(psycopg2.extensions.connection):
-    """A database session whose next COMMIT may go wrong in the two ways that nobody can tell apart."""
+class Cursor(psycopg2.extensions.cursor):
+    """What a batch's statements are said with. Its end may go wrong in the two ways that nobody can tell apart."""
 
-    fate: str | None = None
-
-    def commit(self) -> None:
-        fate, self.fate = self.fate, None
-        if fate == LOST_AFTER:
-            super().commit()
+    def execute(self, query: Any, values: Any = None) -> None:
+        session = self.connection
+        fate = session.fate if isinstance(query, str) and query.endswith("COMMIT") else None
+        if fate != LOST_BEFORE:
+            super().execute(query, values)
         if fate is not None:
-            self.close()
+            session.fate = None
+            session.hits[faults.BEFORE_COMMIT, fate] += 1
+            session.close()
             raise psycopg2.OperationalError("simulated: the connection was lost in COMMIT")
-        super().commit()
+
+
+class Session(psycopg2.extensions.connection):
+    """A database session whose next COMMIT may have a fate."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.fate: str | None = None
+        self.hits: Counter[tuple[str, str]] = Counter()
+        self.cursor_factory = Cursor
 
 
 class Run:
@@ -110,7 +120,8 @@ class Run:
         self.armed = None
         if threading.current_thread().name != "courier" and self.reign is not None:
             self.reign._batcher._courier.send(lambda: None).exception()  # what is under way comes first, always
-        self.hits[point, action] += 1
+        if action not in (LOST_BEFORE, LOST_AFTER):  # these two are counted where they strike
+            self.hits[point, action] += 1
         if action == CRASH:
             self.dead.set()
             raise Crash(name)
@@ -187,6 +198,7 @@ class Run:
 
     def lead(self) -> None:
         self.session = psycopg2.connect(self.engine_url, connection_factory=Session)
+        self.session.hits = self.hits
         with self.session.cursor() as cursor:
             cursor.execute(store.SESSION)
         self.session.commit()
