@@ -125,6 +125,7 @@ def test_every_job_is_done_by_keyboard_alone(browser: Any, exchange: Any, world:
 
     window.show("/trade/BTC-USDT/")
     orders = tab.locator("[data-open] tr")
+    orders.first.wait_for()
     before = orders.count()
     hands.type(tab.get_by_label("Price", exact=True), "50000")
     hands.type(tab.get_by_label("Amount", exact=True), "0.01")
@@ -180,4 +181,45 @@ def test_log_in_balances_address_and_withdrawal_need_no_script(
     open_orders.first.click()
     expect(open_orders).to_have_count(count - 1)
     window.context.close()
+    assert window.complaints == []
+
+
+def test_news_stars_history_statements_help_and_language(
+    windows: dict[str, eye.Window], django_db_blocker: Any, world: World
+) -> None:
+    """The jobs beside trading: what is read, chosen and asked for."""
+    window = windows["customer"]
+    with django_db_blocker.unblock():
+        eye.log_in(window, world, "customer")
+    tab = window.tab
+    window.show("/markets/", **eye.VARIANTS["light-desk"])
+    tab.get_by_role("button", name=re.compile("BTC-USDT")).first.click()
+    expect(tab.locator('tr[data-market="BTC-USDT"][data-starred]')).to_have_count(1)
+
+    tab.locator("[data-bell] summary").click()
+    expect(tab.locator("[data-bell-latest]")).to_contain_text("withdrawal")
+    tab.get_by_role("link", name="Show all").click()
+    tab.get_by_role("button", name="Mark all as read").click()
+    expect(tab.locator("[data-bell-count]")).to_be_hidden()
+
+    window.show("/wallet/history/")
+    tab.get_by_label("Asset").select_option("LTC")
+    tab.get_by_role("button", name="Show", exact=True).click()
+    expect(tab).to_have_url(re.compile("asset=LTC"))
+    expect(tab.locator("tbody tr").filter(has_not_text="LTC")).to_have_count(0)
+    expect(tab.locator("tbody tr").first).to_contain_text("LTC")
+    window.show("/wallet/statements/")
+    tab.get_by_label("CSV").check()
+    tab.get_by_role("button", name="Make the statement").click()
+    expect(tab.locator("main")).to_contain_text("CSV")
+    expect(tab.get_by_text("No statement yet")).to_have_count(0)
+
+    window.show("/help/")
+    tab.get_by_label("Search the help").fill("confirmations")
+    tab.get_by_role("button", name="Search").click()
+    expect(tab.get_by_role("link", name="Deposits")).to_be_visible()
+    tab.locator("footer").get_by_role("button", name="Deutsch").click()
+    expect(tab.locator("html")).to_have_attribute("lang", "de")
+    tab.locator("footer").get_by_role("button", name="English").click()
+    expect(tab.locator("html")).to_have_attribute("lang", "en")
     assert window.complaints == []
