@@ -10,7 +10,7 @@ class SiteConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from exchange.site import taking_along
+        from exchange.site import checks, taking_along  # noqa: F401  (checks register themselves)
         from exchange.site.api import news
 
         news.register()

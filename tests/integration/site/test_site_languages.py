@@ -16,7 +16,8 @@ from exchange.accounts import preferences
 from exchange.accounts.models import User
 from exchange.assets import display, prices
 from exchange.assets.models import Asset, Rate
-from exchange.site import maintenance, references
+from exchange.audit.models import Record
+from exchange.site import checks, maintenance, references
 from exchange.site.models import Incident, IncidentNews
 from exchange.site.selectors import incidents as desk
 from exchange.site.services import incidents
@@ -83,6 +84,12 @@ class TestLanguage:
     def test_one_language_does_not_leak_into_what_comes_after(self, client: Client) -> None:
         client.get("/help/", **GERMAN)
         assert translation.get_language() == "en"
+
+
+def test_a_language_that_was_not_compiled_is_told_at_start_up(settings: Any, tmp_path: Path) -> None:
+    assert checks.languages_are_compiled(None) == []
+    settings.LOCALE_PATHS = [tmp_path]
+    assert [each.id for each in checks.languages_are_compiled(None)] == ["site.W001"]
 
 
 class TestPreferences:
@@ -267,5 +274,7 @@ class TestIncidents:
         assert Incident.objects.get().ended_at is not None
         again = client.post(change, {"state": "over", "news_en": "Once more.", "news_de": ""})
         assert again.status_code == 200 and IncidentNews.objects.count() == 2
+        deeds = Record.objects.filter(subject=f"incident:{made.pk}").order_by("id")
+        assert list(deeds.values_list("action", "actor_id")) == [("incident.open", staff.pk), ("incident.tell", staff.pk)]
         assert client.get("/admin/site_pages/incident/").status_code == 200
         assert client.post(f"/admin/site_pages/incident/{made.pk}/delete/", {"post": "yes"}).status_code == 403
