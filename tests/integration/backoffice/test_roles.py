@@ -108,6 +108,7 @@ FURTHER: dict[str, tuple[str, str]] = {
     "kyc_application_document": ("", "C"),
     "kyc_screeningcase_decide": ("C", ""),
     "proposals_proposal_decide": ("SCTO", ""),
+    "site_pages_incident_references": ("", "SCTOA"),
     "wallets_coldproposal_deed": ("T", ""),
     "wallets_coldwallet_deed": ("T", ""),
     "wallets_deposit_deed": ("CT", ""),
