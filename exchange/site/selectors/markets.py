@@ -71,6 +71,12 @@ class TradeScreen:
     fees: MarketFees
     depositable: tuple[str, ...]
 
+    @property
+    def first_deposit(self) -> str:
+        """What to pay in first, for a customer who has neither of the two; else ""."""
+        empty = self.purses and not any(purse.available for purse in self.purses)
+        return self.depositable[-1] if empty and self.depositable else ""
+
 
 def board(*, now: datetime, user_id: int | None = None) -> list[MarketRow]:
     """Every market with its day, those that the customer has starred first. A dozen queries, however many markets."""
