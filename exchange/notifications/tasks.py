@@ -19,7 +19,7 @@ def send_mails(**kwargs: object) -> None:
     _run(sending.MAILS)
 
 
-@shared_task(name="notifications.send_pushes", queue="push")
+@shared_task(name="notifications.send_pushes")
 def send_pushes(**kwargs: object) -> None:
     """As above, for pushes and SMS; one of it at a time, so that slow providers hold one place of the workers and no more."""
     if not cache.add(PUSHES_LOCK, 1, timeout=PUSHES_LOCK_S):

@@ -5,11 +5,12 @@ from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.core.mail.backends import locmem
 from django.utils import timezone
 
 from exchange.accounts.models import User
-from exchange.notifications import channels
+from exchange.notifications import channels, tasks
 from exchange.notifications.channels import email
 from exchange.notifications.channels.parcels import Down, Sent
 from exchange.notifications.models import Delivery, Provider, PushDevice
@@ -267,3 +268,18 @@ def test_a_mailbox_that_refuses_stops_no_other_mail(ann, monkeypatch, error, sta
     tell(ann)
     sending.send(of=sending.MAILS, now=timezone.now())
     assert Delivery.objects.get().state == state and not Provider.objects.exists()
+
+
+def test_the_task_of_pushes_runs_alone_and_that_of_mails_beside_it(ann, messengers):
+    register(ann, "fcm", FCM_TOKEN)
+    tell(ann, pushes=False)
+    cache.add(tasks.PUSHES_LOCK, 1, timeout=60)  # another worker is at it
+    try:
+        tasks.send_pushes()
+        assert messengers.messages == []
+        tasks.send_mails()
+        assert len(mail.outbox) == 1
+    finally:
+        cache.delete(tasks.PUSHES_LOCK)
+    tasks.send_pushes()
+    assert len(messengers.messages) == 1 and cache.get(tasks.PUSHES_LOCK) is None
