@@ -197,7 +197,7 @@ def test_news_stars_history_statements_help_and_language(
     expect(tab.locator('tr[data-market="BTC-USDT"][data-starred]')).to_have_count(1)
 
     tab.locator("[data-bell] summary").click()
-    expect(tab.locator("[data-bell-latest]")).to_contain_text("withdrawal")
+    expect(tab.locator("[data-bell-latest]")).to_contain_text("Bank transfer")
     tab.get_by_role("link", name="Show all").click()
     tab.get_by_role("button", name="Mark all as read").click()
     expect(tab.locator("[data-bell-count]")).to_be_hidden()
