@@ -100,7 +100,12 @@ class ListedAddressForm(forms.Form):
 class ApiKeyForm(forms.Form):
     """A new API key. What is shown beside each field is said in the template."""
 
-    ENDS = (("30", gettext_lazy("30 days")), ("90", gettext_lazy("90 days")), ("365", gettext_lazy("A year")), ("0", gettext_lazy("Never")))
+    ENDS = (
+        ("30", gettext_lazy("30 days")),
+        ("90", gettext_lazy("90 days")),
+        ("365", gettext_lazy("A year")),
+        ("0", gettext_lazy("Never")),
+    )
 
     label = forms.CharField(
         max_length=60,

@@ -1,7 +1,7 @@
 """A file that closes the site while the operator works on it: pages and the API answer 503, and say so.
 
-Staff pages and the monitors' addresses stay open. What must never happen here: a look at the disk with each request (the answer is
-remembered for a second), or a site that stays closed because a process remembers.
+Staff pages and the monitors' addresses stay open. What must never happen here: a look at the disk with each request (the
+answer is remembered for a second), or a site that stays closed because a process remembers.
 """
 
 from __future__ import annotations
