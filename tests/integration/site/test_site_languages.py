@@ -275,6 +275,9 @@ class TestIncidents:
         again = client.post(change, {"state": "over", "news_en": "Once more.", "news_de": ""})
         assert again.status_code == 200 and IncidentNews.objects.count() == 2
         deeds = Record.objects.filter(subject=f"incident:{made.pk}").order_by("id")
-        assert list(deeds.values_list("action", "actor_id")) == [("incident.open", staff.pk), ("incident.tell", staff.pk)]
+        assert list(deeds.values_list("action", "actor_id")) == [
+            ("incident.open", staff.pk),
+            ("incident.tell", staff.pk),
+        ]
         assert client.get("/admin/site_pages/incident/").status_code == 200
         assert client.post(f"/admin/site_pages/incident/{made.pk}/delete/", {"post": "yes"}).status_code == 403
