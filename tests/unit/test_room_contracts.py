@@ -28,6 +28,8 @@ ROOMS = [
     "invoices",
     "compliance",
     "site",
+    "backoffice",
+    "proposals",
 ]
 MODULES = [
     *("config.settings.base", "config.settings.prod", "config.settings.signer", "config.embedded", "config.regtest"),
