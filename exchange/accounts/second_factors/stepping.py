@@ -23,6 +23,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from exchange.accounts.api import authentication
 from exchange.accounts.second_factors import records, selectors
@@ -83,7 +84,8 @@ def required(view: _View) -> _View:
 def lead(request: HttpRequest, refused: SecondFactorMissing | StepUpRequired, *, back: str) -> HttpResponse:
     """To the set-up of a factor or to the confirm page, and then to `back`, an address of ours."""
     if isinstance(refused, SecondFactorMissing):
-        messages.warning(request, refused.message)
+        # The refusal itself is English for programs; this is the same sentence for a person.
+        messages.warning(request, _("This needs a second factor: set up an authenticator app or a passkey first."))
         return _away(request, reverse("mfa_index"), back)
     return _away(request, confirm_page(request.user.pk), back)
 
