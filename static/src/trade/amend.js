@@ -10,7 +10,9 @@ export class AmendDialog {
   /** `onAmended` is told the order as it is then. */
   constructor(sender, facts, onAmended) {
     Object.assign(this, { sender, facts, onAmended });
-    this.dialog = $("[data-amend]");
+    // It stands in the page only while it is open, so that the order form's labels are the only ones of their names.
+    this.dialog = $("[data-amend-template]").content.firstElementChild.cloneNode(true);
+    this.dialog.addEventListener("close", () => this.dialog.remove());
     this.form = $("form", this.dialog);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -34,6 +36,7 @@ export class AmendDialog {
     const filled = $("[data-amend-filled]", this.dialog);
     filled.hidden = !some;
     if (some) setText(filled, t("The whole amount, with the {filled} that are filled.", { filled: decimal.grouped(order.filled_quantity) }));
+    document.body.append(this.dialog);
     this.dialog.showModal();
   }
 
