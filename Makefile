@@ -70,11 +70,15 @@ setup-test: ## what tests need beyond that
 setup-browser: ## a Chromium for tests, where the machine has none
 	@$(PYTHON) -m deploy.setup browser
 
+# In a fresh clone every worker would compile all tests by itself, at the same time: one does it before them, beside the lint. What
+# is wrong with a test is said by the run itself.
 .PHONY: test
 test: setup-test ## lint, then every test
 	@$(call ending_services,$(TEST_STATE)); \
 	set -e; \
-	$(MAKE) --no-print-directory lint-only; \
+	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest --collect-only -q $(PYTEST) >/dev/null 2>&1 & compiling=$$!; \
+	$(MAKE) --no-print-directory lint-only || { kill $$compiling; exit 1; }; \
+	wait $$compiling || true; \
 	BOURSE_STATE=$(TEST_STATE) $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: lint
