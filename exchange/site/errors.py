@@ -39,7 +39,9 @@ _WORDS = {
     429: (_("That was a bit too often"), _("Wait a minute, then try again.")),
     500: (
         _("Something broke on our side"),
-        _("It was recorded. Nothing that was confirmed to you is lost. Look at your wallet before you repeat anything."),
+        _(
+            "It was recorded. Nothing that was confirmed to you is lost. Look at your wallet before you repeat anything."
+        ),
     ),
     503: (
         _("A part of the site is resting"),
