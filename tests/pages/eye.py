@@ -32,6 +32,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     for name, size in (("desk", DESK), ("phone", PHONE))
     for scheme in ("light", "dark")
 }
+# Nothing moves: half a colour on its way from one look to the other is no finding.
+STILL = """
+const sheet = new CSSStyleSheet();
+sheet.replaceSync("*, *::before, *::after { transition: none !important; animation: none !important; }");
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+"""
 # The back office's theme sets widths by style attributes, which the policy refuses; static/public/back-office.css sets them.
 FORGIVEN = ("Applying inline style", "WebSocket connection")
 
@@ -59,10 +65,6 @@ class Window:
     def wear(self, *, color_scheme: str, viewport: dict[str, int]) -> None:
         self.tab.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         self.tab.set_viewport_size(viewport)  # type: ignore[arg-type]
-        # What moves from one look to the other has arrived, not half a colour on its way.
-        self.tab.evaluate(
-            "() => document.getAnimations().forEach(each => { try { each.finish() } catch { each.cancel() } })"
-        )
 
     def settle(self) -> None:
         """A page with a line of its own is never idle: it says that it is live. Others fall silent."""
@@ -122,6 +124,7 @@ def windows(browser: Browser, url: str, world: World) -> Iterator[dict[str, Wind
 def window(browser: Browser, url: str, world: World, viewer: str, **options: Any) -> Window:
     context = browser.new_context(reduced_motion="reduce", **options)
     context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(STILL)
     made = Window(context, context.new_page(), url)
     made.again = partial(log_in, made, world, viewer)
     made.again()
