@@ -24,7 +24,9 @@ from django.utils import timezone
 
 from exchange.accounts.models import Device, Export, User
 from exchange.assets.models import Rate
+from exchange.fiat.services import deposits as bank_deposits
 from exchange.notifications.models import Notification, PushDevice
+from exchange.site.services import statements
 from kyc.services import levels
 from tests.factors import BACKEND
 from tests.integration.api import walls
@@ -148,8 +150,13 @@ class Alice:
         line = Notification.objects.create(
             user_id=alice.user_id, event_id=10**9, kind="test", title="alices-news", created_at=now
         )
+        bank = bank_deposits.announce(user_id=alice.user_id, amount="900", now=now)
+        statement = statements.request(
+            user_id=alice.user_id, format="csv", asset="", since=now.date(), until=now.date(), language="en", now=now
+        )
         return {
             **found, "passkey": str(passkey.pk), "push_device": str(push.pk), "notification": str(line.pk),
+            "bank": str(bank.id), "statement": str(statement),
         }  # fmt: skip
 
     @staticmethod

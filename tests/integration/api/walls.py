@@ -49,6 +49,8 @@ OBJECTS: dict[str, tuple[str, list[Request]]] = {
         "api/v1/withdrawal-addresses/{entry}", [("PATCH", {"label": "taken"}), ("DELETE", None)],
     ),
     "api/v1/push-devices/<int:device_id>": ("api/v1/push-devices/{push_device}", [("DELETE", None)]),
+    "wallet/bank/<int:transfer_id>/cancel/": ("wallet/bank/{bank}/cancel/", [("POST", {})]),
+    "wallet/statements/<int:statement_id>/": ("wallet/statements/{statement}/", [("GET", None)]),
     "account/notifications/<int:notification_id>/open/": (
         "account/notifications/{notification}/open/", [("POST", {})],
     ),
