@@ -32,7 +32,9 @@ class Subscriptions:
         user_id = log_in.user_id if log_in is not None else None
         if any(channel.private for channel in wanted):
             if log_in is None:
-                raise errors.NotAuthenticated("Please log in for orders, fills, balances and notifications.", param="channels")
+                raise errors.NotAuthenticated(
+                    "Please log in for orders, fills, balances and notifications.", param="channels"
+                )
             log_in.require("read")
         fresh = [channel for channel in wanted if channel.name not in self._by_name]
         if len(self._by_name) + len(fresh) > limit("channels"):
