@@ -120,7 +120,13 @@ class Person:
         UserSession.objects.create(user_id=user_id, ip="192.0.2.1", session_key=session.session_key, user_agent="x")
         Notification.objects.create(user_id=user_id, event_id=10**9 + number, kind="x", title="x", created_at=now)
         PushDevice.objects.create(
-            user_id=user_id, platform="fcm", token_hash=f"{number:064x}", token="x", label="x", session_hash="x", created_at=now
+            user_id=user_id,
+            platform="fcm",
+            token_hash=f"{number:064x}",
+            token="x",
+            label="x",
+            session_hash="x",
+            created_at=now,
         )
         made = Announcement.objects.create(slug=f"a-{number}", published_at=now, created_by=user_id, created_at=now)
         AnnouncementText.objects.create(announcement=made, language="en", title="x", summary="x", body="x")
