@@ -58,13 +58,22 @@ class _Form(HTMLParser):
         super().__init__()
         self.wanted = wanted
         self.forms: list[tuple[str, dict[str, str]]] = []
+        self.in_main = False  # the site's own forms, such as the choice of language, stand around it
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        if tag == "form":
+        if tag == "main":
+            self.in_main = True
+        elif not self.in_main:
+            return
+        elif tag == "form":
             self.forms.append((values.get("action", ""), {}))
         elif tag in {"input", "textarea", "select", "button"} and self.forms and (name := values.get("name")):
             self.forms[-1][1][name] = values.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "main":
+            self.in_main = False
 
     def found(self) -> tuple[str, dict[str, str]]:
         for action, fields in self.forms:

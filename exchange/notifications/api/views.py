@@ -51,9 +51,11 @@ class Notifications(serializers.Serializer):
 
 
 class MarkRead(Strict):
-    """Which ones; all of them without `ids`."""
+    """Which ones."""
 
-    ids = serializers.ListField(child=serializers.IntegerField(min_value=1), required=False, max_length=IDS_MAX)
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1), allow_null=True, max_length=IDS_MAX, help_text="null: all of them."
+    )
 
 
 class Marked(serializers.Serializer):
@@ -124,7 +126,7 @@ class NotificationsReadView(CustomerView):
     )
     def post(self, request: Request) -> Response:
         fields = checked(MarkRead, request.data)
-        marked = inbox.mark_read(user_id=self.user_id, ids=fields.get("ids"), now=timezone.now())
+        marked = inbox.mark_read(user_id=self.user_id, ids=fields["ids"], now=timezone.now())
         return Response({"marked": marked})
 
 

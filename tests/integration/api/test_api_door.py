@@ -241,7 +241,7 @@ def test_every_described_address_answers(exchange: Exchange, ann: Customer) -> N
     assert len(operations) >= 28
     for method, path, _operation in operations:
         filled = path.replace("{symbol}", "BTC-USDT").replace("{order_id}", "1").replace("{client_order_id}", "none")
-        filled = filled.replace("{entry_id}", "1")
+        filled = filled.replace("{entry_id}", "1").replace("{device_id}", "1")
         filled = re.sub(r"\{\w+_id\}", "00000000-0000-7000-8000-000000000000", filled).removeprefix("/api/v1/")
         answer = ann.call(method.upper(), filled, json={} if method == "post" else None)
         if answer.status_code == 204:

@@ -46,7 +46,8 @@ MONEY: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
 # These hold, move and release nothing, or only ever what they did before: a cancelled withdrawal stays cancelled.
 NO_MONEY = {
     "api-keys", "deposit-addresses", "invoices", "kyc/applications", "kyc/applications/{application_id}/pictures",
-    "kyc/applications/{application_id}/submit", "orders/cancel-after", "withdrawal-addresses", "withdrawals/quote",
+    "kyc/applications/{application_id}/submit", "notifications/read", "orders/cancel-after", "push-devices",
+    "withdrawal-addresses", "withdrawals/quote",
     "withdrawals/{withdrawal_id}/cancel",
 }  # fmt: skip
 _numbers = itertools.count()
