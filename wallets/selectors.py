@@ -18,7 +18,7 @@ from exchange.assets.selectors import AssetNetworkView
 from exchange.core.errors import NotFound
 from exchange.ledger import selectors as ledger
 from exchange.ledger.journal import Kind
-from wallets import books, records, routes
+from wallets import books, lifecycle, records, routes
 from wallets.models import Address, Cursor, Deposit, Health, PayoutVersion, Source, Withdrawal, WithdrawalStep
 from wallets.records import (
     AddressView,
@@ -129,6 +129,11 @@ def withdrawals(
     page before."""
     rows = _within(Withdrawal.objects.filter(owner_id=user_id), "requested_at", since, until)
     return _withdrawal_views(_page(rows, before=before, limit=limit, asset=asset))
+
+
+def has_withdrawal_under_way(user_id: int) -> bool:
+    """Whether one of the customer's has not ended. One query."""
+    return Withdrawal.objects.filter(owner_id=user_id).exclude(state__in=lifecycle.CLOSED).exists()
 
 
 def withdrawal(user_id: int, withdrawal_id: UUID) -> WithdrawalView:

@@ -61,6 +61,11 @@ def invoices(merchant_id: int, *, before: UUID | None = None, limit: int = 50) -
     return [view(row, link=known.get((row.asset, row.network))) for row in page]
 
 
+def has_open(merchant_id: int) -> bool:
+    """Whether one of the merchant's may still be paid. One query."""
+    return Invoice.objects.filter(merchant_id=merchant_id, state__in=["new", "processing"]).exists()
+
+
 def invoice(invoice_id: UUID, *, merchant_id: int | None = None) -> InvoiceView:
     """One invoice: the merchant's own, or any for the payer's page, whose unguessable address is its id."""
     rows = Invoice.objects.filter(id=invoice_id)

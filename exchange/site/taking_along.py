@@ -26,7 +26,6 @@ from kyc import application_selectors as applications
 from kyc import selectors as kyc
 from trading import selectors as trading
 from wallets import selectors as wallets
-from wallets.lifecycle import CLOSED
 from wallets.services import address_book
 
 PAGE = 200
@@ -200,8 +199,7 @@ def _open_orders(user_id: int, now: datetime) -> str | None:
 
 
 def _withdrawals_under_way(user_id: int, now: datetime) -> str | None:
-    newest = wallets.withdrawals(user_id, limit=PAGE)
-    under_way = any(each.state not in CLOSED for each in newest)
+    under_way = wallets.has_withdrawal_under_way(user_id)
     return "A withdrawal is still under way. Wait until it has arrived." if under_way else None
 
 
@@ -210,14 +208,14 @@ def _deposits_under_way(user_id: int, now: datetime) -> str | None:
 
 
 def _bank_transfers(user_id: int, now: datetime) -> str | None:
-    states = {each.state for each in fiat.deposits(user_id, limit=PAGE)}
-    if "held" in states:
+    if fiat.deposits(user_id, states=["held"], limit=1):
         return "A bank transfer of yours has arrived and is not credited yet. Wait until it is."
-    return "A bank transfer was announced. Cancel it or wait for it." if "announced" in states else None
+    announced = fiat.deposits(user_id, states=["announced"], limit=1)
+    return "A bank transfer was announced. Cancel it or wait for it." if announced else None
 
 
 def _open_invoices(user_id: int, now: datetime) -> str | None:
-    waiting = any(each.state in ("new", "processing") for each in invoices.invoices(user_id, limit=PAGE))
+    waiting = invoices.has_open(user_id)
     return "An invoice of yours waits to be paid. Wait until it has ended." if waiting else None
 
 

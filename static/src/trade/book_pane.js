@@ -86,7 +86,6 @@ export class BookPane {
     while (container.children.length < count) {
       const row = make("div", "level");
       row.id = `level-${name}-${container.children.length}`;
-      row.setAttribute("role", "option");
       row.append(make("span"), make("span"), make("span"));
       row.addEventListener("click", () => row.dataset.price && this.onPick(row.dataset.price));
       container.append(row);
@@ -103,6 +102,10 @@ export class BookPane {
     const [price, quantity, total] = row.children;
     const { priceDecimals, quantityDecimals } = this.facts;
     const amount = (units) => decimal.column(decimal.format(units, quantityDecimals), quantityDecimals);
+    // A row without a level is no choice: nobody is told of it.
+    row.ariaHidden = level ? null : "true";
+    if (level) row.setAttribute("role", "option");
+    else row.removeAttribute("role");
     const text = level ? decimal.format(level.tick, priceDecimals) : "";
     setText(price, level ? decimal.column(text, priceDecimals) : "");
     setText(quantity, level ? amount(level.quantity) : "");
