@@ -158,7 +158,9 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[Worker
         database.point_django(database.name)
         WorkerDatabase.current = database
         yield database
-        WorkerDatabase.current = None  # whoever sets up anew in this process (make controls) begins with a database of its own
+        WorkerDatabase.current = (
+            None  # whoever sets up anew in this process (make controls) begins with a database of its own
+        )
         database.close()
         connections.close_all()
 
